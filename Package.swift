@@ -1,0 +1,64 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every Swift target: Swift 6 mode, warnings are errors, imports internal unless said otherwise.
+let strict: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+/// Release binaries are static, so that installing is copying a file; debug stays dynamic for speed.
+let staticBinary: [LinkerSetting] = [
+    .unsafeFlags(["-static-executable"], .when(configuration: .release))
+]
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let parser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "apus",
+    products: [
+        .executable(name: "apus", targets: ["apus"]),
+        .executable(name: "apus-runtime", targets: ["apus-runtime"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
+    ],
+    targets: [
+        .target(
+            name: "CLinux", cSettings: [.treatAllWarnings(as: .error)],
+            linkerSettings: [.linkedLibrary("seccomp"), .linkedLibrary("cap"), .linkedLibrary("nettle")]),
+        .target(
+            name: "CCodecs", cSettings: [.treatAllWarnings(as: .error)],
+            linkerSettings: [.linkedLibrary("z"), .linkedLibrary("zstd")]),
+        room("Linux", ["CLinux", system]),
+        room("OCI", []),
+        room("Images", ["CCodecs", "Linux", "OCI", system]),
+        room("Network", ["Linux", "OCI", system]),
+        room("Runtime", ["Linux", "OCI", system]),
+        room("Monitor", ["Runtime", "Network", "Linux", "OCI", system]),
+        room("Build", ["Images", "Linux", "OCI", system]),
+        room("Engine", ["Images", "Network", "Build", "Monitor", "Runtime", "Linux", "OCI", system]),
+        .executableTarget(
+            name: "apus-runtime", dependencies: ["Monitor", "Runtime", "Linux", "OCI", system],
+            swiftSettings: strict, linkerSettings: staticBinary),
+        .executableTarget(
+            name: "apus", dependencies: ["Engine", "Linux", "OCI", system, parser],
+            swiftSettings: strict, linkerSettings: staticBinary),
+        tests("LinuxTests", ["Linux", system]),
+        tests("OCITests", ["OCI"]),
+        tests("ImagesTests", ["Images", "Linux", "OCI", system]),
+        tests("NetworkTests", ["Network", "Linux", "OCI", system]),
+        tests("RuntimeTests", ["Runtime", "Linux", "OCI", system]),
+        tests("BuildTests", ["Build", "Images", "Linux", "OCI", system]),
+        tests("EngineTests", ["Engine", "Images", "Build", "Runtime", "Linux", "OCI", system]),
+    ]
+)

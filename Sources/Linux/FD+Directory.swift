@@ -1,0 +1,199 @@
+import CLinux
+public import SystemPackage
+
+/// What is done to names in a directory that is held open. Names hold no slash: a longer path is opened first
+/// with `open(_:_:resolve:)`, so that nothing an image chose is ever walked by string.
+extension FD {
+    public func makeDirectory(_ name: FilePath, mode: UInt32 = 0o700) throws(SysError) {
+        _ = try sys("mkdir", name.string) { name.withPlatformString { cl_mkdirat(raw, $0, mode) } }
+    }
+
+    public func makeNode(
+        _ name: FilePath, type: FileType, mode: UInt32, major: UInt32 = 0, minor: UInt32 = 0
+    ) throws(SysError) {
+        _ = try sys("mknod", name.string) {
+            name.withPlatformString { cl_mknodat(raw, $0, type.rawValue | mode, major, minor) }
+        }
+    }
+
+    public func makeSymlink(_ name: FilePath, to target: FilePath) throws(SysError) {
+        _ = try sys("symlink", name.string) {
+            target.withPlatformString { t in name.withPlatformString { cl_symlinkat(t, raw, $0) } }
+        }
+    }
+
+    /// A second name for the file `existing` of this directory.
+    public func makeLink(_ name: FilePath, to existing: FilePath) throws(SysError) {
+        _ = try sys("link", name.string) {
+            existing.withPlatformString { e in name.withPlatformString { cl_linkat(raw, e, raw, $0, 0) } }
+        }
+    }
+
+    public func readSymlink(_ name: FilePath) throws(SysError) -> FilePath {
+        var buffer = [CChar](repeating: 0, count: 4097)
+        _ = try sys("readlink", name.string) {
+            name.withPlatformString { n in buffer.withUnsafeMutableBufferPointer {
+                cl_readlinkat(raw, n, $0.baseAddress, 4096)
+            } }
+        }
+        return buffer.withUnsafeBufferPointer { FilePath(platformString: $0.baseAddress ?? UnsafePointer(bitPattern: 1)!) }
+    }
+
+    /// Removes a file, or with `directory` an empty directory; `false` when there is none.
+    @discardableResult
+    public func remove(_ name: FilePath, directory: Bool = false) throws(SysError) -> Bool {
+        do {
+            _ = try sys("unlink", name.string) {
+                name.withPlatformString { cl_unlinkat(raw, $0, directory ? 0x200 : 0) }
+            }
+            return true
+        } catch {
+            if error.errno == .noSuchFileOrDirectory { return false }
+            throw error
+        }
+    }
+
+    /// renameat2(2) within or between directories. `exclusive` refuses to replace (EEXIST).
+    public func rename(
+        _ name: FilePath, to target: FilePath, in directory: borrowing FD, exclusive: Bool = false
+    ) throws(SysError) {
+        let other = directory.raw
+        _ = try sys("rename", name.string) {
+            name.withPlatformString { n in
+                target.withPlatformString { cl_renameat2(raw, n, other, $0, exclusive ? 1 : 0) }
+            }
+        }
+    }
+
+    /// The names in this directory, without `.` and `..`, in the order of the file system.
+    public func entries() throws(SysError) -> [(name: FilePath, type: FileType?)] {
+        let own = try open(".", [.readOnly, .directory], resolve: [])
+        var result: [(name: FilePath, type: FileType?)] = []
+        var buffer = [UInt64](repeating: 0, count: 4096)
+        while true {
+            let n = try sys("getdents64", "directory") {
+                buffer.withUnsafeMutableBytes { cl_getdents(own.raw, $0.baseAddress, $0.count) }
+            }
+            if n == 0 { return result }
+            buffer.withUnsafeBytes { bytes in
+                var at = 0
+                while at < n {
+                    var entry = cl_dirent()
+                    at = cl_dirent_at(bytes.baseAddress, at, &entry)
+                    guard let cName = entry.name else { continue }
+                    let name = FilePath(platformString: cName)
+                    if name == "." || name == ".." { continue }
+                    result.append((name, FileType(rawValue: UInt32(entry.type) << 12)))
+                }
+            }
+        }
+    }
+
+    /// Removes `name` and all below it, by descriptor, without following a link or leaving the file system.
+    /// A tree that is not there is no error. Depth costs one descriptor a level only up to 64 levels.
+    public func removeTree(_ name: FilePath) throws(SysError) {
+        do {
+            if try remove(name) { return } else { return }
+        } catch {
+            guard error.errno == .isDirectory || error.errno == .notPermitted else { throw error }
+        }
+        try removeDirectoryTree(name)
+    }
+
+    private func removeDirectoryTree(_ name: FilePath) throws(SysError) {
+        // A deep tree is flattened: below 64 levels a directory is first moved up beside its ancestor.
+        try emptyDirectory(name, depth: 0, attic: raw)
+        try remove(name, directory: true)
+    }
+
+    private func emptyDirectory(_ name: FilePath, depth: Int, attic: CInt) throws(SysError) {
+        let directory = try open(name, [.readOnly, .directory, .noFollow], resolve: [.beneath, .noSymlinks])
+        for entry in try directory.entries() {
+            if entry.type != .directory {
+                do {
+                    try directory.remove(entry.name)
+                    continue
+                } catch {
+                    guard entry.type == nil, error.errno == .isDirectory else { throw error }
+                }
+            }
+            if depth >= 64 {
+                let moved = FilePath(".removing-\(directory.raw)-\(try directory.status(of: entry.name)?.inode ?? 0)")
+                _ = try sys("rename", entry.name.string) {
+                    entry.name.withPlatformString { n in
+                        moved.withPlatformString { cl_renameat2(directory.raw, n, attic, $0, 0) }
+                    }
+                }
+                let top = FD(adopting: try sys("fcntl", "F_DUPFD") { cl_dup(attic, 3) })
+                try top.emptyDirectory(moved, depth: 0, attic: attic)
+                try top.remove(moved, directory: true)
+            } else {
+                try directory.emptyDirectory(entry.name, depth: depth + 1, attic: attic)
+                try directory.remove(entry.name, directory: true)
+            }
+        }
+    }
+
+    /// Replaces a file whole: temporary, (fsync), rename, (fsync of the directory). A crash leaves the old or
+    /// the new content. `durable: false` leaves out the syncs, for what a crash may forget.
+    public func replace(
+        _ name: FilePath, with bytes: [UInt8], mode: UInt32 = 0o600, durable: Bool = true
+    ) throws(SysError) {
+        let temporary = FilePath(".\(name.string).\(cl_getpid()).tmp")
+        do {
+            let file = try open(temporary, [.writeOnly, .create, .truncate], mode: mode, resolve: [.beneath])
+            try file.writeAll(bytes)
+            if durable { try file.sync() }
+            try rename(temporary, to: name, in: self)
+        } catch {
+            _ = try? remove(temporary)  // the first error is the one to report
+            throw SysError(call: error.call, subject: name.string, errno: error.errno, hint: error.hint)
+        }
+        if durable { try sync() }
+    }
+
+    /// The bytes of a file below this directory; nil when there is none.
+    public func contents(of path: FilePath, limit: Int = 64 << 20) throws(SysError) -> [UInt8]? {
+        do {
+            let file = try open(path)
+            return try file.readAll(limit: limit)
+        } catch {
+            if error.errno == .noSuchFileOrDirectory { return nil }
+            throw SysError(call: error.call, subject: path.string, errno: error.errno, hint: error.hint)
+        }
+    }
+
+    /// The directory `path` below this one, made with its missing parents.
+    public func openMaking(_ path: FilePath, mode: UInt32 = 0o700) throws(SysError) -> FD {
+        var current = try duplicate()
+        for component in path.components {
+            let name = FilePath(component.string)
+            do {
+                try current.makeDirectory(name, mode: mode)
+            } catch {
+                guard error.errno == .fileExists else { throw error }
+            }
+            current = try current.open(name, [.readOnly, .directory])
+        }
+        return current
+    }
+}
+
+extension FD {
+    /// Opens a directory of our own by absolute path, making it and its parents (0700) when missing.
+    public static func directory(_ path: FilePath, make: Bool = false) throws(SysError) -> FD {
+        do {
+            return try FD.open(path, [.readOnly, .directory])
+        } catch {
+            guard make, error.errno == .noSuchFileOrDirectory else { throw error }
+        }
+        let parent = try FD.directory(path.removingLastComponent(), make: true)
+        let name = FilePath(path.lastComponent?.string ?? ".")
+        do {
+            try parent.makeDirectory(name)
+        } catch {
+            guard error.errno == .fileExists else { throw error }
+        }
+        return try FD.open(path, [.readOnly, .directory])
+    }
+}
