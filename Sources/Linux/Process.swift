@@ -1,0 +1,206 @@
+import CLinux
+public import SystemPackage
+
+/// Namespaces that clone3(2), unshare(2) and setns(2) know.
+public struct Namespaces: OptionSet, Sendable {
+    public let rawValue: UInt64
+    public init(rawValue: UInt64) { self.rawValue = rawValue }
+    public static let time = Namespaces(rawValue: 0x80)
+    public static let mount = Namespaces(rawValue: 0x2_0000)
+    public static let cgroup = Namespaces(rawValue: 0x200_0000)
+    public static let uts = Namespaces(rawValue: 0x400_0000)
+    public static let ipc = Namespaces(rawValue: 0x800_0000)
+    public static let user = Namespaces(rawValue: 0x1000_0000)
+    public static let pid = Namespaces(rawValue: 0x2000_0000)
+    public static let network = Namespaces(rawValue: 0x4000_0000)
+}
+
+/// How a process ended, in the shell's code.
+public struct ExitStatus: Equatable, Sendable {
+    /// 0-255, or 128 + n when signal n ended it.
+    public let code: Int32
+    /// The signal that ended it.
+    public let signal: Int32?
+
+    /// Takes a wait(2) status.
+    public init(waitStatus: Int32) {
+        if cl_wifexited(waitStatus) != 0 {
+            (code, signal) = (cl_wexitstatus(waitStatus), nil)
+        } else {
+            let number = cl_wtermsig(waitStatus)
+            (code, signal) = (128 + number, number)
+        }
+    }
+}
+
+/// The child of a clone is both here and there: which side this is.
+public enum CloneSide: ~Copyable {
+    case child
+    case parent(Pidfd)
+}
+
+/// A process held by descriptor: its pid cannot be given to another one while this is open.
+public struct Pidfd: ~Copyable, Sendable {
+    public let fd: FD
+    /// In the pid namespace of the one who opened it.
+    public let pid: Int32
+
+    public init(adopting fd: consuming FD, pid: Int32) {
+        self.fd = fd
+        self.pid = pid
+    }
+
+    /// pidfd_open(2). ESRCH when there is no such process.
+    public init(pid: Int32) throws(SysError) {
+        fd = FD(adopting: try sys("pidfd_open", "process \(pid)") { cl_pidfd_open(pid, 0) })
+        self.pid = pid
+    }
+
+    /// Sends a signal; false when the process has ended.
+    @discardableResult
+    public func send(signal: Int32) throws(SysError) -> Bool {
+        do {
+            _ = try sys("pidfd_send_signal", "process \(pid)") { cl_pidfd_send_signal(fd.raw, signal) }
+            return true
+        } catch {
+            if error.errno == .noSuchProcess { return false }
+            throw error
+        }
+    }
+
+    /// Reaps the process, our child: nil when it still runs (and `wait` is false).
+    public func reap(wait: Bool) throws(SysError) -> ExitStatus? {
+        var status: CInt = 0
+        let ended = try sys("waitid", "process \(pid)") { cl_wait_pidfd(fd.raw, &status, wait ? 0 : 1) }
+        return ended == 1 ? ExitStatus(waitStatus: status) : nil
+    }
+
+    /// The exit status of a process that is not our child (PIDFD_GET_INFO, Linux 6.15): nil when unknown.
+    public func exitStatusOfStranger() -> ExitStatus? {
+        var status: CInt = 0
+        return cl_pidfd_exit_status(fd.raw, &status) == 1 ? ExitStatus(waitStatus: status) : nil
+    }
+
+    /// Whether it has ended (a zombie has).
+    public func hasEnded() -> Bool {
+        var poll = Poll()
+        poll.add(fd, .readable)
+        return ((try? poll.wait(milliseconds: 0)) ?? 0) > 0  // a poll of one own descriptor has no other failure
+    }
+}
+
+/// Calls that act on or make processes. The caller has one thread.
+public enum Process {
+    /// clone3(2) with a pidfd, into new namespaces and, when given, straight into a cgroup. The child goes on
+    /// with a copy of memory and of all descriptors.
+    public static func clone(_ namespaces: Namespaces, cgroup: CInt? = nil) throws(SysError) -> CloneSide {
+        var pidfd: CInt = -1
+        let pid = try sys("clone3", "container process") {
+            cl_clone3(namespaces.rawValue, &pidfd, cgroup ?? -1, 17)
+        }
+        if pid == 0 { return .child }
+        return .parent(Pidfd(adopting: FD(adopting: pidfd), pid: Int32(pid)))
+    }
+
+    /// unshare(2).
+    public static func unshare(_ namespaces: Namespaces) throws(SysError) {
+        _ = try sys("unshare", "namespaces") { cl_unshare(namespaces.rawValue) }
+    }
+
+    /// setns(2) with a namespace descriptor or a pidfd.
+    public static func enter(_ namespaces: Namespaces, of fd: borrowing FD) throws(SysError) {
+        let raw = fd.raw
+        _ = try sys("setns", "namespaces") { cl_setns(raw, namespaces.rawValue) }
+    }
+
+    /// Starts a program of ours by path or by descriptor (vfork, execve), with `descriptors[i]` at 3+i.
+    /// `stdio` says what 0, 1 and 2 become; -1 keeps ours. Answers the pid; exec errors are thrown.
+    public static func spawn(
+        path: FilePath? = nil, file: CInt = -1, arguments: [String], environment: [String],
+        descriptors: [CInt] = [], stdio: [CInt] = [-1, -1, -1], newSession: Bool = false
+    ) throws(SysError) -> Int32 {
+        let argv = CStrings(arguments)
+        let envp = CStrings(environment)
+        let pid = try sys("execve", path?.string ?? arguments.first ?? "") {
+            if let path {
+                path.withPlatformString {
+                    cl_spawn(-1, $0, argv.pointers, envp.pointers, descriptors, descriptors.count, stdio, newSession ? 1 : 0)
+                }
+            } else {
+                cl_spawn(file, nil, argv.pointers, envp.pointers, descriptors, descriptors.count, stdio, newSession ? 1 : 0)
+            }
+        }
+        return Int32(pid)
+    }
+
+    public static var pid: Int32 { cl_getpid() }
+    public static var effectiveUser: UInt32 { cl_getuid() }
+
+    /// Ends the process at once: no atexit, no deinit. A child of a clone ends with this or with an exec.
+    public static func exitNow(_ code: Int32) -> Never { cl_exit_now(code) }
+
+    /// Reaps one ended child, whichever: its pid; nil when none has ended.
+    public static func reapAny() -> (pid: Int32, status: ExitStatus)? {
+        var status: CInt = 0
+        let pid = cl_reap_any(&status)
+        return pid > 0 ? (pid, ExitStatus(waitStatus: status)) : nil
+    }
+
+    /// Waits for one child by pid.
+    public static func wait(pid: Int32) throws(SysError) -> ExitStatus {
+        var status: CInt = 0
+        _ = try sys("waitpid", "process \(pid)") { cl_waitpid(pid, &status) }
+        return ExitStatus(waitStatus: status)
+    }
+
+    /// Field 22 of /proc/PID/stat: when the process started, in clock ticks since boot. Nil when it is gone.
+    public static func startTime(pid: Int32) -> UInt64? {
+        guard let file = try? FD.open(FilePath("/proc/\(pid)/stat")),  // gone is an answer here
+            let bytes = try? file.readAll(limit: 65536), let close = bytes.lastIndex(of: UInt8(ascii: ")"))
+        else { return nil }
+        let fields = bytes[(close + 1)...].split(separator: UInt8(ascii: " "))
+        guard fields.count > 19 else { return nil }
+        return UInt64(String(decoding: fields[19], as: UTF8.self))
+    }
+
+    /// The kernel's random id of this boot.
+    public static func bootID() throws(SysError) -> String {
+        let bytes = try FD.open("/proc/sys/kernel/random/boot_id").readAll(limit: 128)
+        return String(decoding: bytes.prefix(36), as: UTF8.self)
+    }
+
+    /// Holds the environment of this process as `NAME=value`.
+    public static var environment: [String] {
+        var result: [String] = []
+        guard var at = cl_environ() else { return [] }
+        while let entry = at.pointee {
+            result.append(String(cString: entry))
+            at += 1
+        }
+        return result
+    }
+}
+
+/// NULL-terminated strings for execve(2), made before a clone so that the child allocates nothing.
+public final class CStrings {
+    /// Valid as long as this object.
+    public let pointers: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+    private let count: Int
+
+    public init(_ strings: [String]) {
+        count = strings.count
+        pointers = .allocate(capacity: strings.count + 1)
+        for (i, string) in strings.enumerated() {
+            let bytes = string.utf8CString
+            let copy = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count)
+            for (j, byte) in bytes.enumerated() { copy[j] = byte }
+            pointers[i] = copy
+        }
+        pointers[strings.count] = nil
+    }
+
+    deinit {
+        for i in 0..<count { pointers[i]?.deallocate() }
+        pointers.deallocate()
+    }
+}

@@ -1,0 +1,82 @@
+import CLinux
+public import SystemPackage
+
+/// AF_UNIX sockets whose messages keep their boundaries (SOCK_SEQPACKET).
+public struct MessagePair: ~Copyable {
+    public let ours: FD
+    public let theirs: FD
+
+    /// Two connected ends.
+    public init() throws(SysError) {
+        var ends: (CInt, CInt) = (-1, -1)
+        _ = try sys("socketpair", "seqpacket") {
+            withUnsafeMutableBytes(of: &ends) {
+                cl_socketpair(5, $0.assumingMemoryBound(to: CInt.self).baseAddress)
+            }
+        }
+        ours = FD(adopting: ends.0)
+        theirs = FD(adopting: ends.1)
+    }
+}
+
+extension FD {
+    /// A listening socket at a name in this directory, 0600; a name left by a dead owner is replaced.
+    public func listenForMessages(at name: FilePath) throws(SysError) -> FD {
+        try remove(name)
+        let socket = FD(adopting: try sys("socket", name.string) { cl_socket(1, 5 | 0o4000, 0) })
+        let mask = cl_umask(0o177)
+        defer { _ = cl_umask(mask) }
+        // A socket address holds 107 bytes: the directory is named by descriptor.
+        let address = "/proc/self/fd/\(raw)/\(name.string)"
+        _ = try sys("bind", name.string) { address.withCString { cl_bind_unix(socket.raw, $0) } }
+        _ = try sys("listen", name.string) { cl_listen(socket.raw, 16) }
+        return socket
+    }
+
+    /// Connects to a socket at a name in this directory.
+    public func connectForMessages(to name: FilePath) throws(SysError) -> FD {
+        let socket = FD(adopting: try sys("socket", name.string) { cl_socket(1, 5, 0) })
+        let address = "/proc/self/fd/\(raw)/\(name.string)"
+        _ = try sys("connect", name.string) { address.withCString { cl_connect_unix(socket.raw, $0) } }
+        return socket
+    }
+
+    /// The next client, non-blocking; nil when none waits.
+    public func acceptClient() -> FD? {
+        let client = cl_accept(raw)
+        return client >= 0 ? FD(adopting: client) : nil
+    }
+
+    /// The user at the other end (SO_PEERCRED).
+    public func peerUser() throws(SysError) -> UInt32 {
+        var (pid, uid, gid): (CInt, UInt32, UInt32) = (0, 0, 0)
+        _ = try sys("getsockopt", "SO_PEERCRED") { cl_peer_credentials(raw, &pid, &uid, &gid) }
+        return uid
+    }
+
+    /// Sends one message of a head and a body. False when the other side's buffer is full (non-blocking socket).
+    public func sendMessage(_ head: [UInt8], _ body: UnsafeRawBufferPointer = .init(start: nil, count: 0))
+        throws(SysError) -> Bool
+    {
+        do {
+            _ = try sys("sendmsg", "socket") {
+                cl_send2(raw, head, head.count, body.baseAddress, body.count, 0)
+            }
+            return true
+        } catch {
+            if error.errno == .wouldBlock { return false }
+            throw error
+        }
+    }
+
+    /// Receives one message; 0 bytes when the other side is gone, nil when none waits (non-blocking socket).
+    public func receiveMessage(into buffer: UnsafeMutableRawBufferPointer) throws(SysError) -> Int? {
+        do {
+            return Int(try sys("recv", "socket") { cl_recv(raw, buffer.baseAddress, buffer.count, 0) })
+        } catch {
+            if error.errno == .wouldBlock { return nil }
+            if error.errno == .connectionReset { return 0 }
+            throw error
+        }
+    }
+}
