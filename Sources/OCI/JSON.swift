@@ -4,6 +4,8 @@ public enum JSON: Equatable, Sendable {
     case null
     case bool(Bool)
     case int(Int64)
+    /// An integer above `Int64.max` (an rlimit of infinity, a mask of 64 bits), never a smaller one.
+    case unsigned(UInt64)
     /// A number that is not an integer of 64 bits.
     case double(Double)
     case string(String)
@@ -42,6 +44,11 @@ extension JSON {
     /// An object without the members whose value is nil: how optional fields are written.
     public static func fields(_ members: KeyValuePairs<String, JSON?>) -> JSON {
         .object(members.compactMap { name, value in value.map { Member(name, $0) } })
+    }
+
+    /// An integer of any width as the one case that stands for it.
+    public static func number(_ value: some FixedWidthInteger) -> JSON {
+        Int64(exactly: value).map(JSON.int) ?? .unsigned(UInt64(clamping: value))
     }
 
     /// A string array, or nil when it is empty: `omitempty` of the OCI documents.

@@ -130,6 +130,7 @@ private struct JSONParser {
         }
         let text = String(decoding: bytes[start..<at], as: UTF8.self)
         if isInteger, let int = Int64(text) { return .int(int) }
+        if isInteger, let unsigned = UInt64(text) { return .unsigned(unsigned) }
         guard let double = Double(text), double.isFinite else { throw JSONError("number out of range: \(text)") }
         return .double(double)
     }

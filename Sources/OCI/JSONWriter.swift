@@ -21,6 +21,7 @@ extension JSON {
         case .null: out.append(contentsOf: "null".utf8)
         case .bool(let value): out.append(contentsOf: (value ? "true" : "false").utf8)
         case .int(let value): out.append(contentsOf: String(value).utf8)
+        case .unsigned(let value): out.append(contentsOf: String(value).utf8)
         case .double(let value): out.append(contentsOf: "\(value)".utf8)
         case .string(let value): JSON.write(value, to: &out)
         case .array(let elements):
