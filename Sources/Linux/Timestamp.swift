@@ -57,7 +57,7 @@ public struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertible
 
     /// `21:06:39`.
     public var clock: String {
-        let second = seconds - floorDivide(seconds, 86400) * 86400
+        let second = (seconds % 86400 + 86400) % 86400
         return "\(padded(second / 3600, 2)):\(padded(second / 60 % 60, 2)):\(padded(second % 60, 2))"
     }
 
