@@ -53,7 +53,7 @@ let package = Package(
         .executableTarget(
             name: "apus", dependencies: ["Engine", "Linux", "OCI", system, parser],
             swiftSettings: strict, linkerSettings: staticBinary),
-        tests("LinuxTests", ["Linux", system]),
+        tests("LinuxTests", ["CLinux", "Linux", system]),
         tests("OCITests", ["OCI"]),
         tests("ImagesTests", ["Images", "Linux", "OCI", system]),
         tests("NetworkTests", ["Network", "Linux", "OCI", system]),
