@@ -2,6 +2,7 @@ import CLinux
 public import SystemPackage
 
 /// A file descriptor with one owner: closed when the owner goes away. Always close-on-exec.
+@frozen
 public struct FD: ~Copyable, Sendable {
     /// The number, for calls that borrow it.
     public let raw: CInt

@@ -34,12 +34,14 @@ public struct ExitStatus: Equatable, Sendable {
 }
 
 /// The child of a clone is both here and there: which side this is.
+@frozen
 public enum CloneSide: ~Copyable {
     case child
     case parent(Pidfd)
 }
 
 /// A process held by descriptor: its pid cannot be given to another one while this is open.
+@frozen
 public struct Pidfd: ~Copyable, Sendable {
     public let fd: FD
     /// In the pid namespace of the one who opened it.

@@ -17,6 +17,10 @@ public struct MessagePair: ~Copyable {
         ours = FD(adopting: ends.0)
         theirs = FD(adopting: ends.1)
     }
+
+    /// Keeps one end and closes the other: what each side of a clone does.
+    public consuming func keepOurs() -> FD { ours }
+    public consuming func keepTheirs() -> FD { theirs }
 }
 
 extension FD {
@@ -79,4 +83,32 @@ extension FD {
             throw error
         }
     }
+}
+
+/// Messages that carry descriptors (SCM_RIGHTS).
+extension FD {
+    /// Sends one message with one descriptor.
+    public func sendMessage(_ bytes: [UInt8], descriptor: borrowing FD) throws(SysError) {
+        let other = descriptor.raw
+        _ = try sys("sendmsg", "descriptor") { cl_send_fds(raw, bytes, bytes.count, [other], 1) }
+    }
+
+    /// Receives one message and the descriptor that came with it, if any. Empty when the other side is gone.
+    public func receiveMessage(limit: Int) throws(SysError) -> ReceivedMessage {
+        var bytes = [UInt8](repeating: 0, count: limit)
+        var descriptors = [CInt](repeating: -1, count: 8)
+        var count = 0
+        let n = try sys("recvmsg", "socket") {
+            cl_recv_fds(raw, &bytes, bytes.count, &descriptors, &count, 0)
+        }
+        for extra in descriptors[..<count].dropFirst() { _ = cl_close(extra) }
+        bytes.removeSubrange(Int(n)...)
+        return ReceivedMessage(bytes: bytes, descriptor: count > 0 ? FD(adopting: descriptors[0]) : nil)
+    }
+}
+
+/// One message and the descriptor that came with it.
+public struct ReceivedMessage: ~Copyable {
+    public let bytes: [UInt8]
+    public var descriptor: FD?
 }

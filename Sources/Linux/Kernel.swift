@@ -1,0 +1,129 @@
+import CLinux
+public import SystemPackage
+
+/// Single calls on the calling process, for a child between clone and exec.
+public enum Kernel {
+    /// A new session keyring, so that the container cannot see its starter's (keyctl(2)). Hosts without keys
+    /// have nothing to hide.
+    public static func joinSessionKeyring(_ name: String) { _ = name.withCString { cl_keyctl_join_session($0) } }
+
+    public static func newSession() throws(SysError) { _ = try sys("setsid", "") { cl_setsid() } }
+
+    public static func setHostname(_ name: String) throws(SysError) {
+        _ = try sys("sethostname", name) { name.withCString { cl_sethostname($0, name.utf8.count) } }
+    }
+
+    public static func setDomainname(_ name: String) throws(SysError) {
+        _ = try sys("setdomainname", name) { name.withCString { cl_setdomainname($0, name.utf8.count) } }
+    }
+
+    public static func changeDirectory(_ directory: borrowing FD) throws(SysError) {
+        let raw = directory.raw
+        _ = try sys("fchdir", "directory") { cl_fchdir(raw) }
+    }
+
+    /// getcwd(2) as the kernel says it; it does not begin with `/` when the directory is not below the root.
+    public static func currentDirectory() -> [UInt8]? {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let n = buffer.withUnsafeMutableBytes { cl_getcwd($0.baseAddress, $0.count) }
+        return n > 0 ? Array(buffer[..<(n - 1)]) : nil
+    }
+
+    /// dup3 without close-on-exec; the same number only loses the flag.
+    public static func duplicate(_ from: CInt, onto target: CInt) throws(SysError) {
+        if from == target {
+            _ = try sys("fcntl", "F_SETFD") { cl_fcntl(from, 2, 0) }
+        } else {
+            _ = try sys("dup3", "descriptor \(from)") { cl_dup3(from, target, 0) }
+        }
+    }
+
+    /// Owner of an open file, O_PATH too. A group of nil is kept.
+    public static func changeOwner(_ fd: borrowing FD, uid: UInt32, gid: UInt32?) throws(SysError) {
+        let raw = fd.raw
+        _ = try sys("fchownat", "descriptor") { cl_fchownat(raw, "", uid, gid ?? .max, 0x1000) }
+    }
+
+    /// Gives a pipe or FIFO to a user; anything else keeps its owner.
+    public static func changeOwnerOfPipe(_ raw: CInt, uid: UInt32) throws(SysError) {
+        var status = cl_stat()
+        _ = try sys("statx", "descriptor \(raw)") { cl_stat(raw, "", 0x1000, &status) }
+        guard status.mode & 0o170000 == FileType.fifo.rawValue else { return }
+        _ = try sys("fchownat", "descriptor \(raw)") { cl_fchownat(raw, "", uid, .max, 0x1000) }
+    }
+
+    /// Mode of an open file; of one opened with O_PATH through its name below /proc/self/fd.
+    public static func changeMode(_ fd: borrowing FD, _ mode: UInt32) throws(SysError) {
+        let raw = fd.raw
+        _ = try sys("fchmod", "descriptor") {
+            "/proc/self/fd/\(raw)".withCString { cl_fchmodat(-100, $0, mode) }
+        }
+    }
+
+    /// setrlimit(2). EPERM names the limit and the capability that is missing.
+    public static func setRlimit(
+        _ resource: Int32, name: String, soft: UInt64, hard: UInt64
+    ) throws(SysError) {
+        do {
+            _ = try sys("setrlimit", "\(name)=\(soft):\(hard)") { cl_prlimit(0, resource, [soft, hard], nil) }
+        } catch {
+            if error.errno == .notPermitted { throw error.hinting("raising it needs CAP_SYS_RESOURCE") }
+            throw error
+        }
+    }
+
+    /// Our own soft and hard limit.
+    public static func rlimit(_ resource: Int32) -> (soft: UInt64, hard: UInt64) {
+        var old: [UInt64] = [0, 0]
+        _ = cl_prlimit(0, resource, nil, &old)
+        return (old[0], old[1])
+    }
+
+    public static func setUmask(_ mask: UInt32) { _ = cl_umask(mask) }
+
+    /// Groups, then gid, then uid, each on all three places; capabilities survive for the step that sets them.
+    public static func setUser(_ user: Credentials) throws(SysError) {
+        _ = try sys("prctl", "PR_SET_KEEPCAPS") { cl_prctl(8, 1, 0, 0, 0) }
+        _ = try sys("setgroups", "\(user.groups)") { cl_setgroups(user.groups.count, user.groups) }
+        _ = try sys("setresgid", "\(user.gid)") { cl_setresgid(user.gid) }
+        _ = try sys("setresuid", "\(user.uid)") { cl_setresuid(user.uid) }
+        _ = try sys("prctl", "PR_SET_KEEPCAPS") { cl_prctl(8, 0, 0, 0, 0) }
+    }
+
+    public static func setNoNewPrivileges() throws(SysError) {
+        _ = try sys("prctl", "PR_SET_NO_NEW_PRIVS") { cl_prctl(38, 1, 0, 0, 0) }
+    }
+
+    /// Nobody may trace this process or read its descriptors until the next exec.
+    public static func setUndumpable() throws(SysError) {
+        _ = try sys("prctl", "PR_SET_DUMPABLE") { cl_prctl(4, 0, 0, 0, 0) }
+    }
+
+    /// close_range(2) with CLOSE_RANGE_CLOEXEC.
+    public static func closeOnExec(from first: UInt32) throws(SysError) {
+        _ = try sys("close_range", "\(first)-") { cl_close_range(first, .max, 4) }
+    }
+
+    /// Signals to default, mask empty, then execve(2); the errno when it did not happen.
+    public static func execute(_ path: String, _ argv: CStrings, _ envp: CStrings) -> Errno {
+        cl_reset_signals()
+        return Errno(rawValue: -path.withCString { cl_execve($0, argv.pointers, envp.pointers) })
+    }
+
+    /// Random bytes of the kernel.
+    public static func random(_ count: Int) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        // Up to 256 bytes come whole (getrandom(2)).
+        precondition(count <= 256)
+        _ = bytes.withUnsafeMutableBytes { cl_getrandom($0.baseAddress, $0.count) }
+        return bytes
+    }
+
+    /// Release and machine of uname(2).
+    public static func release() -> (release: String, machine: String) {
+        var (name, release, machine) = ([CChar](repeating: 0, count: 65), [CChar](repeating: 0, count: 65), [CChar](repeating: 0, count: 65))
+        _ = cl_uname(&name, &release, &machine, 65)
+        func text(_ c: [CChar]) -> String { String(decoding: c.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self) }
+        return (text(release), text(machine))
+    }
+}

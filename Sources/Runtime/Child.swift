@@ -1,0 +1,151 @@
+import Linux
+import SystemPackage
+
+/// The container's first process between clone and exec: a copy of the parent with one thread, which applies its
+/// steps in order and ends with the exec or with `_exit`. What can be made before the clone was made there.
+struct Child: ~Copyable {
+    let plan: CreatePlan
+    let sync: FD
+    let root: FD
+    let argv: CStrings
+    let envp: CStrings
+    var stdio: ProcessStdio
+    var terminal: FD?
+    let credentials: Credentials
+
+    init(
+        plan: CreatePlan, facts: CreateFacts, sync: consuming FD, root: consuming FD, argv: CStrings, envp: CStrings
+    ) {
+        (self.plan, self.argv, self.envp) = (plan, argv, envp)
+        (stdio, credentials) = (facts.stdio, facts.credentials)
+        self.sync = sync
+        self.root = root
+    }
+
+    /// Applies all steps; does not come back.
+    mutating func run() -> Never {
+        for step in plan.steps {
+            do {
+                try apply(step)
+            } catch {
+                let isExec = step == .execute
+                let failure = SyncMessage.failed(
+                    errno: error.errno.rawValue, isExec: isExec, text: isExec ? error.subject : "\(error)")
+                _ = try? sync.sendMessage(failure.bytes)  // nobody left to tell when the parent is gone
+                Process.exitNow(1)
+            }
+        }
+        Process.exitNow(1)
+    }
+
+    private mutating func apply(_ step: ChildStep) throws(SysError) {
+        switch step {
+        case .joinSessionKeyring(let name): Kernel.joinSessionKeyring(name)
+        case .newSession: try Kernel.newSession()
+        case .newCgroupNamespace: try Process.unshare(.cgroup)
+        case .detachPropagation: try Mounts.setPropagation("/", .slave)
+        case .attachRoot: try attachRoot()
+        case .mount(let mount): try mount.apply(in: root)
+        case .makeDevice(let device): try makeDevice(device, in: root)
+        case .makeDeviceLinks: try makeDeviceLinks(in: root)
+        case .openConsole(let size): try openConsole(size)
+        case .mask(let paths): try mask(paths, in: root)
+        case .makeReadOnly(let path): try makeReadOnly(path, in: root)
+        case .makeRootReadOnly: try root.setAttributes(.readOnly)
+        case .setSysctl(let name, let value): try writeSysctl(name, value, in: root)
+        case .setHostname(let name): try Kernel.setHostname(name)
+        case .setDomainname(let name): try Kernel.setDomainname(name)
+        case .awaitParent: try awaitParent()
+        case .pivot: try pivot()
+        default: try applyToProcess(step)
+        }
+    }
+
+    private mutating func applyToProcess(_ step: ChildStep) throws(SysError) {
+        switch step {
+        case .connectStdio: try connectStdio()
+        case .setRlimit(let resource, let name, let soft, let hard):
+            try Kernel.setRlimit(resource, name: name, soft: soft, hard: hard)
+        case .setUmask(let mask): Kernel.setUmask(mask)
+        case .enterWorkingDirectory(let path): try enterWorkingDirectory(path)
+        case .loadSeccomp: try loadSeccomp(plan.seccomp)
+        case .dropBoundingSet(let sets): try sets.dropBounding(last: plan.lastCapability)
+        case .setUser(let user): try Kernel.setUser(user)
+        case .setCapabilities(let sets): try sets.apply(last: plan.lastCapability)
+        case .noNewPrivileges: try Kernel.setNoNewPrivileges()
+        case .closeDescriptors: try Kernel.closeOnExec(from: 3)
+        case .execute: try execute()
+        default: preconditionFailure("a step of the root was planned after the pivot")
+        }
+    }
+
+    /// Attached over `/` of this namespace, where it hides nothing that is still used: paths of the host go on
+    /// from the old root until the pivot.
+    private func attachRoot() throws(SysError) {
+        let slash = try FD.open("/", [.path, .directory])
+        try root.attach(to: slash, as: "/")
+    }
+
+    private func awaitParent() throws(SysError) {
+        let message = try sync.receiveMessage(limit: 16)
+        guard SyncMessage(message.bytes) == .go else { Process.exitNow(1) }
+    }
+
+    private func pivot() throws(SysError) {
+        try Kernel.changeDirectory(root)
+        try Mounts.pivotIntoCurrentDirectory()
+    }
+
+    /// The terminal is of the container's own devpts, opened through its ptmx by descriptor.
+    private mutating func openConsole(_ size: WindowSize?) throws(SysError) {
+        let devices = try root.open("dev/pts", [.path, .directory], resolve: [.inRoot, .noSymlinks])
+        let master = try devices.open("ptmx", [.readWrite, .noTTY], resolve: [.beneath, .noSymlinks])
+        let peer = try Terminal.openPeer(of: master)
+        if let size { try Terminal.setWindowSize(master, size) }
+        try Kernel.changeOwner(peer, uid: credentials.uid, gid: nil)
+        try bindConsole(peer, in: root)
+        try sync.sendMessage(SyncMessage.console.bytes, descriptor: master)
+        terminal = consume peer
+    }
+
+    private mutating func connectStdio() throws(SysError) {
+        switch stdio {
+        case .descriptors(let stdin, let stdout, let stderr):
+            for (target, source) in [stdin, stdout, stderr].enumerated() {
+                try Kernel.duplicate(source, onto: CInt(target))
+            }
+        case .terminal:
+            guard let peer = terminal.take() else { return }
+            for target in 0..<3 { try Kernel.duplicate(peer.raw, onto: CInt(target)) }
+            try Terminal.makeControlling(0)
+        }
+    }
+
+    /// Proven to be inside: a directory that came from a leaked descriptor has no path here (CVE-2024-21626).
+    private func enterWorkingDirectory(_ path: String) throws(SysError) {
+        do {
+            let directory = try FD.open("/", [.path, .directory])
+                .open(FilePath(path), [.path, .directory], resolve: [.inRoot, .noMagicLinks])
+            try Kernel.changeDirectory(directory)
+        } catch {
+            throw SysError(call: "chdir to cwd", subject: "(\"\(path)\") set in config.json", errno: error.errno)
+        }
+        guard Kernel.currentDirectory()?.first == UInt8(ascii: "/") else {
+            throw SysError(call: "chdir", subject: path, errno: .permissionDenied, hint: "outside of the container")
+        }
+    }
+
+    /// As execvp(3): the first candidate that is there; a permission problem is remembered and reported last.
+    private func execute() throws(SysError) {
+        var failure: Errno = .noSuchFileOrDirectory
+        for candidate in plan.candidates {
+            let errno = Kernel.execute(candidate, argv, envp)
+            guard errno == .noSuchFileOrDirectory || errno == .notDirectory else {
+                failure = errno
+                guard errno == .permissionDenied else { break }
+                continue
+            }
+        }
+        throw SysError(call: "exec", subject: plan.args.first ?? "", errno: failure)
+    }
+}

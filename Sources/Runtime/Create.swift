@@ -1,0 +1,116 @@
+public import Linux
+import OCI
+import SystemPackage
+
+/// A container's first process after its exec.
+@frozen
+public struct RunningProcess: ~Copyable {
+    public let pidfd: Pidfd
+    /// The terminal's master, when the process has a terminal.
+    public var console: FD?
+
+    init(pidfd: consuming Pidfd, console: consuming FD?) {
+        self.pidfd = pidfd
+        self.console = console
+    }
+}
+
+/// Makes the container's root: detached, so that it exists as long as somebody holds it. Device nodes of an image
+/// are dead on it.
+public func openRoot(_ source: RootSource, allowDevices: Bool) throws(SysError) -> FD {
+    let attributes: MountAttributes = allowDevices ? [] : .noDevices
+    switch source {
+    case .overlay(let lower, let upper, let work, let volatile):
+        return try mountOverlay(
+            lower: lower, upper: upper, work: work, volatile: volatile, attributes: attributes)
+    case .directory(let path):
+        let tree = try FD.open(path, [.path, .directory]).cloneTree(recursive: true)
+        try tree.setAttributes(attributes, propagation: .private)
+        return tree
+    }
+}
+
+/// Clones the first process into `cgroup` and its namespaces and brings it to its exec. `prepare` is called while
+/// the child builds its root: network, ids, hooks. On an error the child is killed and reaped.
+public func startProcess(
+    _ plan: CreatePlan, _ facts: CreateFacts, root: consuming FD, cgroup: CInt?,
+    prepare: (borrowing Pidfd) throws(RuntimeError) -> Void
+) throws(RuntimeError) -> RunningProcess {
+    let argv = CStrings(plan.args)
+    let envp = CStrings(plan.environment)
+    try asStartError { () throws(SysError) in try giveStdio(facts) }
+    let pair = try asStartError { () throws(SysError) in try MessagePair() }
+    let side = try asStartError { () throws(SysError) in try Process.clone(plan.namespaces, cgroup: cgroup) }
+    switch consume side {
+    case .child:
+        var child = Child(
+            plan: plan, facts: facts, sync: pair.keepTheirs(), root: root, argv: argv, envp: envp)
+        child.run()
+    case .parent(let pidfd):
+        let sync = pair.keepOurs()
+        _ = consume root
+        var console: FD?
+        do throws(RuntimeError) {
+            try prepare(pidfd)
+            console = try finish(sync, facts)
+        } catch {
+            abandon(pidfd)
+            throw error
+        }
+        return RunningProcess(pidfd: pidfd, console: console)
+    }
+}
+
+/// Lets the child go and waits for its exec, which closes its end of the socket.
+private func finish(_ sync: borrowing FD, _ facts: CreateFacts) throws(RuntimeError) -> FD? {
+    var console: FD?
+    _ = try? sync.sendMessage(SyncMessage.go.bytes)  // a child that died has said why, or its end says it
+    while true {
+        var received = try asStartError { () throws(SysError) in try sync.receiveMessage(limit: 4096) }
+        switch SyncMessage(received.bytes) {
+        case .console: console = received.descriptor.take()
+        case .failed(let errno, true, let path): throw execError(path, Errno(rawValue: errno))
+        case .failed(_, false, let text): throw RuntimeError("unable to start container process: \(text)")
+        case nil: return console
+        case .go: throw RuntimeError("unable to start container process: unexpected message of the child")
+        }
+    }
+}
+
+/// runc's words, on which engines and docker's command line match for 126 and 127.
+private func execError(_ path: String, _ errno: Errno) -> RuntimeError {
+    let start = "unable to start container process: exec: \"\(path)\": "
+    switch errno {
+    case .noSuchFileOrDirectory, .notDirectory:
+        guard path.contains("/") else {
+            return RuntimeError(start + "executable file not found in $PATH", exitCode: 127)
+        }
+        return RuntimeError(start + "stat \(path): no such file or directory", exitCode: 127)
+    case .permissionDenied: return RuntimeError(start + "permission denied", exitCode: 126)
+    case .isDirectory: return RuntimeError(start + "is a directory: permission denied", exitCode: 126)
+    case .execFormatError: return RuntimeError(start + "exec format error", exitCode: 126)
+    default: return RuntimeError(start + "\(errno)", exitCode: 126)
+    }
+}
+
+/// Pipes and FIFOs belong to the container's user, so that /dev/stdout can be opened again by name.
+func giveStdio(_ facts: CreateFacts) throws(SysError) {
+    guard case .descriptors(let stdin, let stdout, let stderr) = facts.stdio, facts.credentials.uid != 0 else {
+        return
+    }
+    for raw in Set([stdin, stdout, stderr]) {
+        try Kernel.changeOwnerOfPipe(raw, uid: facts.credentials.uid)
+    }
+}
+
+private func abandon(_ pidfd: borrowing Pidfd) {
+    _ = try? pidfd.send(signal: Signal.kill)  // it may have ended by itself
+    _ = try? pidfd.reap(wait: true)
+}
+
+/// Gives a system call's error the words of a failed start.
+func asStartError<R: ~Copyable>(_ body: () throws(SysError) -> R) throws(RuntimeError) -> R {
+    do throws(SysError) { return try body() } catch {
+        throw RuntimeError("unable to start container process: \(error)")
+    }
+}

@@ -1,0 +1,235 @@
+import Linux
+public import OCI
+public import SystemPackage
+
+/// Where the container's root file system comes from.
+public enum RootSource: Equatable, Sendable {
+    /// Layers, topmost first, below a writable directory. `volatile`: it is thrown away at the end.
+    case overlay(lower: [FilePath], upper: FilePath, work: FilePath, volatile: Bool)
+    /// A directory that is there (an OCI bundle's rootfs).
+    case directory(FilePath)
+}
+
+/// What 0, 1 and 2 of the process are.
+public enum ProcessStdio: Equatable, Sendable {
+    case descriptors(stdin: CInt, stdout: CInt, stderr: CInt)
+    /// A new pseudo-terminal of the container's own devpts; its master comes back to the caller.
+    case terminal(WindowSize?)
+}
+
+/// One thing the child does between clone and exec. The order is data: `planChild` writes it down.
+enum ChildStep: Equatable, Sendable {
+    case joinSessionKeyring(String)
+    case newSession
+    /// After the clone put us into the cgroup, so that it is the namespace's root; clone3 would take the parent's.
+    case newCgroupNamespace
+    /// Nothing that is mounted here reaches the host.
+    case detachPropagation
+    case attachRoot
+    case mount(MountStep)
+    case makeDevice(RuntimeSpec.Device)
+    case makeDeviceLinks
+    case openConsole(WindowSize?)
+    case mask([String])
+    case makeReadOnly(String)
+    case makeRootReadOnly
+    case setSysctl(name: String, value: String)
+    case setHostname(String)
+    case setDomainname(String)
+    /// The parent has finished the network, ids and hooks.
+    case awaitParent
+    /// From here on no host path can be named.
+    case pivot
+    case connectStdio
+    case setRlimit(resource: Int32, name: String, soft: UInt64, hard: UInt64)
+    case setUmask(UInt32)
+    /// As root: a directory that only root may enter is entered as docker does.
+    case enterWorkingDirectory(String)
+    case loadSeccomp
+    case dropBoundingSet(ProcessCapabilities)
+    case setUser(Credentials)
+    case setCapabilities(ProcessCapabilities)
+    case noNewPrivileges
+    /// Every descriptor from 3 on ends with the exec, whoever leaked it (CVE-2024-21626).
+    case closeDescriptors
+    case execute
+}
+
+/// One mount of the container, ready to be made.
+struct MountStep: Equatable, Sendable {
+    enum Source: Equatable, Sendable {
+        case new(type: String, source: String?)
+        case bind(path: String)
+    }
+    let destination: String
+    let source: Source
+    let options: MountOptions
+    /// Kernel file systems are only mounted on a directory that is really there: an image's symlink named /proc
+    /// would put it elsewhere (CVE-2019-19921).
+    let refusesSymlinks: Bool
+}
+
+/// Everything that can be decided before the clone.
+public struct CreatePlan: Sendable {
+    let namespaces: Namespaces
+    let steps: [ChildStep]
+    let args: [String]
+    let environment: [String]
+    let candidates: [String]
+    let seccomp: [UInt8]
+    /// The kernel's last capability, asked once.
+    let lastCapability: Int
+}
+
+/// What the plan needs beyond the runtime-spec's document.
+public struct CreateFacts: Equatable, Sendable {
+    public var credentials: Credentials
+    public var stdio: ProcessStdio
+    /// Compiled BPF; empty for unconfined.
+    public var seccomp: [UInt8]
+    public var keyringName: String
+    public var lastCapability = CapabilitySet.lastOfKernel
+
+    public init(credentials: Credentials, stdio: ProcessStdio, seccomp: [UInt8], keyringName: String) {
+        (self.credentials, self.stdio) = (credentials, stdio)
+        (self.seccomp, self.keyringName) = (seccomp, keyringName)
+    }
+}
+
+/// Plans the creation of a container's first process. Pure; refuses what cannot be done as asked.
+public func planCreate(_ spec: RuntimeSpec, _ facts: CreateFacts) throws(RuntimeError) -> CreatePlan {
+    try checkMounts(spec.mounts)
+    let namespaces = try namespaceFlags(spec.linux.namespaces)
+    var steps: [ChildStep] = [.joinSessionKeyring(facts.keyringName), .newSession]
+    if spec.linux.namespaces.contains(where: { $0.kind == .cgroup }) { steps.append(.newCgroupNamespace) }
+    steps += planRoot(spec, facts.stdio)
+    steps += spec.linux.sysctl.sorted { $0.key < $1.key }.map { .setSysctl(name: $0.key, value: $0.value) }
+    if let hostname = spec.hostname { steps.append(.setHostname(hostname)) }
+    if let domainname = spec.domainname { steps.append(.setDomainname(domainname)) }
+    steps += [.awaitParent, .pivot]
+    steps += try planProcess(spec.process, facts)
+    return CreatePlan(
+        namespaces: namespaces, steps: steps, args: spec.process.args,
+        environment: environment(spec.process.env, home: facts.credentials.home),
+        candidates: candidates(for: spec.process.args.first ?? "", environment: spec.process.env),
+        seccomp: facts.seccomp, lastCapability: facts.lastCapability)
+}
+
+/// The part that `exec` shares with `create`: from a process that is in the namespaces to the exec.
+func planProcess(_ process: RuntimeSpec.Process, _ facts: CreateFacts) throws(RuntimeError) -> [ChildStep] {
+    guard let first = process.args.first, !first.isEmpty else { throw RuntimeError("no command specified") }
+    var steps: [ChildStep] = [.connectStdio]
+    for limit in process.rlimits {
+        guard let number = rlimitNumber(limit.type) else { throw RuntimeError("unknown rlimit \(limit.type)") }
+        steps.append(.setRlimit(resource: number, name: limit.type, soft: limit.soft, hard: limit.hard))
+    }
+    steps += [.setUmask(process.user.umask ?? 0o022), .enterWorkingDirectory(process.cwd)]
+    let filter: [ChildStep] = facts.seccomp.isEmpty ? [] : [.loadSeccomp]
+    // Loading needs CAP_SYS_ADMIN or no_new_privs: with the latter it comes last, so that it covers the most.
+    if !process.noNewPrivileges { steps += filter }
+    let capabilities = try capabilitySets(process.capabilities)
+    steps += [.dropBoundingSet(capabilities), .setUser(facts.credentials), .setCapabilities(capabilities)]
+    if process.noNewPrivileges { steps += [.noNewPrivileges] + filter }
+    return steps + [.closeDescriptors, .execute]
+}
+
+private func planRoot(_ spec: RuntimeSpec, _ stdio: ProcessStdio) -> [ChildStep] {
+    var steps: [ChildStep] = [.detachPropagation, .attachRoot]
+    steps += spec.mounts.map { .mount(MountStep($0)) }
+    steps += spec.linux.devices.map(ChildStep.makeDevice)
+    steps.append(.makeDeviceLinks)
+    if case .terminal(let size) = stdio { steps.append(.openConsole(size)) }
+    steps += spec.linux.readonlyPaths.map(ChildStep.makeReadOnly)
+    if !spec.linux.maskedPaths.isEmpty { steps.append(.mask(spec.linux.maskedPaths)) }
+    if spec.root.readonly { steps.append(.makeRootReadOnly) }
+    return steps
+}
+
+extension MountStep {
+    init(_ mount: RuntimeSpec.Mount) {
+        destination = mount.destination
+        options = MountOptions(mount.options)
+        if options.isBind || mount.type == "bind" {
+            source = .bind(path: mount.source ?? "")
+            refusesSymlinks = false
+        } else {
+            let type = mount.type ?? "none"
+            source = .new(type: type == "cgroup" ? "cgroup2" : type, source: mount.source)
+            refusesSymlinks = type != "tmpfs" || mount.destination == "/dev"
+        }
+    }
+}
+
+/// Nothing is mounted over /proc but a proc file system: writes meant for the kernel would go to a file of the
+/// container's (CVE-2019-16884).
+private func checkMounts(_ mounts: [RuntimeSpec.Mount]) throws(RuntimeError) {
+    for mount in mounts {
+        let destination = FilePath(mount.destination).lexicallyNormalized()
+        guard destination.isAbsolute else {
+            throw RuntimeError("mount destination \(mount.destination) is not an absolute path")
+        }
+        let inProc = destination.starts(with: "/proc")
+        guard inProc, mount.type != "proc" || destination != "/proc" else { continue }
+        throw RuntimeError("mounting over \(mount.destination) is not allowed: /proc must be the kernel's")
+    }
+}
+
+private func namespaceFlags(_ namespaces: [RuntimeSpec.Namespace]) throws(RuntimeError) -> Namespaces {
+    var flags: Namespaces = []
+    for namespace in namespaces {
+        guard namespace.path == nil else {
+            throw RuntimeError("joining the \(namespace.kind.rawValue) namespace \(namespace.path ?? "") is not supported")
+        }
+        switch namespace.kind {
+        case .mount: flags.insert(.mount)
+        case .pid: flags.insert(.pid)
+        case .network: flags.insert(.network)
+        case .uts: flags.insert(.uts)
+        case .ipc: flags.insert(.ipc)
+        case .cgroup: break  // made by the child: see ChildStep.newCgroupNamespace
+        case .user, .time: throw RuntimeError("\(namespace.kind.rawValue) namespaces are not supported")
+        }
+    }
+    guard flags.contains(.mount), flags.contains(.pid) else {
+        throw RuntimeError("a container needs its own mount and pid namespaces")
+    }
+    return flags
+}
+
+/// docker's environment plus HOME, which comes last and only when it is not set.
+private func environment(_ env: [String], home: String) -> [String] {
+    env.contains { $0.hasPrefix("HOME=") } ? env : env + ["HOME=\(home)"]
+}
+
+/// The paths to try: the name itself when it has a slash, or below each directory of the container's PATH.
+private func candidates(for name: String, environment: [String]) -> [String] {
+    guard !name.contains("/") else { return [name] }
+    let path = environment.last { $0.hasPrefix("PATH=") }?.dropFirst(5)
+    let directories = (path ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .split(separator: ":", omittingEmptySubsequences: false)
+    return directories.map { ($0.isEmpty ? "." : String($0)) + "/" + name }
+}
+
+private func rlimitNumber(_ type: String) -> Int32? {
+    let names = [
+        "CPU", "FSIZE", "DATA", "STACK", "CORE", "RSS", "NPROC", "NOFILE", "MEMLOCK", "AS", "LOCKS", "SIGPENDING",
+        "MSGQUEUE", "NICE", "RTPRIO", "RTTIME",
+    ]
+    return names.firstIndex { "RLIMIT_\($0)" == type }.map(Int32.init)
+}
+
+private func capabilitySets(
+    _ capabilities: RuntimeSpec.Capabilities?
+) throws(RuntimeError) -> ProcessCapabilities {
+    var sets = ProcessCapabilities([])
+    guard let capabilities else { return sets }
+    func set(_ names: [String]) throws(RuntimeError) -> CapabilitySet {
+        do throws(UnknownCapability) { return try CapabilitySet(names: names) } catch { throw RuntimeError("\(error)") }
+    }
+    sets.bounding = try set(capabilities.bounding)
+    sets.effective = try set(capabilities.effective)
+    sets.permitted = try set(capabilities.permitted)
+    sets.inheritable = try set(capabilities.inheritable)
+    sets.ambient = try set(capabilities.ambient)
+    return sets
+}

@@ -1,0 +1,11 @@
+/// Why a container or a process in it could not be started, in words that engines match on (runc's), with the
+/// exit code that docker's command line gives.
+public struct RuntimeError: Error, Equatable, Sendable, CustomStringConvertible {
+    public let description: String
+    /// 125: the engine's failure; 126: the command cannot be executed; 127: it is not there.
+    public let exitCode: Int32
+
+    public init(_ description: String, exitCode: Int32 = 125) {
+        (self.description, self.exitCode) = (description, exitCode)
+    }
+}

@@ -1,0 +1,41 @@
+import Linux
+import SystemPackage
+
+//   parent                                   child
+//     | --- clone3 --------------------------> |
+//     | ids, network, hooks                    | mounts, devices, terminal
+//     | <------------- console (descriptor) -- |   only with a terminal
+//     | --- go ------------------------------> |
+//     |                                        | pivot, user, capabilities, seccomp
+//     | <-- failed(step, errno, words) ------- |   or
+//     | <-- end of file: the exec closed it -- |
+//
+// One seqpacket socket. End of file at any other place means that the other side died.
+
+/// What one side tells the other while a container is being made.
+enum SyncMessage: Equatable, Sendable {
+    case console
+    case go
+    case failed(errno: Int32, isExec: Bool, text: String)
+
+    var bytes: [UInt8] {
+        switch self {
+        case .console: return [1]
+        case .go: return [2]
+        case .failed(let errno, let isExec, let text):
+            return [3, UInt8(clamping: errno), isExec ? 1 : 0] + Array(text.utf8.prefix(3900))
+        }
+    }
+
+    /// Nil for an empty message, which is the other side's end.
+    init?(_ bytes: [UInt8]) {
+        switch bytes.first {
+        case 1: self = .console
+        case 2: self = .go
+        case 3 where bytes.count >= 3:
+            self = .failed(
+                errno: Int32(bytes[1]), isExec: bytes[2] == 1, text: String(decoding: bytes[3...], as: UTF8.self))
+        default: return nil
+        }
+    }
+}
