@@ -127,3 +127,8 @@ public enum Kernel {
         return (text(release), text(machine))
     }
 }
+
+/// Loads compiled BPF as this thread's filter (seccomp(2)).
+public func loadSeccomp(_ bpf: [UInt8]) throws(SysError) {
+    _ = try sys("seccomp", "filter") { cl_seccomp_load(bpf, bpf.count / 8, 0) }
+}

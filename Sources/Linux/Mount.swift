@@ -76,6 +76,11 @@ extension FD {
         _ = try sys("move_mount", name) { cl_move_mount(raw, "", other, "", 0x44) }
     }
 
+    /// Whether it lies on a devpts (fstatfs(2)).
+    public func isDevpts() throws(SysError) -> Bool {
+        try sys("fstatfs", "descriptor \(raw)") { cl_statfs_type(raw) } == 0x1cd1
+    }
+
     /// Sets and clears attributes of this mount, and of those below it when `recursive` (mount_setattr).
     public func setAttributes(
         _ set: MountAttributes = [], clearing: MountAttributes = [], propagation: Propagation? = nil,

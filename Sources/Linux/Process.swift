@@ -13,6 +13,8 @@ public struct Namespaces: OptionSet, Sendable {
     public static let user = Namespaces(rawValue: 0x1000_0000)
     public static let pid = Namespaces(rawValue: 0x2000_0000)
     public static let network = Namespaces(rawValue: 0x4000_0000)
+    /// What a further process of a container joins; its pid namespace is joined before it is cloned.
+    public static let ofContainer: Namespaces = [.mount, .cgroup, .uts, .ipc, .network]
 }
 
 /// How a process ended, in the shell's code.

@@ -1,4 +1,4 @@
-public import SystemPackage
+import SystemPackage
 
 /// Who a process runs as: numbers only.
 public struct Credentials: Equatable, Sendable {
@@ -49,9 +49,10 @@ public struct UserDatabase: Sendable {
     }
 
     private static func contents(_ path: FilePath, _ root: borrowing FD) throws(SysError) -> [UInt8] {
-        do {
+        do throws(SysError) {
             let file = try root.open(path, [.readOnly, .nonBlocking])
-            guard try file.status().type == .regular else {
+            let type = try file.status().type
+            guard type == .regular else {
                 throw SysError(call: "open", subject: "/\(path)", errno: .invalidArgument, hint: "not a regular file")
             }
             return try file.readAll(limit: 1 << 20)

@@ -3,7 +3,7 @@ import SystemPackage
 
 /// The container's first process between clone and exec: a copy of the parent with one thread, which applies its
 /// steps in order and ends with the exec or with `_exit`. What can be made before the clone was made there.
-struct Child: ~Copyable {
+final class Child {
     let plan: CreatePlan
     let sync: FD
     let root: FD
@@ -23,7 +23,7 @@ struct Child: ~Copyable {
     }
 
     /// Applies all steps; does not come back.
-    mutating func run() -> Never {
+    func run() -> Never {
         for step in plan.steps {
             do {
                 try apply(step)
@@ -38,13 +38,15 @@ struct Child: ~Copyable {
         Process.exitNow(1)
     }
 
-    private mutating func apply(_ step: ChildStep) throws(SysError) {
+    private func apply(_ step: ChildStep) throws(SysError) {
         switch step {
         case .joinSessionKeyring(let name): Kernel.joinSessionKeyring(name)
         case .newSession: try Kernel.newSession()
         case .newCgroupNamespace: try Process.unshare(.cgroup)
         case .detachPropagation: try Mounts.setPropagation("/", .slave)
         case .attachRoot: try attachRoot()
+        case .joinNamespaces: try Process.enter(.ofContainer, of: root)
+        case .openTerminal(let size): try openTerminal(size, below: FD.open("/", [.path, .directory]))
         case .mount(let mount): try mount.apply(in: root)
         case .makeDevice(let device): try makeDevice(device, in: root)
         case .makeDeviceLinks: try makeDeviceLinks(in: root)
@@ -61,7 +63,7 @@ struct Child: ~Copyable {
         }
     }
 
-    private mutating func applyToProcess(_ step: ChildStep) throws(SysError) {
+    private func applyToProcess(_ step: ChildStep) throws(SysError) {
         switch step {
         case .connectStdio: try connectStdio()
         case .setRlimit(let resource, let name, let soft, let hard):
@@ -96,19 +98,28 @@ struct Child: ~Copyable {
         try Mounts.pivotIntoCurrentDirectory()
     }
 
+    private func openConsole(_ size: WindowSize?) throws(SysError) {
+        try openTerminal(size, below: root)
+        guard let peer = terminal.take() else { return }
+        try bindConsole(peer, in: root)
+        terminal = consume peer
+    }
+
     /// The terminal is of the container's own devpts, opened through its ptmx by descriptor.
-    private mutating func openConsole(_ size: WindowSize?) throws(SysError) {
+    private func openTerminal(_ size: WindowSize?, below root: borrowing FD) throws(SysError) {
         let devices = try root.open("dev/pts", [.path, .directory], resolve: [.inRoot, .noSymlinks])
+        guard try devices.isDevpts() else {
+            throw SysError(call: "open", subject: "/dev/pts", errno: .noSuchAddressOrDevice, hint: "not a devpts")
+        }
         let master = try devices.open("ptmx", [.readWrite, .noTTY], resolve: [.beneath, .noSymlinks])
         let peer = try Terminal.openPeer(of: master)
         if let size { try Terminal.setWindowSize(master, size) }
         try Kernel.changeOwner(peer, uid: credentials.uid, gid: nil)
-        try bindConsole(peer, in: root)
         try sync.sendMessage(SyncMessage.console.bytes, descriptor: master)
         terminal = consume peer
     }
 
-    private mutating func connectStdio() throws(SysError) {
+    private func connectStdio() throws(SysError) {
         switch stdio {
         case .descriptors(let stdin, let stdout, let stderr):
             for (target, source) in [stdin, stdout, stderr].enumerated() {

@@ -43,7 +43,7 @@ public func startProcess(
     let side = try asStartError { () throws(SysError) in try Process.clone(plan.namespaces, cgroup: cgroup) }
     switch consume side {
     case .child:
-        var child = Child(
+        let child = Child(
             plan: plan, facts: facts, sync: pair.keepTheirs(), root: root, argv: argv, envp: envp)
         child.run()
     case .parent(let pidfd):

@@ -1,4 +1,4 @@
-import Linux
+public import Linux
 public import OCI
 public import SystemPackage
 
@@ -26,10 +26,14 @@ enum ChildStep: Equatable, Sendable {
     /// Nothing that is mounted here reaches the host.
     case detachPropagation
     case attachRoot
+    /// The namespaces of a running container, by its pidfd.
+    case joinNamespaces
     case mount(MountStep)
     case makeDevice(RuntimeSpec.Device)
     case makeDeviceLinks
     case openConsole(WindowSize?)
+    /// The same for a further process: without /dev/console.
+    case openTerminal(WindowSize?)
     case mask([String])
     case makeReadOnly(String)
     case makeRootReadOnly
@@ -79,6 +83,13 @@ public struct CreatePlan: Sendable {
     let seccomp: [UInt8]
     /// The kernel's last capability, asked once.
     let lastCapability: Int
+
+    init(namespaces: Namespaces, steps: [ChildStep], process: RuntimeSpec.Process, _ facts: CreateFacts) {
+        (self.namespaces, self.steps, args) = (namespaces, steps, process.args)
+        environment = makeEnvironment(process.env, home: facts.credentials.home)
+        candidates = findCandidates(for: process.args.first ?? "", environment: process.env)
+        (seccomp, lastCapability) = (facts.seccomp, facts.lastCapability)
+    }
 }
 
 /// What the plan needs beyond the runtime-spec's document.
@@ -108,11 +119,7 @@ public func planCreate(_ spec: RuntimeSpec, _ facts: CreateFacts) throws(Runtime
     if let domainname = spec.domainname { steps.append(.setDomainname(domainname)) }
     steps += [.awaitParent, .pivot]
     steps += try planProcess(spec.process, facts)
-    return CreatePlan(
-        namespaces: namespaces, steps: steps, args: spec.process.args,
-        environment: environment(spec.process.env, home: facts.credentials.home),
-        candidates: candidates(for: spec.process.args.first ?? "", environment: spec.process.env),
-        seccomp: facts.seccomp, lastCapability: facts.lastCapability)
+    return CreatePlan(namespaces: namespaces, steps: steps, process: spec.process, facts)
 }
 
 /// The part that `exec` shares with `create`: from a process that is in the namespaces to the exec.
@@ -197,12 +204,12 @@ private func namespaceFlags(_ namespaces: [RuntimeSpec.Namespace]) throws(Runtim
 }
 
 /// docker's environment plus HOME, which comes last and only when it is not set.
-private func environment(_ env: [String], home: String) -> [String] {
+private func makeEnvironment(_ env: [String], home: String) -> [String] {
     env.contains { $0.hasPrefix("HOME=") } ? env : env + ["HOME=\(home)"]
 }
 
 /// The paths to try: the name itself when it has a slash, or below each directory of the container's PATH.
-private func candidates(for name: String, environment: [String]) -> [String] {
+private func findCandidates(for name: String, environment: [String]) -> [String] {
     guard !name.contains("/") else { return [name] }
     let path = environment.last { $0.hasPrefix("PATH=") }?.dropFirst(5)
     let directories = (path ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")

@@ -85,7 +85,7 @@ func makeDevice(_ device: RuntimeSpec.Device, in root: borrowing FD) throws(SysE
     guard let last = path.lastComponent else { return }
     let name = FilePath(last.string)
     let parent = try openTarget(path.removingLastComponent(), in: root, isDirectory: true, refusesSymlinks: true)
-    let type: FileType =
+    let type: Linux.FileType =
         switch device.kind {
         case .character, .unbuffered: .character
         case .block: .block
@@ -131,7 +131,7 @@ func mask(_ paths: [String], in root: borrowing FD) throws(SysError) {
     let null = try FD.open("/dev/null", .path)
     let status = try null.status()
     guard status.type == .character, status.rdevMajor == 1, status.rdevMinor == 3 else {
-        throw SysError(call: "mask", subject: "/dev/null", errno: .noSuchDevice, hint: "not the null device")
+        throw SysError(call: "mask", subject: "/dev/null", errno: .noSuchAddressOrDevice, hint: "not the null device")
     }
     let empty = try FD.newMount(
         "tmpfs", options: ["nr_blocks=1", "nr_inodes=1", "mode=755"],

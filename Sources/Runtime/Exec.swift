@@ -1,0 +1,36 @@
+public import Linux
+public import OCI
+import SystemPackage
+
+/// Plans a further process in a running container: the same order of stdio, limits, user, capabilities and seccomp
+/// as its first one, from the same function.
+public func planExec(_ process: RuntimeSpec.Process, _ facts: CreateFacts) throws(RuntimeError) -> CreatePlan {
+    var steps: [ChildStep] = [.joinNamespaces, .joinSessionKeyring(facts.keyringName), .newSession]
+    if case .terminal(let size) = facts.stdio { steps.append(.openTerminal(size)) }
+    steps.append(.awaitParent)
+    steps += try planProcess(process, facts)
+    return CreatePlan(namespaces: [], steps: steps, process: process, facts)
+}
+
+/// Starts a process in the namespaces and the cgroup of a running container. This process has one thread and is
+/// used for nothing else: its children are in the container's pid namespace from here on.
+public func execProcess(
+    _ plan: CreatePlan, _ facts: CreateFacts, in container: borrowing Pidfd, cgroup: CInt?
+) throws(RuntimeError) -> RunningProcess {
+    do {
+        try Process.enter(.pid, of: container.fd)
+    } catch {
+        throw RuntimeError("unable to enter the container: \(error)")
+    }
+    let target = try asStartError { () throws(SysError) in try container.fd.duplicate() }
+    return try startProcess(plan, facts, root: target, cgroup: cgroup) { _ in }
+}
+
+/// The root directory of a running container, for looking at its files by descriptor.
+public func openRoot(of container: borrowing Pidfd) throws(SysError) -> FD {
+    let root = try FD.open(FilePath("/proc/\(container.pid)/root"), [.path, .directory])
+    guard !container.hasEnded() else {
+        throw SysError(call: "open", subject: "root of process \(container.pid)", errno: .noSuchProcess)
+    }
+    return root
+}
