@@ -69,8 +69,9 @@ extension SeccompProfile {
 }
 
 /// A libseccomp filter for one architecture, with its rules.
-private struct LibseccompFilter: ~Copyable {
-    private let context: UnsafeMutableRawPointer
+private final class LibseccompFilter {
+    /// Nil once it belongs to the filter that it was merged into.
+    private var context: UnsafeMutableRawPointer?
 
     init(_ profile: SeccompProfile, _ architecture: UInt32) throws(SeccompError) {
         let other = profile.otherArchitectures.number
@@ -89,9 +90,9 @@ private struct LibseccompFilter: ~Copyable {
         }
     }
 
-    deinit { cl_seccomp_free(context) }
+    deinit { if let context { cl_seccomp_free(context) } }
 
-    private borrowing func add(_ rule: SeccompProfile.Rule, _ name: String, _ number: Int32)
+    private func add(_ rule: SeccompProfile.Rule, _ name: String, _ number: Int32)
         throws(SeccompError)
     {
         let arguments = rule.conditions.map { condition in
@@ -108,16 +109,13 @@ private struct LibseccompFilter: ~Copyable {
         }
     }
 
-    borrowing func merge(_ other: consuming LibseccompFilter) throws(SeccompError) {
+    func merge(_ other: LibseccompFilter) throws(SeccompError) {
         let result = cl_seccomp_merge(context, other.context)
         guard result >= 0 else { throw SeccompError("seccomp architectures: \(Errno(rawValue: -result))") }
-        other.forget()
+        other.context = nil
     }
 
-    /// The context belongs to the filter that it was merged into.
-    private consuming func forget() { discard self }
-
-    borrowing func export() throws(SeccompError) -> [UInt8] {
+    func export() throws(SeccompError) -> [UInt8] {
         do throws(SysError) {
             let file = FD(adopting: try sys("memfd_create", "seccomp") { cl_memfd_create("seccomp", 0) })
             _ = try sys("seccomp_export_bpf", "filter") { cl_seccomp_export(context, file.raw) }
