@@ -29,7 +29,8 @@ void *cl_seccomp_new(uint32_t action, uint32_t bad_architecture, uint32_t archit
     return f;
 }
 void cl_seccomp_free(void *filter) { seccomp_release(filter); }
-int cl_seccomp_rule(void *filter, uint32_t action, int number, const struct cl_seccomp_argument *a, size_t count) {
+int cl_seccomp_rule(void *filter, uint32_t action, int number, const struct cl_seccomp_argument *a,
+                    size_t count) {
     if (count > 6) return -EINVAL;
     struct scmp_arg_cmp args[6];
     for (size_t i = 0; i < count; i++)
@@ -39,7 +40,6 @@ int cl_seccomp_rule(void *filter, uint32_t action, int number, const struct cl_s
 int cl_seccomp_merge(void *filter, void *other) { return seccomp_merge(filter, other); }
 int cl_seccomp_export(void *filter, int fd) { return seccomp_export_bpf(filter, fd); }
 int cl_seccomp_number(const char *name) { return seccomp_syscall_resolve_name(name); }
-int cl_seccomp_number_on(uint32_t architecture, const char *name) { return seccomp_syscall_resolve_name_arch(architecture, name); }
 uint32_t cl_seccomp_architecture(const char *name) { return seccomp_arch_resolve_name(name); }
 uint32_t cl_seccomp_native(void) { return seccomp_arch_native(); }
 int cl_seccomp_version(void) {

@@ -12,8 +12,8 @@ public struct CapabilitySet: OptionSet, Hashable, Sendable, CustomStringConverti
     /// The highest number with a name here: CAP_CHECKPOINT_RESTORE (Linux 5.9; none was added up to 6.18).
     public static let lastNamed = words.count - 1
 
-    /// What a container gets unless told otherwise: podman's eleven, which are docker's without MKNOD, NET_RAW
-    /// and AUDIT_WRITE.
+    /// What a container gets unless told otherwise: podman's eleven, which are docker's without MKNOD,
+    /// NET_RAW and AUDIT_WRITE.
     public static let `default`: CapabilitySet = [
         .chown, .dacOverride, .fowner, .fsetid, .kill, .setgid, .setuid, .setpcap, .netBindService,
         .sysChroot,

@@ -1,6 +1,6 @@
 extension RuntimeSpec {
-    /// Reads a `config.json`. Members that are not known are ignored, as the spec demands; a member of the wrong
-    /// kind, out of range or missing is refused with its path.
+    /// Reads a `config.json`. Members that are not known are ignored, as the spec demands; a member of the
+    /// wrong kind, out of range or missing is refused with its path.
     public init(_ json: JSON) throws(JSONError) {
         guard json.members != nil else { throw JSONError("config.json is not an object") }
         ociVersion = try json.text("ociVersion").required("ociVersion")

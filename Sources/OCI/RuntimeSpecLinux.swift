@@ -4,7 +4,8 @@
 extension RuntimeSpec {
     /// What only Linux has.
     public struct Linux: Equatable, Sendable {
-        /// Made when they have no path, joined when they have one; a kind that is not listed is the runtime's own.
+        /// Made when they have no path, joined when they have one; a kind that is not listed is the
+        /// runtime's own.
         public var namespaces: [Namespace] = []
         public var uidMappings: [IDMapping] = []
         public var gidMappings: [IDMapping] = []
