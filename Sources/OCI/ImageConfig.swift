@@ -89,7 +89,8 @@ extension ImageConfig {
 }
 
 extension ImageConfig.Process {
-    init(_ json: JSON) throws(JSONError) {
+    /// Reads the `config` member; strings with NUL are refused.
+    public init(_ json: JSON) throws(JSONError) {
         user = try json.optionalString("User") ?? ""
         exposedPorts = try Self.names(json, "ExposedPorts")
         env = try json.stringsOrEmpty("Env")

@@ -1,0 +1,122 @@
+public import Linux
+public import OCI
+
+/// What a container does now and how it ended: state.json, which its monitor writes.
+public struct ContainerState: Equatable, Sendable {
+    /// Where it stands.
+    public enum Phase: Equatable, Sendable {
+        case created
+        /// The start time in clock ticks after boot and the boot's id tell this process from a later one.
+        case running(pid: Int32, startTime: UInt64, bootID: String)
+        /// nil: it ended while nobody watched.
+        case exited(code: Int32?)
+    }
+
+    public var phase: Phase
+    /// Why it could not be started; empty when it could.
+    public var error = ""
+    public var oomKilled = false
+    public var startedAt: Timestamp?
+    public var finishedAt: Timestamp?
+    public var network = NetworkFacts()
+
+    /// A container that was never started.
+    public init(phase: Phase = .created) { self.phase = phase }
+
+    public var isRunning: Bool { if case .running = phase { true } else { false } }
+}
+
+/// What a container's network namespace was given.
+public struct NetworkFacts: Equatable, Sendable {
+    /// Dotted; empty without an interface, like the next two.
+    public var address = ""
+    public var prefixLength = 0
+    public var gateway = ""
+    public var mac = ""
+    /// docker's Ports: `{"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}]}`.
+    public var ports = JSON.object([])
+
+    /// No network.
+    public init() {}
+}
+
+extension ContainerState {
+    /// The document; nothing that is not known is written as if it were.
+    public var json: JSON {
+        var pid: Int32 = 0
+        var startTime: UInt64?
+        var boot: String?
+        var code: JSON = .null
+        switch phase {
+        case .created: code = .int(0)
+        case .running(let process, let start, let bootID):
+            (pid, startTime, boot, code) = (process, start, bootID, .int(0))
+        case .exited(let exit): code = exit.map { .int(Int64($0)) } ?? .null
+        }
+        return .fields([
+            "Status": .string(status), "Pid": .int(Int64(pid)),
+            "StartTime": startTime.map { .int(Int64(clamping: $0)) }, "BootID": boot.map(JSON.string),
+            "ExitCode": code, "Error": .string(error), "OOMKilled": .bool(oomKilled),
+            "StartedAt": startedAt.map { .string($0.rfc3339Nano) },
+            "FinishedAt": finishedAt.map { .string($0.rfc3339Nano) }, "Network": network.json,
+        ])
+    }
+
+    /// docker's word.
+    public var status: String {
+        switch phase {
+        case .created: "created"
+        case .running: "running"
+        case .exited: "exited"
+        }
+    }
+
+    /// Reads state.json.
+    public init(_ json: JSON) throws(JSONError) {
+        switch try json.requireString("Status") {
+        case "created": phase = .created
+        case "running":
+            guard let pid = Int32(exactly: try json.requireInt("Pid")), pid > 0 else {
+                throw JSONError("Pid is out of range")
+            }
+            guard let start = UInt64(exactly: try json.requireInt("StartTime")) else {
+                throw JSONError("StartTime is out of range")
+            }
+            phase = .running(pid: pid, startTime: start, bootID: try json.requireString("BootID"))
+        case "exited":
+            phase = .exited(code: try json.optionalInt("ExitCode").map { Int32(truncatingIfNeeded: $0) })
+        case let other: throw JSONError("Status \"\(other)\" is not known")
+        }
+        error = try json.optionalString("Error") ?? ""
+        oomKilled = try json.optionalBool("OOMKilled") ?? false
+        startedAt = try ContainerState.time(json, "StartedAt")
+        finishedAt = try ContainerState.time(json, "FinishedAt")
+        if let network = json["Network"] { self.network = try NetworkFacts(network) }
+    }
+
+    /// docker's zero time and an empty text count as never.
+    private static func time(_ json: JSON, _ member: String) throws(JSONError) -> Timestamp? {
+        guard let text = try json.optionalString(member), !text.isEmpty else { return nil }
+        guard let time = Timestamp(parsing: text) else { throw JSONError("\(member) is not a time of RFC 3339") }
+        return time == .zero ? nil : time
+    }
+}
+
+extension NetworkFacts {
+    /// docker's names.
+    public var json: JSON {
+        .fields([
+            "IPAddress": .string(address), "IPPrefixLen": .int(Int64(prefixLength)), "Gateway": .string(gateway),
+            "MacAddress": .string(mac), "Ports": ports,
+        ])
+    }
+
+    /// Reads what `json` wrote.
+    public init(_ json: JSON) throws(JSONError) {
+        address = try json.optionalString("IPAddress") ?? ""
+        prefixLength = Int(truncatingIfNeeded: try json.optionalInt("IPPrefixLen") ?? 0)
+        gateway = try json.optionalString("Gateway") ?? ""
+        mac = try json.optionalString("MacAddress") ?? ""
+        ports = json["Ports"] ?? .object([])
+    }
+}

@@ -1,0 +1,180 @@
+public import OCI
+
+/// docker's HostConfig, with apus's own members where docker has none: mounts of every kind stand in Mounts.
+extension HostOptions {
+    /// The document.
+    public var json: JSON {
+        .fields([
+            "Binds": .nonEmpty(binds) ?? .null,
+            "LogConfig": .fields(["Type": .string("json-file"), "Config": log.json]),
+            "NetworkMode": .string(network.text), "PublishedPorts": .nonEmpty(ports),
+            "RestartPolicy": .fields(["Name": .string("no"), "MaximumRetryCount": .int(0)]),
+            "AutoRemove": .bool(removesItself), "CapAdd": .nonEmpty(addedCapabilities) ?? .null,
+            "CapDrop": .nonEmpty(droppedCapabilities) ?? .null, "CgroupnsMode": .string("private"),
+            "Dns": .array(dns.map(JSON.string)), "DnsOptions": .array(dnsOptions.map(JSON.string)),
+            "DnsSearch": .array(dnsSearch.map(JSON.string)), "ExtraHosts": .nonEmpty(extraHosts) ?? .null,
+            "GroupAdd": .nonEmpty(groups) ?? .null, "IpcMode": .string("private"), "PidMode": .string(""),
+            "OomScoreAdj": .int(Int64(oomScoreAdjustment ?? 0)), "Privileged": .bool(isPrivileged),
+            "PublishAllPorts": .bool(publishesAll), "ReadonlyRootfs": .bool(hasReadOnlyRoot),
+            "SecurityOpt": .nonEmpty(securityOptions) ?? .null, "ShmSize": .int(shmSize),
+            "Runtime": .string("apus-runtime"), "Mounts": .array(mounts.map(\.json)),
+            "Ulimits": .array(ulimits.map(\.json)), "Init": usesInit ? .bool(true) : nil,
+            "OomScoreAdjSet": oomScoreAdjustment == nil ? nil : .bool(true),
+        ]).appending(limits.json)
+    }
+
+    /// Reads HostConfig.
+    public init(_ json: JSON) throws(JSONError) {
+        do throws(UsageError) {
+            network = try Network(parsing: json["NetworkMode"]?.string ?? "bridge")
+        } catch { throw JSONError("NetworkMode: \(error)") }
+        for mount in try json.arrayOrEmpty("Mounts") { mounts.append(try MountOption(mount)) }
+        for ulimit in try json.arrayOrEmpty("Ulimits") { ulimits.append(try Ulimit(ulimit)) }
+        ports = try json.stringsOrEmpty("PublishedPorts")
+        publishesAll = try json.optionalBool("PublishAllPorts") ?? false
+        dns = try json.stringsOrEmpty("Dns")
+        dnsSearch = try json.stringsOrEmpty("DnsSearch")
+        dnsOptions = try json.stringsOrEmpty("DnsOptions")
+        extraHosts = try json.stringsOrEmpty("ExtraHosts")
+        addedCapabilities = try json.stringsOrEmpty("CapAdd")
+        droppedCapabilities = try json.stringsOrEmpty("CapDrop")
+        isPrivileged = try json.optionalBool("Privileged") ?? false
+        for option in try json.stringsOrEmpty("SecurityOpt") { readSecurity(option) }
+        hasReadOnlyRoot = try json.optionalBool("ReadonlyRootfs") ?? false
+        usesInit = try json.optionalBool("Init") ?? false
+        shmSize = try json.optionalInt("ShmSize") ?? shmSize
+        groups = try json.stringsOrEmpty("GroupAdd")
+        if try json.optionalBool("OomScoreAdjSet") == true {
+            oomScoreAdjustment = try json.optionalInt("OomScoreAdj").map { Int(truncatingIfNeeded: $0) }
+        }
+        removesItself = try json.optionalBool("AutoRemove") ?? false
+        limits = try Limits(json)
+        for (key, value) in try json["LogConfig"]?.mapOrEmpty("Config") ?? [:] {
+            do throws(UsageError) { try log.set("\(key)=\(value)") } catch { throw JSONError("LogConfig: \(error)") }
+        }
+    }
+
+    /// What `-v` was given for host directories, as docker's Binds.
+    private var binds: [String] {
+        mounts.compactMap { mount in
+            guard case .bind(let source, true, _) = mount.kind else { return nil }
+            return "\(source):\(mount.target)" + (mount.isReadOnly ? ":ro" : "")
+        }
+    }
+
+    private var securityOptions: [String] {
+        var options = noNewPrivileges ? ["no-new-privileges"] : []
+        switch seccomp {
+        case .standard: break
+        case .unconfined: options.append("seccomp=unconfined")
+        case .profile(let text): options.append("seccomp=\(text)")
+        }
+        return options
+    }
+
+    /// The stored form of `securityOptions`, where a profile's text stands in place of its path.
+    private mutating func readSecurity(_ option: String) {
+        switch option {
+        case "no-new-privileges": noNewPrivileges = true
+        case "seccomp=unconfined": seccomp = .unconfined
+        default: if option.hasPrefix("seccomp=") { seccomp = .profile(String(option.dropFirst(8))) }
+        }
+    }
+}
+
+extension JSON {
+    /// An object with the members of another after its own.
+    func appending(_ other: JSON) -> JSON { .object((members ?? []) + (other.members ?? [])) }
+}
+
+extension LogOptions {
+    var json: JSON {
+        .fields(["max-file": .string(String(maxFiles)), "max-size": .string(String(maxSize))])
+    }
+}
+
+extension Ulimit {
+    var json: JSON { .fields(["Name": .string(name), "Hard": .int(hard), "Soft": .int(soft)]) }
+
+    init(_ json: JSON) throws(JSONError) {
+        self.init(
+            name: try json.requireString("Name"), soft: try json.requireInt("Soft"), hard: try json.requireInt("Hard"))
+    }
+}
+
+extension Limits {
+    /// docker writes 0 and "" for what is not limited.
+    var json: JSON {
+        .fields([
+            "CpuShares": .int(cpuShares ?? 0), "Memory": .int(memory ?? 0), "NanoCpus": .int(nanoCPUs ?? 0),
+            "CpuPeriod": .int(cpuPeriod ?? 0), "CpuQuota": .int(cpuQuota ?? 0),
+            "CpusetCpus": .string(cpusetCPUs ?? ""), "CpusetMems": .string(cpusetMems ?? ""),
+            "MemoryReservation": .int(memoryReservation ?? 0), "MemorySwap": .int(memorySwap ?? 0),
+            "PidsLimit": pids.map(JSON.int) ?? .null,
+        ])
+    }
+
+    init(_ json: JSON) throws(JSONError) {
+        func amount(_ name: String) throws(JSONError) -> Int64? {
+            try json.optionalInt(name).flatMap { $0 == 0 ? nil : $0 }
+        }
+        memory = try amount("Memory")
+        memoryReservation = try amount("MemoryReservation")
+        memorySwap = try amount("MemorySwap")
+        nanoCPUs = try amount("NanoCpus")
+        cpuShares = try amount("CpuShares")
+        cpuPeriod = try amount("CpuPeriod")
+        cpuQuota = try amount("CpuQuota")
+        cpusetCPUs = try json.optionalString("CpusetCpus").flatMap { $0.isEmpty ? nil : $0 }
+        cpusetMems = try json.optionalString("CpusetMems").flatMap { $0.isEmpty ? nil : $0 }
+        pids = try json.optionalInt("PidsLimit")
+    }
+}
+
+extension MountOption {
+    var json: JSON {
+        let readOnly: JSON? = isReadOnly ? .bool(true) : nil
+        switch kind {
+        case .bind(let source, let makesSource, let recursive):
+            return .fields([
+                "Type": .string("bind"), "Source": .string(source), "Target": .string(target), "ReadOnly": readOnly,
+                "BindOptions": .fields([
+                    "Propagation": propagation.map(JSON.string), "NonRecursive": recursive ? nil : .bool(true),
+                    "CreateMountpoint": makesSource ? .bool(true) : nil,
+                ]),
+            ])
+        case .volume(let name, let copies):
+            return .fields([
+                "Type": .string("volume"), "Source": name.map(JSON.string), "Target": .string(target),
+                "ReadOnly": readOnly, "VolumeOptions": copies ? nil : .fields(["NoCopy": .bool(true)]),
+            ])
+        case .tmpfs(let options):
+            return .fields([
+                "Type": .string("tmpfs"), "Target": .string(target), "ReadOnly": readOnly,
+                "TmpfsOptions": .fields(["Options": .array(options.map(JSON.string))]),
+            ])
+        }
+    }
+
+    init(_ json: JSON) throws(JSONError) {
+        let target = try json.requireString("Target")
+        switch try json.requireString("Type") {
+        case "bind":
+            let options = json["BindOptions"] ?? .object([])
+            let kind = Kind.bind(
+                source: try json.requireString("Source"),
+                makesSource: try options.optionalBool("CreateMountpoint") ?? false,
+                recursive: try options.optionalBool("NonRecursive") != true)
+            self.init(kind, target: target)
+            propagation = try options.optionalString("Propagation")
+        case "volume":
+            let name = try json.optionalString("Source")
+            let noCopy = try json["VolumeOptions"]?.optionalBool("NoCopy") ?? false
+            self.init(.volume(name: name, copies: !noCopy), target: target)
+        case "tmpfs":
+            self.init(.tmpfs(options: try json["TmpfsOptions"]?.stringsOrEmpty("Options") ?? []), target: target)
+        case let other: throw JSONError("Mounts: type \"\(other)\" is not known")
+        }
+        isReadOnly = try json.optionalBool("ReadOnly") ?? false
+    }
+}

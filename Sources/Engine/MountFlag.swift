@@ -1,0 +1,150 @@
+/// `--mount key=value,...`: comma-separated fields, a field with a comma in double quotes; docker's texts.
+extension MountOption {
+    /// Parses one `--mount`; a source that starts with `.` is below `directory`.
+    public init(mount text: String, directory: String) throws(UsageError) {
+        var fields = MountFields()
+        for field in try MountOption.fields(text) { try fields.set(field) }
+        guard !fields.target.isEmpty else { throw UsageError("target is required") }
+        try fields.refuseMixtures()
+        let where_ = try MountOption.target(fields.target, of: text, quoting: false)
+        self.init(try fields.kind(below: directory), target: where_)
+        isReadOnly = fields.isReadOnly
+        propagation = fields.propagation
+    }
+
+    private static func fields(_ text: String) throws(UsageError) -> [String] {
+        var fields = [""]
+        var quoted = false
+        for character in text {
+            switch character {
+            case "\"": quoted.toggle()
+            case "," where !quoted: fields.append("")
+            default: fields[fields.count - 1].append(character)
+            }
+        }
+        if quoted { throw UsageError("parse error in \"\(text)\": a quote is not closed") }
+        return fields
+    }
+}
+
+/// The fields of one `--mount` on their way to a `MountOption`.
+private struct MountFields {
+    var type = "volume"
+    var source = ""
+    var target = ""
+    var isReadOnly = false
+    var propagation: String?
+    var recursive = true
+    var copies = true
+    var tmpfs: [String] = []
+    /// The first field that only one type takes: `bind`, `volume` or `tmpfs`.
+    var special: Set<String> = []
+
+    mutating func set(_ field: String) throws(UsageError) {
+        let parts = field.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let key = parts[0].lowercased()
+        if parts.count == 1 {
+            switch key {
+            case "readonly", "ro": return isReadOnly = true
+            case "bind-nonrecursive": return setNonRecursive(true)
+            case "volume-nocopy": return setNoCopy(true)
+            default: throw UsageError("invalid field '\(field)' must be a key=value pair")
+            }
+        }
+        let value = parts[1]
+        switch key {
+        case "type": type = value.lowercased()
+        case "source", "src": source = value
+        case "target", "dst", "destination": target = value
+        case "readonly", "ro": isReadOnly = try boolean(key, value)
+        case "consistency": break
+        case "bind-propagation": try setPropagation(value)
+        case "bind-nonrecursive": setNonRecursive(try boolean(key, value))
+        case "volume-nocopy": setNoCopy(try boolean(key, value))
+        case "tmpfs-size": try setTmpfsSize(value)
+        case "tmpfs-mode": try setTmpfsMode(value)
+        case "bind-recursive", "volume-subpath", "volume-label", "volume-driver", "volume-opt", "image-subpath":
+            throw UsageError("\(key) is not supported yet")
+        default: throw UsageError("unexpected key '\(key)' in '\(field)'")
+        }
+    }
+
+    private func boolean(_ key: String, _ value: String) throws(UsageError) -> Bool {
+        guard let bool = parseBool(value) else { throw UsageError("invalid value for \(key): \(value)") }
+        return bool
+    }
+
+    private mutating func setPropagation(_ value: String) throws(UsageError) {
+        guard MountOption.propagations.contains(value) else {
+            throw UsageError("invalid value for bind-propagation: \(value)")
+        }
+        propagation = value
+        special.insert("bind")
+    }
+
+    private mutating func setNonRecursive(_ on: Bool) {
+        recursive = !on
+        special.insert("bind")
+    }
+
+    private mutating func setNoCopy(_ on: Bool) {
+        copies = !on
+        special.insert("volume")
+    }
+
+    private mutating func setTmpfsSize(_ value: String) throws(UsageError) {
+        do { tmpfs.append("size=\(try Size.parse(value))") } catch {
+            throw UsageError("invalid value for tmpfs-size: \(value)")
+        }
+        special.insert("tmpfs")
+    }
+
+    private mutating func setTmpfsMode(_ value: String) throws(UsageError) {
+        guard let mode = UInt16(value, radix: 8), mode <= 0o7777 else {
+            throw UsageError("invalid value for tmpfs-mode: \(value)")
+        }
+        tmpfs.append("mode=\(String(mode, radix: 8))")
+        special.insert("tmpfs")
+    }
+
+    func refuseMixtures() throws(UsageError) {
+        for other in ["volume", "bind", "tmpfs"] where other != type && special.contains(other) {
+            throw UsageError("cannot mix '\(other)-*' options with mount type '\(type)'")
+        }
+    }
+
+    func kind(below directory: String) throws(UsageError) -> MountOption.Kind {
+        switch type {
+        case "bind":
+            let invalid = "invalid mount config for type \"bind\": "
+            guard !source.isEmpty else { throw UsageError("\(invalid)field Source must not be empty") }
+            let absolute = source.hasPrefix(".") ? "\(directory)/\(source)" : source
+            guard absolute.hasPrefix("/") else {
+                throw UsageError("\(invalid)invalid mount path: '\(source)' mount path must be absolute")
+            }
+            return .bind(source: cleanPath(absolute), makesSource: false, recursive: recursive)
+        case "volume":
+            guard source.isEmpty || ContainerName.isValid(source) || source.utf8.count == 1 else {
+                throw UsageError(
+                    "invalid mount config for type \"volume\": \"\(source)\" includes invalid characters for a "
+                        + "local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed")
+            }
+            return .volume(name: source.isEmpty ? nil : source, copies: copies)
+        case "tmpfs":
+            guard source.isEmpty else {
+                throw UsageError("invalid mount config for type \"tmpfs\": field Source must not be specified")
+            }
+            return .tmpfs(options: tmpfs + (isReadOnly ? ["ro"] : []))
+        default: throw UsageError("mount type \"\(type)\" is not supported: use bind, volume or tmpfs")
+        }
+    }
+}
+
+/// What Go's ParseBool takes, as every flag of docker does.
+public func parseBool(_ text: String) -> Bool? {
+    switch text {
+    case "1", "t", "T", "TRUE", "true", "True": true
+    case "0", "f", "F", "FALSE", "false", "False": false
+    default: nil
+    }
+}

@@ -1,0 +1,84 @@
+public import OCI
+
+/// What `run` and `create` were asked for: every flag parsed once into its final type.
+public struct RunOptions: Equatable, Sendable {
+    /// Where an image that the store lacks may come from.
+    public enum Pull: String, Equatable, Sendable { case always, missing, never }
+
+    /// The streams that the client stays connected to.
+    public struct Streams: OptionSet, Sendable {
+        public let rawValue: UInt8
+        /// Takes the bits of stdin, stdout and stderr.
+        public init(rawValue: UInt8) { self.rawValue = rawValue }
+        public static let stdin = Streams(rawValue: 1)
+        public static let stdout = Streams(rawValue: 2)
+        public static let stderr = Streams(rawValue: 4)
+    }
+
+    /// As typed; a `Reference` or the beginning of an image's id.
+    public var image: String
+    public var command: [String] = []
+    /// nil: made up.
+    public var name: String?
+    /// Empty: run in the background (`-d`).
+    public var attach: Streams = [.stdout, .stderr]
+    /// `-t`: a pseudo-terminal is the container's stdin, stdout and stderr.
+    public var terminal = false
+    /// `-i`: stdin stays open, attached or not.
+    public var openStdin = false
+    /// In order, later ones win; a bare name removes the variable.
+    public var env: [String] = []
+    public var labels: [String: String] = [:]
+    /// Of `--expose`: `80/tcp`.
+    public var exposedPorts: Set<String> = []
+    public var hostname: String?
+    public var domainname: String?
+    /// `name|uid[:group|gid]`.
+    public var user: String?
+    /// Absolute.
+    public var workingDirectory: String?
+    /// An empty word resets the image's.
+    public var entrypoint: String?
+    /// A name or number that `Signal.number` knows.
+    public var stopSignal: String?
+    /// In seconds; negative waits for ever.
+    public var stopTimeout: Int?
+    public var host = HostOptions()
+    public var platform: Platform?
+    public var pull = Pull.missing
+    public var quiet = false
+    /// The path of a file that must not exist yet; the id is written there.
+    public var idFile: String?
+    public var proxiesSignals = true
+    public var detachKeys = DetachKeys.standard
+
+    /// The options of a container of `image` when nothing else is typed.
+    public init(image: String) { self.image = image }
+
+    public var isDetached: Bool { attach.isEmpty }
+}
+
+extension RunOptions {
+    /// What no single flag shows to be wrong, and what depends on the machine; docker's texts.
+    public func validate(processors: Int) throws(UsageError) {
+        if let name, !ContainerName.isValid(name) { throw ContainerName.refusal(name) }
+        if let workingDirectory, !workingDirectory.hasPrefix("/") {
+            throw UsageError(
+                "the working directory '\(workingDirectory)' is invalid, it needs to be an absolute path")
+        }
+        if let hostname, hostname.utf8.count > 64 {
+            throw UsageError("invalid hostname \"\(hostname)\": longer than the kernel's 64 bytes")
+        }
+        if case .container = host.network {
+            if hostname != nil { throw UsageError("conflicting options: hostname and the network mode") }
+            if !host.ports.isEmpty || host.publishesAll {
+                throw UsageError("conflicting options: port publishing and the container type network mode")
+            }
+        }
+        try host.limits.validate(processors: processors)
+        var targets = Set<String>()
+        for mount in host.mounts where !targets.insert(mount.target).inserted {
+            throw UsageError("Duplicate mount point: \(mount.target)")
+        }
+    }
+}
