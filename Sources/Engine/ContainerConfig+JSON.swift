@@ -20,10 +20,12 @@ extension ContainerConfig {
         config += process.filter { member in !config.contains { $0.name == member.name } }
         if let stopTimeout { config.append(.init("StopTimeout", .int(Int64(stopTimeout)))) }
         return .fields([
-            "Id": .string(id), "Created": .string(created.rfc3339Short), "Path": command.first.map(JSON.string),
+            "Id": .string(id), "Created": .string(created.rfc3339Short),
+            "Path": command.first.map(JSON.string),
             "Args": .array(command.dropFirst().map(JSON.string)), "Image": .string(image.description),
             "Name": .string("/\(name)"), "Platform": .string(platform.description),
-            "HostnameSet": hostname == nil ? nil : .bool(true), "HostConfig": host.json, "Config": .object(config),
+            "HostnameSet": hostname == nil ? nil : .bool(true), "HostConfig": host.json,
+            "Config": .object(config),
         ])
     }
 
@@ -48,7 +50,9 @@ extension ContainerConfig {
             throw JSONError("Created is not a time of RFC 3339")
         }
         self.created = created
-        guard let image = Digest(try json.requireString("Image")) else { throw JSONError("Image is not a digest") }
+        guard let image = Digest(try json.requireString("Image")) else {
+            throw JSONError("Image is not a digest")
+        }
         self.image = image
         guard let platform = Platform(try json.requireString("Platform")) else {
             throw JSONError("Platform is not os/architecture")

@@ -1,3 +1,6 @@
+// swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation
+// Fields of option values whose names say it all have no comment.
+
 public import Linux
 public import OCI
 
@@ -93,7 +96,8 @@ extension ContainerConfig {
     /// docker's defaults, then the configured ones, which replace a default in its place.
     public var environment: [String] {
         var result = [
-            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME=\(effectiveHostname)",
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOSTNAME=\(effectiveHostname)",
         ]
         if terminal { result.append("TERM=xterm") }
         ContainerConfig.apply(process.env, to: &result)

@@ -1,3 +1,6 @@
+// swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation
+// Fields of option values whose names say it all have no comment.
+
 public import Linux
 public import OCI
 
@@ -97,7 +100,9 @@ extension ContainerState {
     /// docker's zero time and an empty text count as never.
     private static func time(_ json: JSON, _ member: String) throws(JSONError) -> Timestamp? {
         guard let text = try json.optionalString(member), !text.isEmpty else { return nil }
-        guard let time = Timestamp(parsing: text) else { throw JSONError("\(member) is not a time of RFC 3339") }
+        guard let time = Timestamp(parsing: text) else {
+            throw JSONError("\(member) is not a time of RFC 3339")
+        }
         return time == .zero ? nil : time
     }
 }
@@ -106,7 +111,8 @@ extension NetworkFacts {
     /// docker's names.
     public var json: JSON {
         .fields([
-            "IPAddress": .string(address), "IPPrefixLen": .int(Int64(prefixLength)), "Gateway": .string(gateway),
+            "IPAddress": .string(address), "IPPrefixLen": .int(Int64(prefixLength)),
+            "Gateway": .string(gateway),
             "MacAddress": .string(mac), "Ports": ports,
         ])
     }

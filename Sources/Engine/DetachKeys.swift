@@ -19,7 +19,9 @@ public struct DetachKeys: Equatable, Sendable {
             let last = key.utf8.last ?? 0
             if key.utf8.count == 1, last < 0x80 {
                 bytes.append(last)
-            } else if key.lowercased().hasPrefix("ctrl-"), key.utf8.count == 6, let control = Self.control(last) {
+            } else if key.lowercased().hasPrefix("ctrl-"), key.utf8.count == 6,
+                let control = Self.control(last)
+            {
                 bytes.append(control)
             } else {
                 throw UsageError("invalid detach keys (\(text)) provided: Unknown character: '\(key)'")

@@ -13,7 +13,8 @@ public enum EnvFile {
         for (index, raw) in lines.enumerated() {
             guard let line = String(validating: raw, as: UTF8.self) else {
                 let shown = raw.map(String.init).joined(separator: " ")
-                throw UsageError("invalid env file (\(path)): invalid utf8 bytes at line \(index + 1): [\(shown)]")
+                throw UsageError(
+                    "invalid env file (\(path)): invalid utf8 bytes at line \(index + 1): [\(shown)]")
             }
             if let variable = try parseLine(line, path: path, lookUp: lookUp) { variables.append(variable) }
         }
@@ -49,8 +50,11 @@ public enum EnvFile {
 
     /// Parses one `-l`: `key` or `key=value`.
     public static func label(_ text: String) throws(UsageError) -> (key: String, value: String) {
-        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        guard let key = parts.first, !key.isEmpty else { throw UsageError("invalid label '\(text)': empty name") }
+        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
+            String.init)
+        guard let key = parts.first, !key.isEmpty else {
+            throw UsageError("invalid label '\(text)': empty name")
+        }
         return (key, parts.count == 2 ? parts[1] : "")
     }
 }

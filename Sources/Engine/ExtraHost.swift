@@ -2,7 +2,8 @@
 public enum NameOptions {
     /// One `--add-host`, `name:address` or `name=address`: always `name:address` with the address bare.
     public static func extraHost(_ text: String) throws(UsageError) -> String {
-        guard let separator = text.firstIndex(of: "=") ?? text.firstIndex(of: ":"), separator != text.startIndex
+        guard let separator = text.firstIndex(of: "=") ?? text.firstIndex(of: ":"),
+            separator != text.startIndex
         else { throw UsageError("bad format for add-host: \"\(text)\"") }
         let name = text[..<separator]
         var address = text[text.index(after: separator)...]

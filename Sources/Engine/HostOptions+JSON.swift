@@ -50,7 +50,9 @@ extension HostOptions {
         removesItself = try json.optionalBool("AutoRemove") ?? false
         limits = try Limits(json)
         for (key, value) in try json["LogConfig"]?.mapOrEmpty("Config") ?? [:] {
-            do throws(UsageError) { try log.set("\(key)=\(value)") } catch { throw JSONError("LogConfig: \(error)") }
+            do throws(UsageError) { try log.set("\(key)=\(value)") } catch {
+                throw JSONError("LogConfig: \(error)")
+            }
         }
     }
 
@@ -98,7 +100,8 @@ extension Ulimit {
 
     init(_ json: JSON) throws(JSONError) {
         self.init(
-            name: try json.requireString("Name"), soft: try json.requireInt("Soft"), hard: try json.requireInt("Hard"))
+            name: try json.requireString("Name"), soft: try json.requireInt("Soft"),
+            hard: try json.requireInt("Hard"))
     }
 }
 
@@ -137,9 +140,11 @@ extension MountOption {
         switch kind {
         case .bind(let source, let makesSource, let recursive):
             return .fields([
-                "Type": .string("bind"), "Source": .string(source), "Target": .string(target), "ReadOnly": readOnly,
+                "Type": .string("bind"), "Source": .string(source), "Target": .string(target),
+                "ReadOnly": readOnly,
                 "BindOptions": .fields([
-                    "Propagation": propagation.map(JSON.string), "NonRecursive": recursive ? nil : .bool(true),
+                    "Propagation": propagation.map(JSON.string),
+                    "NonRecursive": recursive ? nil : .bool(true),
                     "CreateMountpoint": makesSource ? .bool(true) : nil,
                 ]),
             ])
@@ -172,7 +177,8 @@ extension MountOption {
             let noCopy = try json["VolumeOptions"]?.optionalBool("NoCopy") ?? false
             self.init(.volume(name: name, copies: !noCopy), target: target)
         case "tmpfs":
-            self.init(.tmpfs(options: try json["TmpfsOptions"]?.stringsOrEmpty("Options") ?? []), target: target)
+            self.init(
+                .tmpfs(options: try json["TmpfsOptions"]?.stringsOrEmpty("Options") ?? []), target: target)
         case let other: throw JSONError("Mounts: type \"\(other)\" is not known")
         }
         isReadOnly = try json.optionalBool("ReadOnly") ?? false

@@ -1,3 +1,6 @@
+// swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation
+// Fields of option values whose names say it all have no comment.
+
 /// What a container's cgroup is limited to; nil leaves a limit alone.
 public struct Limits: Equatable, Sendable {
     /// In bytes, like the next two.
@@ -31,7 +34,8 @@ public struct Limits: Equatable, Sendable {
             }
             guard nanoCPUs >= 10_000_000, nanoCPUs <= Int64(processors) * 1_000_000_000 else {
                 throw UsageError(
-                    "range of CPUs is from 0.01 to \(processors).00, as there are only \(processors) CPUs available")
+                    "range of CPUs is from 0.01 to \(processors).00, as there are only \(processors) CPUs available"
+                )
             }
         }
         if let cpuPeriod, !(1000...1_000_000).contains(cpuPeriod) {
@@ -56,7 +60,9 @@ public struct Limits: Equatable, Sendable {
         let least: Int64 = 6 << 20
         if let memory, memory < least { throw UsageError("Minimum memory limit allowed is 6MB") }
         if let memoryReservation {
-            guard memoryReservation >= least else { throw UsageError("Minimum memory reservation allowed is 6MB") }
+            guard memoryReservation >= least else {
+                throw UsageError("Minimum memory reservation allowed is 6MB")
+            }
             if let memory, memory < memoryReservation {
                 throw UsageError(
                     "Minimum memory limit can not be less than memory reservation limit, see usage")
@@ -98,12 +104,14 @@ public struct Ulimit: Equatable, Sendable {
 
     /// Takes what was typed; docker's texts.
     public init(parsing text: String) throws(UsageError) {
-        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
+            String.init)
         guard parts.count == 2 else { throw UsageError("invalid ulimit argument: \(text)") }
         guard Ulimit.names.contains(parts[0]) else { throw UsageError("invalid ulimit type: \(parts[0])") }
         let limits = parts[1].split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         guard limits.count <= 2 else {
-            throw UsageError("too many limit value arguments - \(parts[1]), can only have up to two, `soft[:hard]`")
+            throw UsageError(
+                "too many limit value arguments - \(parts[1]), can only have up to two, `soft[:hard]`")
         }
         var numbers: [Int64] = []
         for limit in limits {
@@ -121,7 +129,8 @@ public struct Ulimit: Equatable, Sendable {
 
     /// getrlimit(2) without RLIMIT_, in lower case; `as` is docker's one omission and harmless.
     static let names: Set<String> = [
-        "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss",
+        "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc",
+        "rss",
         "rtprio", "rttime", "sigpending", "stack",
     ]
 

@@ -6,8 +6,8 @@ extension MountOption {
         for field in try MountOption.fields(text) { try fields.set(field) }
         guard !fields.target.isEmpty else { throw UsageError("target is required") }
         try fields.refuseMixtures()
-        let where_ = try MountOption.target(fields.target, of: text, quoting: false)
-        self.init(try fields.kind(below: directory), target: where_)
+        let target = try MountOption.target(fields.target, of: text, quoting: false)
+        self.init(try fields.kind(below: directory), target: target)
         isReadOnly = fields.isReadOnly
         propagation = fields.propagation
     }
@@ -41,7 +41,8 @@ private struct MountFields {
     var special: Set<String> = []
 
     mutating func set(_ field: String) throws(UsageError) {
-        let parts = field.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let parts = field.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
+            String.init)
         let key = parts[0].lowercased()
         if parts.count == 1 {
             switch key {
@@ -63,7 +64,8 @@ private struct MountFields {
         case "volume-nocopy": setNoCopy(try boolean(key, value))
         case "tmpfs-size": try setTmpfsSize(value)
         case "tmpfs-mode": try setTmpfsMode(value)
-        case "bind-recursive", "volume-subpath", "volume-label", "volume-driver", "volume-opt", "image-subpath":
+        case "bind-recursive", "volume-subpath", "volume-label", "volume-driver", "volume-opt",
+            "image-subpath":
             throw UsageError("\(key) is not supported yet")
         default: throw UsageError("unexpected key '\(key)' in '\(field)'")
         }
@@ -132,7 +134,8 @@ private struct MountFields {
             return .volume(name: source.isEmpty ? nil : source, copies: copies)
         case "tmpfs":
             guard source.isEmpty else {
-                throw UsageError("invalid mount config for type \"tmpfs\": field Source must not be specified")
+                throw UsageError(
+                    "invalid mount config for type \"tmpfs\": field Source must not be specified")
             }
             return .tmpfs(options: tmpfs + (isReadOnly ? ["ro"] : []))
         default: throw UsageError("mount type \"\(type)\" is not supported: use bind, volume or tmpfs")

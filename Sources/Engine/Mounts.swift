@@ -10,9 +10,11 @@ public struct MountOption: Equatable, Sendable {
         case tmpfs(options: [String])
     }
 
+    /// What it is and where it comes from.
     public var kind: Kind
     /// Absolute, without `.`, `..` and double slashes; never `/`.
     public var target: String
+    /// `ro`.
     public var isReadOnly = false
     /// `rprivate`, `rshared`...; nil is docker's default.
     public var propagation: String?
@@ -25,11 +27,14 @@ public struct MountOption: Equatable, Sendable {
     /// The words before the mode that tmpfs takes, without a value and with one.
     private static let tmpfsWords: Set<String> = [
         "rw", "ro", "exec", "noexec", "suid", "nosuid", "dev", "nodev", "sync", "async", "dirsync", "remount",
-        "mand", "nomand", "atime", "noatime", "diratime", "nodiratime", "relatime", "norelatime", "strictatime",
+        "mand", "nomand", "atime", "noatime", "diratime", "nodiratime", "relatime", "norelatime",
+        "strictatime",
         "nostrictatime", "bind", "rbind", "defaults", "private", "rprivate", "shared", "rshared", "slave",
         "rslave", "unbindable", "runbindable",
     ]
-    private static let tmpfsKeys: Set<String> = ["size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol"]
+    private static let tmpfsKeys: Set<String> = [
+        "size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol",
+    ]
 }
 
 extension MountOption {
@@ -85,7 +90,8 @@ extension MountOption {
 
     /// `path[:options]` of `--tmpfs`.
     public init(tmpfs text: String) throws(UsageError) {
-        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(
+            String.init)
         var options: [String] = []
         for option in parts.count == 2 ? parts[1].split(separator: ",").map(String.init) : [] {
             let key = option.split(separator: "=", maxSplits: 1).first.map(String.init) ?? ""
@@ -94,7 +100,8 @@ extension MountOption {
             }
             options.append(option)
         }
-        self.init(.tmpfs(options: options), target: try MountOption.target(parts[0], of: text, quoting: false))
+        self.init(
+            .tmpfs(options: options), target: try MountOption.target(parts[0], of: text, quoting: false))
         isReadOnly = options.contains("ro")
     }
 

@@ -5,7 +5,9 @@ public enum ContainerName {
         func isWord(_ byte: UInt8) -> Bool {
             (byte >= 0x30 && byte <= 0x39) || (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7a)
         }
-        guard let first = name.utf8.first, isWord(first), (2...200).contains(name.utf8.count) else { return false }
+        guard let first = name.utf8.first, isWord(first), (2...200).contains(name.utf8.count) else {
+            return false
+        }
         return name.utf8.allSatisfy { isWord($0) || $0 == 0x5f || $0 == 0x2e || $0 == 0x2d }
     }
 
@@ -34,16 +36,19 @@ public enum ContainerName {
     }
 
     static let adjectives = [
-        "able", "bold", "brave", "breezy", "bright", "brisk", "calm", "cheerful", "clever", "cosmic", "curious",
+        "able", "bold", "brave", "breezy", "bright", "brisk", "calm", "cheerful", "clever", "cosmic",
+        "curious",
         "daring", "deft", "eager", "early", "fleet", "gentle", "glad", "golden", "happy", "hardy", "honest",
         "humble", "jolly", "keen", "kind", "lively", "lucid", "mellow", "merry", "nimble", "patient", "quick",
         "quiet", "soaring", "steady", "sunny", "swift", "warm", "witty",
     ]
     /// People who watched birds, flew, or described the swifts.
     static let surnames = [
-        "audubon", "bailey", "banks", "bewick", "bleriot", "brisson", "cayley", "coleman", "curtiss", "darwin",
+        "audubon", "bailey", "banks", "bewick", "bleriot", "brisson", "cayley", "coleman", "curtiss",
+        "darwin",
         "earhart", "farman", "ferrari", "gould", "haast", "hartert", "humboldt", "jardine", "johnson", "kaup",
-        "lack", "latham", "lilienthal", "linnaeus", "markham", "merian", "nuttall", "peterson", "quimby", "raiche",
+        "lack", "latham", "lilienthal", "linnaeus", "markham", "merian", "nuttall", "peterson", "quimby",
+        "raiche",
         "ridgway", "scopoli", "selby", "sikorsky", "swainson", "temminck", "tinbergen", "wallace", "white",
         "wright",
     ]
@@ -53,7 +58,9 @@ public enum ContainerName {
 public enum Lookup {
     /// A container that can be named.
     public struct Candidate: Equatable, Sendable {
+        /// 64 hexadecimal digits.
         public let id: String
+        /// Without a slash.
         public let name: String
         /// Takes the id's 64 digits and the name without a slash.
         public init(id: String, name: String) { (self.id, self.name) = (id, name) }

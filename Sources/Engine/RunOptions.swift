@@ -1,3 +1,6 @@
+// swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation
+// Fields of option values whose names say it all have no comment.
+
 public import OCI
 
 /// What `run` and `create` were asked for: every flag parsed once into its final type.

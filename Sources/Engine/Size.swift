@@ -14,7 +14,8 @@ public enum Size {
             throw refusal
         }
         if rest.hasSuffix(" ") { rest.removeLast() }
-        guard rest.utf8.allSatisfy({ ($0 >= 0x30 && $0 <= 0x39) || $0 == 0x2e }), let number = Double(rest) else {
+        guard rest.utf8.allSatisfy({ ($0 >= 0x30 && $0 <= 0x39) || $0 == 0x2e }), let number = Double(rest)
+        else {
             throw refusal
         }
         let bytes = number * Double(Int64(1) << shift)
@@ -66,7 +67,8 @@ public enum Processors {
     public static func parse(_ text: String) throws(UsageError) -> Int64 {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         let numbers = parts.compactMap { Double($0) }.filter(\.isFinite)
-        guard numbers.count == parts.count, (1...2).contains(parts.count), numbers.last != 0 || parts.count == 1
+        guard numbers.count == parts.count, (1...2).contains(parts.count),
+            numbers.last != 0 || parts.count == 1
         else { throw UsageError("failed to parse \(text) as a rational number") }
         let value = parts.count == 2 ? numbers[0] / numbers[1] : numbers[0]
         let nano = (value * 1e9).rounded()
