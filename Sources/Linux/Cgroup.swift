@@ -39,6 +39,12 @@ public struct CgroupTree: Sendable, Equatable {
         return current
     }
 
+    /// Opens a cgroup that is there.
+    public func open(_ path: FilePath) throws(SysError) -> FD {
+        try FD.open(mountPoint, [.readOnly, .directory])
+            .open(path, [.readOnly, .directory], resolve: [.beneath, .noSymlinks])
+    }
+
     /// Removes an empty cgroup with the cgroups below it; true when it is gone.
     public func remove(_ path: FilePath) throws(SysError) -> Bool {
         let root = try FD.open(mountPoint, [.readOnly, .directory])

@@ -37,6 +37,24 @@ public struct FD: ~Copyable, Sendable {
     }
 }
 
+extension Optional where Wrapped == FD {
+    /// The number, for calls that borrow it.
+    public var raw: CInt? {
+        switch self {
+        case .some(let fd): fd.raw
+        case .none: nil
+        }
+    }
+
+    /// Lends the descriptor, when there is one.
+    public func withFD<R>(_ body: (borrowing FD) -> R) -> R? {
+        switch self {
+        case .some(let fd): body(fd)
+        case .none: nil
+        }
+    }
+}
+
 /// Flags of open(2) and openat2(2); O_CLOEXEC is always added.
 public struct OpenFlags: OptionSet, Sendable {
     public let rawValue: UInt64
@@ -165,6 +183,11 @@ extension FD {
     /// Reads up to the buffer's size; 0 at the end.
     public func read(into buffer: UnsafeMutableRawBufferPointer) throws(SysError) -> Int {
         try sys("read", "descriptor \(raw)") { cl_read(raw, buffer.baseAddress, buffer.count) }
+    }
+
+    /// One write(2): how many bytes it took.
+    public func writeSome(_ bytes: [UInt8]) throws(SysError) -> Int {
+        try sys("write", "descriptor \(raw)") { cl_write(raw, bytes, bytes.count) }
     }
 
     /// Writes all bytes, however many calls it takes.

@@ -104,6 +104,23 @@ public enum Kernel {
         _ = try sys("close_range", "\(first)-") { cl_close_range(first, .max, 4) }
     }
 
+    /// Sets close-on-exec on a descriptor by number: one that was inherited.
+    public static func setCloseOnExec(_ raw: CInt) throws(SysError) {
+        _ = try sys("fcntl", "descriptor \(raw)") { cl_fcntl(raw, 2, 1) }
+    }
+
+    /// One line on standard error.
+    public static func printError(_ text: String) {
+        let bytes = Array((text + "\n").utf8)
+        _ = cl_write(2, bytes, bytes.count)
+    }
+
+    /// Waits without doing anything.
+    public static func sleep(milliseconds: Int32) {
+        var poll = Poll()
+        _ = try? poll.wait(milliseconds: milliseconds)  // a wait for no descriptor cannot fail
+    }
+
     /// Signals to default, mask empty, then execve(2); the errno when it did not happen.
     public static func execute(_ path: String, _ argv: CStrings, _ envp: CStrings) -> Errno {
         cl_reset_signals()
@@ -126,9 +143,4 @@ public enum Kernel {
         func text(_ c: [CChar]) -> String { String(decoding: c.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self) }
         return (text(release), text(machine))
     }
-}
-
-/// Loads compiled BPF as this thread's filter (seccomp(2)).
-public func loadSeccomp(_ bpf: [UInt8]) throws(SysError) {
-    _ = try sys("seccomp", "filter") { cl_seccomp_load(bpf, bpf.count / 8, 0) }
 }

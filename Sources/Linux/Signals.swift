@@ -40,6 +40,11 @@ public enum Signal {
 
     /// From now on a write to a closed pipe is EPIPE.
     public static func ignorePipe() { _ = cl_signal_ignore(pipe) }
+
+    /// A monitor is not ended by its starter's terminal or session; its container's end ends it.
+    public static func ignoreEndings() {
+        for signal in [hangUp, interrupt, quit, pipe, terminate] { _ = cl_signal_ignore(signal) }
+    }
 }
 
 /// A signalfd(2): blocked signals read one after the other.

@@ -101,7 +101,7 @@ extension RuntimeSpec.Personality {
 }
 
 extension RuntimeSpec.Seccomp {
-    init(_ json: JSON) throws(JSONError) {
+    public init(_ json: JSON) throws(JSONError) {
         defaultAction = try json.text("defaultAction").required("defaultAction")
         defaultErrnoRet = try json.number("defaultErrnoRet")
         architectures = try json.texts("architectures")
@@ -111,7 +111,7 @@ extension RuntimeSpec.Seccomp {
         syscalls = try json.children("syscalls", RuntimeSpec.SeccompRule.init)
     }
 
-    var json: JSON {
+    public var json: JSON {
         .fields([
             "defaultAction": .string(defaultAction), "defaultErrnoRet": .optional(defaultErrnoRet),
             "architectures": .nonEmpty(architectures), "flags": .nonEmpty(flags),

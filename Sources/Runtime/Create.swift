@@ -9,6 +9,9 @@ public struct RunningProcess: ~Copyable {
     /// The terminal's master, when the process has a terminal.
     public var console: FD?
 
+    /// Gives the process's descriptor away.
+    public consuming func takePidfd() -> Pidfd { pidfd }
+
     init(pidfd: consuming Pidfd, console: consuming FD?) {
         self.pidfd = pidfd
         self.console = console
@@ -109,7 +112,7 @@ private func abandon(_ pidfd: borrowing Pidfd) {
 }
 
 /// Gives a system call's error the words of a failed start.
-func asStartError<R: ~Copyable>(_ body: () throws(SysError) -> R) throws(RuntimeError) -> R {
+public func asStartError<R: ~Copyable>(_ body: () throws(SysError) -> R) throws(RuntimeError) -> R {
     do throws(SysError) { return try body() } catch {
         throw RuntimeError("unable to start container process: \(error)")
     }

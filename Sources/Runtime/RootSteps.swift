@@ -1,6 +1,6 @@
-import Linux
+public import Linux
 import OCI
-import SystemPackage
+public import SystemPackage
 
 /// The steps that build the root: everything by descriptor below `root`, made or opened with openat2.
 extension MountStep {
@@ -61,7 +61,7 @@ func openTarget(
 }
 
 /// Makes what is missing of a path inside the root, one component a time, following the image's own links.
-func makeMissing(_ path: FilePath, in root: borrowing FD, isDirectory: Bool) throws(SysError) {
+public func makeMissing(_ path: FilePath, in root: borrowing FD, isDirectory: Bool) throws(SysError) {
     var walked = FilePath("/")
     let components = path.lexicallyNormalized().components.map { FilePath($0.string) }
     for (i, name) in components.enumerated() {

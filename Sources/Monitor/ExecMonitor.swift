@@ -1,0 +1,47 @@
+import Linux
+import OCI
+import Runtime
+import SystemPackage
+
+/// Starts one more process in a running container and stays with it to its end.
+func runExec(_ request: ExecRequest, client: Client) throws(RuntimeError) {
+    do throws(RuntimeError) {
+        let session = try startExec(request, client)
+        session.withPidfd { client.sendLast(.started(pid: $0.pid)) }
+        try asStartError { () throws(SysError) in try session.run() }
+        let status = session.withPidfd { try? $0.reap(wait: true) }  // our child: it can be reaped
+        session.finish(.exited(code: status?.code ?? 255))
+    } catch {
+        client.sendLast(.failed(code: error.exitCode, error.description))
+        throw error
+    }
+}
+
+private func startExec(_ request: ExecRequest, _ client: Client) throws(RuntimeError) -> Session {
+    guard let container = try? Pidfd(pid: request.pid), Process.startTime(pid: request.pid) == request.startTime
+    else { throw RuntimeError("container \(request.id) is not running") }
+    let root = try asStartError { () throws(SysError) in try openRoot(of: container) }
+    let credentials = try resolveUser(request.user, request.additionalGroups, in: root)
+    let filter = try compiledFilter(request.seccomp, request.process.capabilities, request.seccompCache)
+    let cgroup = try asStartError { () throws(SysError) in try CgroupTree.find()?.open(request.cgroup) }
+    let streams = try asStartError { () throws(SysError) in try openStreams(request) }
+    let facts = CreateFacts(
+        credentials: credentials, stdio: streams.stdio, seccomp: filter, keyringName: "_ses.\(request.id)")
+    let plan = try planExec(request.process, facts)
+    guard let cgroup else { throw RuntimeError(noCgroupTree) }
+    var process = try execProcess(plan, facts, in: container, cgroup: cgroup.raw)
+    do throws(SysError) {
+        let io = try streams.monitorSide(console: process.console.take())
+        return Session(
+            pidfd: process.takePidfd(), io: io, listener: nil, log: nil, clients: [client],
+            closesStdinWithClient: true)
+    } catch {
+        throw RuntimeError("unable to start container process: \(error)")
+    }
+}
+
+private func openStreams(_ request: ExecRequest) throws(SysError) -> ProcessStreams {
+    guard request.process.terminal else { return try .pipes(opensStdin: request.opensStdin) }
+    let size = request.process.consoleSize
+    return ProcessStreams(terminal: size.map { WindowSize(rows: $0.height, columns: $0.width) })
+}

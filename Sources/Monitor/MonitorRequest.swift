@@ -1,0 +1,89 @@
+public import Network
+public import OCI
+public import Runtime
+public import SystemPackage
+
+/// Which compiled filter a container's processes get.
+public enum SeccompChoice: Equatable, Sendable {
+    case standard
+    case unconfined
+    /// An OCI `linux.seccomp` document of the user's.
+    case profile(RuntimeSpec.Seccomp)
+}
+
+/// What a monitor has to know about the network.
+public enum NetworkRequest: Equatable, Sendable {
+    case host
+    case none
+    case bridge(BridgeNetwork, ports: [PortMapping])
+}
+
+/// How long a container's log may get: at most `maxFiles` files of about `maxSize` bytes.
+public struct LogLimits: Equatable, Sendable {
+    public var maxSize: Int
+    public var maxFiles: Int
+    /// 10 MiB x 5: bounded unless the user says otherwise.
+    public static let standard = LogLimits(maxSize: 10 << 20, maxFiles: 5)
+    public init(maxSize: Int, maxFiles: Int) { (self.maxSize, self.maxFiles) = (maxSize, maxFiles) }
+}
+
+/// What happens to the names and directories of a container when it ends.
+public struct RemovalRequest: Equatable, Sendable {
+    /// Directory that holds the container's, and its name there.
+    public var containers: FilePath
+    /// The directory of names, and the container's name there.
+    public var names: FilePath
+    public var name: String
+    /// Anonymous volumes, which go with it.
+    public var volumes: [FilePath]
+
+    public init(containers: FilePath, names: FilePath, name: String, volumes: [FilePath]) {
+        (self.containers, self.names, self.name, self.volumes) = (containers, names, name, volumes)
+    }
+}
+
+/// Everything the engine hands to a container's monitor: the runtime-spec and the few things OCI has no word for.
+/// It is a file of the container's directory, so that a monitor can start or adopt the container by itself.
+public struct MonitorRequest: Equatable, Sendable {
+    public var id: String
+    public var spec: RuntimeSpec
+    public var root: RootSource
+    /// `user[:group]` as in the image or on the command line, resolved in the container's own files.
+    public var user: String
+    public var additionalGroups: [String]
+    public var seccomp: SeccompChoice
+    public var seccompCache: FilePath
+    /// Device nodes on the root work: only for privileged containers.
+    public var allowsDevices = false
+    public var cgroup: FilePath
+    /// Limits that were not asked for: left out where the host cannot apply them.
+    public var defaultLimits: Set<String> = []
+    public var network: NetworkRequest
+    /// The file that becomes /etc/hosts; the container's own line is added when its address is known.
+    public var hosts: FilePath?
+    public var hostsNames: String
+    public var log: LogLimits?
+    /// The container's directory: state.json and log.
+    public var directory: FilePath
+    /// Below /run: lock, attach socket, FIFOs.
+    public var runDirectory: FilePath
+    public var opensStdin = false
+    /// stdin ends with the client that has it.
+    public var closesStdinWithClient = false
+    public var initialSize: WindowSizeRequest?
+    public var removal: RemovalRequest?
+
+    /// Rows and columns for a terminal before anybody is attached.
+    public typealias WindowSizeRequest = RuntimeSpec.ConsoleSize
+
+    public init(
+        id: String, spec: RuntimeSpec, root: RootSource, user: String, additionalGroups: [String] = [],
+        seccomp: SeccompChoice, seccompCache: FilePath, cgroup: FilePath, network: NetworkRequest,
+        hosts: FilePath?, hostsNames: String, directory: FilePath, runDirectory: FilePath
+    ) {
+        (self.id, self.spec, self.root, self.user) = (id, spec, root, user)
+        (self.additionalGroups, self.seccomp, self.seccompCache) = (additionalGroups, seccomp, seccompCache)
+        (self.cgroup, self.network, self.hosts, self.hostsNames) = (cgroup, network, hosts, hostsNames)
+        (self.directory, self.runDirectory) = (directory, runDirectory)
+    }
+}

@@ -1,0 +1,152 @@
+public import Linux
+import Network
+import OCI
+import Runtime
+import SystemPackage
+
+/// Adopting a container, and the end of one.
+extension RunMonitor {
+    /// Takes over a container whose monitor has died, or finds that it has ended and cleans up after both.
+    func adopt() throws(RuntimeError) {
+        if let record = try readState() { state = record }
+        guard state.status == "running", let pidfd = openRunning() else { return end(nil, session: nil) }
+        let session: Session
+        do throws(SysError) {
+            let io = ProcessIO(
+                output: try StandardFIFOs.monitorEnd("out", in: runDirectory),
+                error: try StandardFIFOs.monitorEnd("err", in: runDirectory), input: nil)
+            session = try makeSession(pidfd, io, clients: [])
+        } catch {
+            throw RuntimeError("adopt container \(request.id): \(error)")
+        }
+        if let network = state.network {
+            do throws(NetworkError) {
+                attachment = try Attachment.adopt(network)
+            } catch {
+                throw RuntimeError("adopt the network of container \(request.id): \(error)")
+            }
+        }
+        stay(session)
+    }
+
+    /// Runs the session, then ends the container.
+    func stay(_ session: Session) {
+        do throws(SysError) {
+            try session.run()
+        } catch {
+            state.error = "monitor: \(error)"
+            session.withPidfd { _ = try? $0.send(signal: Signal.kill) }  // it cannot go on unseen
+        }
+        end(session.withPidfd(exitStatus), session: session)
+    }
+
+    private func exitStatus(_ pidfd: borrowing Pidfd) -> ExitStatus? {
+        if let status = try? pidfd.reap(wait: true) { return status }
+        // Not our child: whoever reaps it does so any moment now, and only then does the kernel tell.
+        for _ in 0..<50 {
+            if let status = pidfd.exitStatusOfStranger() { return status }
+            Kernel.sleep(milliseconds: 10)
+        }
+        return nil
+    }
+
+    /// Record, network, cgroup, run directory, the container itself when it was `--rm`; then the clients hear of it.
+    private func end(_ status: ExitStatus?, session: Session?) {
+        if state.status == "running" {
+            state.oomKilled = hasBeenKilledForMemory()
+            state.status = "exited"
+            state.exitCode = status?.code
+            if status == nil { state.error = "the exit status is unknown: the container ended while it had no monitor" }
+            state.finishedAt = .now()
+            _ = try? state.write(to: directory)  // on a full disk the clients still hear of it
+        }
+        leaveNothing()
+        // Unknown is never reported as success.
+        session?.finish(.exited(code: status?.code ?? 255))
+    }
+
+    /// What a failed start leaves is a container that can be inspected and started again.
+    func recordFailure(_ error: RuntimeError) {
+        state.status = "created"
+        state.pid = 0
+        state.exitCode = error.exitCode
+        state.error = error.description
+        _ = try? state.write(to: directory)  // the client hears of it anyway
+    }
+
+    /// Nothing of the container stays on the host. Each step goes on past the others' failures.
+    func leaveNothing() {
+        if let attachment { do throws(NetworkError) { try attachment.release() } catch {} }
+        attachment = nil
+        removeCgroup()
+        if let removal = request.removal { _ = try? removal.apply(id: request.id) }
+        removeTree(request.runDirectory)
+    }
+
+    private func removeTree(_ path: FilePath) {
+        guard let name = path.lastComponent else { return }
+        // What cannot be removed now is swept by a later command.
+        guard let parent = try? FD.open(path.removingLastComponent(), [.readOnly, .directory]) else { return }
+        _ = try? parent.removeTree(FilePath(name.string))
+    }
+
+    /// Whatever is left in it (an exec that was still running) ends with the container.
+    private func removeCgroup() {
+        guard let tree = CgroupTree.find() else { return }
+        for attempt in 0..<100 {
+            if (try? tree.remove(request.cgroup)) == true { return }
+            if attempt == 0, let cgroup = try? tree.open(request.cgroup) {
+                _ = try? cgroup.writeCgroup("cgroup.kill", "1")  // Linux 5.14; before it, the loop waits
+            }
+            Kernel.sleep(milliseconds: 10)
+        }
+    }
+
+    private func hasBeenKilledForMemory() -> Bool {
+        guard let cgroup = try? CgroupTree.find()?.open(request.cgroup),
+            let bytes = try? cgroup.contents(of: "memory.events")
+        else { return false }
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").contains {
+            $0.hasPrefix("oom_kill ") && $0 != "oom_kill 0"
+        }
+    }
+
+    private func readState() throws(RuntimeError) -> StateRecord? {
+        let bytes = try asStartError { () throws(SysError) in try directory.contents(of: "state.json") }
+        guard let bytes else { return nil }
+        do throws(JSONError) {
+            return try StateRecord(JSON(parsing: bytes))
+        } catch {
+            throw RuntimeError("state.json of container \(request.id) is damaged: \(error)")
+        }
+    }
+
+    /// The container's first process, proven to be the same one by its start time and this boot.
+    private func openRunning() -> Pidfd? {
+        guard let boot = try? Process.bootID(), boot == state.bootID,  // another boot: it is gone
+            let pidfd = try? Pidfd(pid: state.pid), Process.startTime(pid: state.pid) == state.startTime
+        else { return nil }
+        return pidfd
+    }
+}
+
+extension RemovalRequest {
+    /// Removes a container's name, directory and anonymous volumes. The directory is renamed first, so that nobody
+    /// sees half a container.
+    public func apply(id: String) throws(SysError) {
+        let names = try FD.open(names, [.readOnly, .directory])
+        try names.remove(FilePath(name))
+        let containers = try FD.open(containers, [.readOnly, .directory])
+        let hidden = FilePath(".removing-\(id)")
+        do {
+            try containers.rename(FilePath(id), to: hidden, in: containers)
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory else { throw error }
+        }
+        for volume in volumes {
+            guard let name = volume.lastComponent else { continue }
+            try FD.open(volume.removingLastComponent(), [.readOnly, .directory]).removeTree(FilePath(name.string))
+        }
+        try containers.removeTree(hidden)
+    }
+}

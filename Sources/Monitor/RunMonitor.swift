@@ -1,0 +1,143 @@
+import Linux
+import Network
+import OCI
+import Runtime
+import SystemPackage
+
+/// One container's monitor: starts its first process, or adopts it after another monitor's death, and leaves
+/// nothing of it behind on the host when it ends.
+final class RunMonitor {
+    let request: MonitorRequest
+    let directory: FD
+    let runDirectory: FD
+    var state = StateRecord()
+    var attachment: Attachment?
+
+    init(request: MonitorRequest, directory: consuming FD) throws(SysError) {
+        self.request = request
+        runDirectory = try FD.open(request.runDirectory, [.readOnly, .directory])
+        self.directory = directory
+    }
+
+    /// Starts the container and stays with it to its end. The client that started it hears of both.
+    func start(client: Client?) throws(RuntimeError) {
+        let session: Session
+        do throws(RuntimeError) {
+            session = try startContainer(client)
+        } catch {
+            recordFailure(error)
+            leaveNothing()
+            client?.sendLast(.failed(code: error.exitCode, error.description))
+            throw error
+        }
+        client?.sendLast(.started(pid: state.pid))
+        stay(session)
+    }
+
+    private func startContainer(_ client: Client?) throws(RuntimeError) -> Session {
+        let root = try asStartError { () throws(SysError) in
+            try openRoot(request.root, allowDevices: request.allowsDevices)
+        }
+        let credentials = try resolveUser(request.user, request.additionalGroups, in: root)
+        try asStartError { () throws(SysError) in
+            try makeWorkingDirectory(FilePath(request.spec.process.cwd), in: root)
+        }
+        let filter = try compiledFilter(request.seccomp, request.spec.process.capabilities, request.seccompCache)
+        let cgroup = try makeContainerCgroup()
+        try reserveNetwork()
+        let streams = try asStartError { () throws(SysError) in try openStreams() }
+        let facts = CreateFacts(
+            credentials: credentials, stdio: streams.stdio, seccomp: filter, keyringName: "_ses.\(request.id)")
+        let plan = try planCreate(request.spec, facts)
+        var process = try startProcess(plan, facts, root: root, cgroup: cgroup.raw) {
+            pidfd throws(RuntimeError) in try connectNetwork(pidfd)
+        }
+        do throws(SysError) {
+            try recordRunning(process.pidfd)
+            let io = try streams.monitorSide(console: process.console.take())
+            return try makeSession(process.takePidfd(), io, clients: client.map { [$0] } ?? [])
+        } catch {
+            throw RuntimeError("unable to monitor the container: \(error)")
+        }
+    }
+
+    func makeSession(
+        _ pidfd: consuming Pidfd, _ io: consuming ProcessIO, clients: [Client]
+    ) throws(SysError) -> Session {
+        let listener = try runDirectory.listenForMessages(at: "attach")
+        var log: LogWriter?
+        if let limits = request.log {
+            log = try LogWriter(
+                directory: directory.duplicate(), maxSize: limits.maxSize, maxFiles: limits.maxFiles)
+        }
+        return Session(
+            pidfd: pidfd, io: io, listener: listener, log: log, clients: clients,
+            closesStdinWithClient: request.closesStdinWithClient)
+    }
+
+    /// A terminal, or FIFOs that a later monitor can open again.
+    private func openStreams() throws(SysError) -> ProcessStreams {
+        if request.spec.process.terminal {
+            let size = request.spec.process.consoleSize
+            return ProcessStreams(terminal: size.map { WindowSize(rows: $0.height, columns: $0.width) })
+        }
+        try StandardFIFOs.make(in: runDirectory)
+        return try .fifos(in: runDirectory, opensStdin: request.opensStdin)
+    }
+
+    private func makeContainerCgroup() throws(RuntimeError) -> FD {
+        guard let tree = CgroupTree.find() else { throw RuntimeError(noCgroupTree) }
+        let controllers = try asStartError { () throws(SysError) in try tree.controllers() }
+        let limits = try planLimits(
+            request.spec.linux.resources, available: controllers, defaults: request.defaultLimits)
+        return try makeCgroup(tree, path: request.cgroup, writes: limits)
+    }
+
+    private func reserveNetwork() throws(RuntimeError) {
+        guard case .bridge(let network, let ports) = request.network else { return }
+        let attachment: Attachment
+        do throws(NetworkError) {
+            attachment = try Attachment.reserve(on: network, container: request.id, ports: ports)
+        } catch {
+            throw RuntimeError(error.description)
+        }
+        self.attachment = attachment
+        try asStartError { () throws(SysError) in try writeHosts(address: attachment.address) }
+    }
+
+    private func connectNetwork(_ pidfd: borrowing Pidfd) throws(RuntimeError) {
+        do throws(NetworkError) {
+            switch request.network {
+            case .host: return
+            case .none: try configureLoopbackOnly(pidfd)
+            case .bridge: try attachment?.connect(pidfd)
+            }
+        } catch {
+            throw RuntimeError(error.description)
+        }
+    }
+
+    /// The container's own line goes last, as docker writes it; an older one of this container is replaced.
+    private func writeHosts(address: String) throws(SysError) {
+        guard let path = request.hosts else { return }
+        let file = try FD.open(path, .readWrite)
+        let suffix = "\t" + request.hostsNames
+        let old = String(decoding: try file.readAll(limit: 1 << 20), as: UTF8.self)
+        let kept = old.split(separator: "\n").filter { !$0.hasSuffix(suffix) }
+        let text = (kept + ["\(address)\(suffix)"]).joined(separator: "\n") + "\n"
+        try FD.open(path, [.writeOnly, .truncate]).writeAll(Array(text.utf8))
+    }
+
+    private func recordRunning(_ pidfd: borrowing Pidfd) throws(SysError) {
+        state.status = "running"
+        state.pid = pidfd.pid
+        state.startTime = Process.startTime(pid: pidfd.pid) ?? 0
+        state.bootID = try Process.bootID()
+        state.startedAt = .now()
+        state.network = attachment?.json
+        try state.write(to: directory)
+    }
+}
+
+let noCgroupTree =
+    "this host has no cgroup v2 hierarchy; mount one with: mount -t cgroup2 cgroup2 /sys/fs/cgroup"

@@ -1,0 +1,202 @@
+import Linux
+import SystemPackage
+
+/// The loop of one process: its output goes to the log and the clients, the clients' input to it. One chunk is
+/// under way at a time; while a client has not taken it, no more is read, so that a slow reader slows the process
+/// down as a pipe would, and nothing is held in memory.
+final class Session {
+    private let pidfd: Pidfd
+    private var io: ProcessIO
+    private let listener: FD?
+    private var log: LogWriter?
+    private let closesStdinWithClient: Bool
+    private var clients: [Client]
+    private var chunk = [UInt8](repeating: 0, count: MonitorMessage.limit - 1)
+    private var chunkCount = 0
+    private var chunkKind = MonitorMessage.stdoutKind
+    private var input: [UInt8] = []
+    private var inputEnds = false
+    private var hasEnded = false
+    /// Process time spent waiting on clients after the end.
+    private var roundsBehindAfterEnd = 0
+
+    init(
+        pidfd: consuming Pidfd, io: consuming ProcessIO, listener: consuming FD?, log: consuming LogWriter?,
+        clients: [Client], closesStdinWithClient: Bool
+    ) {
+        self.pidfd = pidfd
+        self.io = io
+        self.listener = listener
+        self.log = log
+        self.clients = clients
+        self.closesStdinWithClient = closesStdinWithClient
+    }
+
+    /// Runs until the process has ended and all it wrote has gone its ways.
+    func run() throws(SysError) {
+        var poll = Poll()
+        while !(hasEnded && isDrained) {
+            poll.reset()
+            let positions = Positions(self, &poll)
+            let n = try poll.wait(milliseconds: hasEnded ? 100 : -1)
+            if hasEnded, n == 0 { giveUpOnStalledClients() }
+            try handle(poll, positions)
+        }
+    }
+
+    /// Tells the clients how it ended.
+    func finish(_ last: MonitorMessage) {
+        for client in clients where client.streams != nil { client.sendLast(last) }
+    }
+
+    /// The pid of the process, as long as it has not been reaped.
+    func withPidfd<R>(_ body: (borrowing Pidfd) -> R) -> R { body(pidfd) }
+
+    private var isBehind: Bool { clients.contains { $0.isBehind && !$0.isGone } }
+    private var isDrained: Bool { io.output == nil && io.error == nil && !isBehind }
+
+    /// Where the descriptors of a round stand in its poll.
+    private struct Positions {
+        var pidfd: Int?
+        var output: Int?
+        var error: Int?
+        var input: Int?
+        var listener: Int?
+        var clients: [Int] = []
+
+        init(_ session: Session, _ poll: inout Poll) {
+            if !session.hasEnded { pidfd = poll.add(session.pidfd.fd, .readable) }
+            if !session.isBehind {
+                if session.io.output != nil { output = session.io.addOutput(to: &poll) }
+                if session.io.error != nil { error = session.io.addError(to: &poll) }
+            }
+            if !session.input.isEmpty { input = session.io.addInput(to: &poll) }
+            if session.listener != nil { listener = session.addListener(to: &poll) }
+            for client in session.clients {
+                var wanted: PollEvents = session.input.isEmpty ? .readable : []
+                if client.isBehind { wanted.insert(.writable) }
+                clients.append(poll.add(client.socket, wanted))
+            }
+        }
+    }
+
+    private func addListener(to poll: inout Poll) -> Int? {
+        listener.raw.map { poll.add(raw: $0, .readable) }
+    }
+
+    private func handle(_ poll: Poll, _ at: Positions) throws(SysError) {
+        if let p = at.input, !poll[p].isEmpty { writeInput() }
+        for (client, p) in zip(clients, at.clients) where !poll[p].isEmpty { serve(client, poll[p]) }
+        clients.removeAll { $0.isGone }
+        if let p = at.listener, !poll[p].isEmpty { acceptClients() }
+        if let p = at.pidfd, !poll[p].isEmpty { hasEnded = true }
+        guard !isBehind else { return }
+        if at.output != nil || hasEnded { try readOutput() }
+        if !isBehind, at.error != nil || hasEnded { try readError() }
+    }
+
+    // MARK: from the process
+
+    private func readOutput() throws(SysError) {
+        guard let state = io.readOutput(into: &chunk, afterEnd: hasEnded) else { return }
+        chunkCount = state
+        chunkKind = MonitorMessage.stdoutKind
+        deliver(stream: "stdout")
+    }
+
+    private func readError() throws(SysError) {
+        guard let state = io.readError(into: &chunk, afterEnd: hasEnded) else { return }
+        chunkCount = state
+        chunkKind = MonitorMessage.stderrKind
+        deliver(stream: "stderr")
+    }
+
+    private func deliver(stream: StaticString) {
+        chunk.withUnsafeBytes { bytes in
+            log?.write(UnsafeRawBufferPointer(rebasing: bytes[..<chunkCount]), stream: stream)
+        }
+        let wanted: ClientMessage.Streams = chunkKind == MonitorMessage.stdoutKind ? .stdout : .stderr
+        for client in clients where client.streams?.contains(wanted) == true { sendChunk(to: client) }
+        clients.removeAll { $0.isGone }
+    }
+
+    private func sendChunk(to client: Client) {
+        chunk.withUnsafeBytes { bytes in
+            client.isBehind = !client.send([chunkKind], UnsafeRawBufferPointer(rebasing: bytes[..<chunkCount]))
+        }
+    }
+
+    /// After the end nobody can be slowed down any more; a client that takes nothing for 30 seconds is left.
+    private func giveUpOnStalledClients() {
+        roundsBehindAfterEnd += 1
+        if roundsBehindAfterEnd > 300 { for client in clients where client.isBehind { client.isGone = true } }
+        clients.removeAll { $0.isGone }
+    }
+
+    // MARK: from the clients
+
+    private func acceptClients() {
+        listener.withFD { fd in
+            while let socket = fd.acceptClient() {
+                // The directory is 0700 and the socket 0600; this is the second lock on the door.
+                guard (try? socket.peerUser()) == Process.effectiveUser else { continue }  // unknown is refused
+                clients.append(Client(socket))
+            }
+        }
+    }
+
+    private func serve(_ client: Client, _ events: PollEvents) {
+        if client.isBehind, events.contains(.writable) {
+            roundsBehindAfterEnd = 0
+            sendChunk(to: client)
+        }
+        guard !events.isDisjoint(with: [.readable, .hungUp, .failed]), input.isEmpty else { return }
+        var buffer = [UInt8](repeating: 0, count: MonitorMessage.limit)
+        var count: Int?
+        buffer.withUnsafeMutableBytes {
+            do { count = try client.socket.receiveMessage(into: $0) } catch { count = 0 }
+        }
+        guard let count else { return }
+        if count == 0 { return leave(client) }
+        guard let message = ClientMessage(buffer[..<count]) else { return leave(client) }
+        handle(message, from: client)
+    }
+
+    private func leave(_ client: Client) {
+        client.isGone = true
+        if client.streams?.contains(.stdin) == true, closesStdinWithClient { endInput() }
+    }
+
+    private func handle(_ message: ClientMessage, from client: Client) {
+        switch message {
+        case .hello(let streams, let keys):
+            client.streams = streams
+            client.keys = DetachKeys(io.isTerminal ? keys : [])
+            withPidfd { client.sendLast(.started(pid: $0.pid)) }
+        case .stdin(let bytes):
+            let (forward, detached) = client.keys.filter(bytes)
+            input += forward
+            if !input.isEmpty { writeInput() }
+            if detached {
+                client.sendLast(.detached)
+                client.isGone = true
+            }
+        case .stdinEnd: if closesStdinWithClient { endInput() }
+        case .resize(let size): io.resize(size)
+        case .signal(let number):
+            _ = try? pidfd.send(signal: number)  // the process may just have ended
+        }
+    }
+
+    /// Once all that is under way has been written.
+    private func endInput() {
+        inputEnds = true
+        if input.isEmpty { io.closeInput() }
+    }
+
+    private func writeInput() {
+        let written = io.writeInput(input)
+        input.removeFirst(written)
+        if inputEnds, input.isEmpty { io.closeInput() }
+    }
+}

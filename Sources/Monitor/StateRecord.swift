@@ -1,0 +1,46 @@
+import Linux
+import OCI
+import SystemPackage
+
+/// `state.json` of a container: what its monitor knows, in docker's words. A crash may forget it, so it is
+/// replaced without fsync.
+struct StateRecord: Equatable, Sendable {
+    var status = "created"
+    var pid: Int32 = 0
+    var startTime: UInt64 = 0
+    var bootID = ""
+    var exitCode: Int32?
+    var error = ""
+    var oomKilled = false
+    var startedAt = Timestamp.zero
+    var finishedAt = Timestamp.zero
+    var network: JSON?
+
+    var json: JSON {
+        .fields([
+            "Status": .string(status), "Pid": .int(Int64(pid)), "StartTime": .int(Int64(clamping: startTime)),
+            "BootID": .string(bootID), "ExitCode": exitCode.map { .int(Int64($0)) }, "Error": .string(error),
+            "OOMKilled": .bool(oomKilled), "StartedAt": .string(startedAt.rfc3339Nano),
+            "FinishedAt": .string(finishedAt.rfc3339Nano), "Network": network,
+        ])
+    }
+
+    init() {}
+
+    init(_ json: JSON) throws(JSONError) {
+        status = try json.requireString("Status")
+        pid = Int32(clamping: try json.optionalInt("Pid") ?? 0)
+        startTime = UInt64(clamping: try json.optionalInt("StartTime") ?? 0)
+        bootID = try json.optionalString("BootID") ?? ""
+        exitCode = try json.optionalInt("ExitCode").map { Int32(clamping: $0) }
+        error = try json.optionalString("Error") ?? ""
+        oomKilled = try json.optionalBool("OOMKilled") ?? false
+        startedAt = try json.optionalString("StartedAt").flatMap { Timestamp(parsing: $0) } ?? .zero
+        finishedAt = try json.optionalString("FinishedAt").flatMap { Timestamp(parsing: $0) } ?? .zero
+        network = json["Network"]
+    }
+
+    func write(to directory: borrowing FD) throws(SysError) {
+        try directory.replace("state.json", with: json.bytes, durable: false)
+    }
+}
