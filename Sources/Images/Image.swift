@@ -1,0 +1,73 @@
+public import Linux
+public import OCI
+public import SystemPackage
+
+/// An image of the store: its documents, read and verified.
+public struct Image: Equatable, Sendable {
+    /// Of the manifest: what a registry and `index.json` call it.
+    public let digest: Digest
+    /// Of the configuration: docker's IMAGE ID.
+    public var id: Digest { manifest.config.digest }
+    public let manifest: Manifest
+    public let config: ImageConfig
+    /// Every name it has, sorted; empty for a dangling image.
+    public let names: [Reference]
+    /// Bytes of all files in its layers.
+    public let size: Int64
+    /// When it was made; `Timestamp.zero` when its configuration does not say.
+    public var created: Timestamp { config.created.flatMap { Timestamp(parsing: $0) } ?? .zero }
+}
+
+/// A layer of the store: its tree is complete and durable.
+public struct Layer: Equatable, Sendable {
+    /// Of the uncompressed tar.
+    public let diffID: Digest
+    /// The blob it came from or was written to.
+    public let blob: Descriptor
+    /// Bytes of its files.
+    public let size: Int64
+    /// Hides everything below it (a `.wh..wh..opq` at its root), which overlayfs does not do by itself.
+    public let isOpaque: Bool
+    /// The tree in overlay form, absolute.
+    public let tree: FilePath
+}
+
+/// One image that `load` brought in.
+public struct LoadedImage: Equatable, Sendable, CustomStringConvertible {
+    public let image: Image
+    /// The names it was given by the archive.
+    public let names: [Reference]
+
+    /// What `docker load` prints, one line a name.
+    public var description: String {
+        names.isEmpty
+            ? "Loaded image ID: \(image.id)" : names.map { "Loaded image: \($0)" }.joined(separator: "\n")
+    }
+}
+
+/// One step of removing an image; the description is docker's line.
+public enum Removal: Equatable, Sendable, CustomStringConvertible {
+    case untagged(String)
+    case deleted(Digest)
+
+    public var description: String {
+        switch self {
+        case .untagged(let name): "Untagged: \(name)"
+        case .deleted(let digest): "Deleted: \(digest)"
+        }
+    }
+}
+
+/// What a container needs of the store, so that removing an image leaves it whole.
+public struct ContainerUse: Equatable, Sendable {
+    public let id: String
+    /// The image's id (digest of its configuration).
+    public let image: Digest
+    /// The diff ids of its layers.
+    public let layers: [Digest]
+    public let isRunning: Bool
+
+    public init(id: String, image: Digest, layers: [Digest], isRunning: Bool) {
+        (self.id, self.image, self.layers, self.isRunning) = (id, image, layers, isRunning)
+    }
+}

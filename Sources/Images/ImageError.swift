@@ -1,0 +1,55 @@
+import Linux
+import SystemPackage
+
+/// Why something about an image failed, in one line: operation, subject, cause and, where there is one, the fix.
+public struct ImageError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What a caller may want to tell apart.
+    public enum Kind: Equatable, Sendable {
+        /// No image has this name or id.
+        case notFound
+        /// Refused as docker refuses it: in use, or several names.
+        case conflict
+        /// An archive or document that is damaged, hostile, or of a kind that is not read.
+        case invalid
+        /// The disk or its inodes are used up.
+        case noSpace
+        /// A system call failed for another reason.
+        case system
+    }
+    public let kind: Kind
+    public let description: String
+
+    init(_ kind: Kind, _ description: String) { (self.kind, self.description) = (kind, description) }
+
+    static func invalid(_ description: String) -> ImageError { ImageError(.invalid, description) }
+
+    init(_ error: SysError) {
+        let full: [Errno] = [.noSpace, .diskQuotaExceeded]
+        self.init(full.contains(error.errno) ? .noSpace : .system, error.description)
+    }
+
+    /// The same error, said of something: `load app.tar: entry "a": bad checksum`.
+    func within(_ subject: String) -> ImageError { ImageError(kind, "\(subject): \(description)") }
+
+    /// The same error with what the user can do.
+    func hinting(_ fix: String) -> ImageError { ImageError(kind, "\(description) (\(fix))") }
+}
+
+/// Runs calls of Linux; their errors become ours.
+func kernel<R: ~Copyable>(_ body: () throws(SysError) -> R) throws(ImageError) -> R {
+    do { return try body() } catch { throw ImageError(error) }
+}
+
+/// Names out of images are bytes of an attacker's choice: for messages, what is not printable ASCII is escaped,
+/// so that no terminal acts on it.
+func quoted(_ bytes: some Sequence<UInt8>) -> String {
+    var text = "\""
+    for byte in bytes.prefix(256) {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): text += "\\" + String(UnicodeScalar(byte))
+        case 0x20..<0x7f: text += String(UnicodeScalar(byte))
+        default: text += "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+        }
+    }
+    return text + "\""
+}
