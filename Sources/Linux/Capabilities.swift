@@ -120,7 +120,7 @@ public struct UnknownCapability: Error, Equatable, Sendable, CustomStringConvert
 /// A process's five sets, and the calls that set them. They run in the child between clone and exec, so each
 /// is a plain loop over numbers; `last` is the kernel's highest number, looked up before the clone.
 ///
-/// The order is the kernel's: the bounding set needs CAP_SETPCAP and goes first; then `keepOnSetuid`, the
+/// The order is the kernel's: the bounding set needs CAP_SETPCAP and goes first; then the
 /// ids, `apply` (which gives the effective set back that setresuid(2) took), and with it ambient, which may
 /// only hold what is permitted and inheritable.
 public struct ProcessCapabilities: Equatable, Sendable {
@@ -150,11 +150,6 @@ public struct ProcessCapabilities: Equatable, Sendable {
             }
             number += 1
         }
-    }
-
-    /// Lets the permitted set survive setresuid(2) to another user; ends with the exec.
-    public static func keepOnSetuid() throws(SysError) {
-        _ = try sys("prctl", "PR_SET_KEEPCAPS") { cl_prctl(8, 1, 0, 0, 0) }
     }
 
     /// Sets effective, permitted, inheritable and ambient, after the ids are set.

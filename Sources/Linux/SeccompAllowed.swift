@@ -13,7 +13,7 @@ extension SeccompProfile {
         """
         open openat openat2 creat mkdir mkdirat mknod mknodat rmdir unlink unlinkat link linkat symlink
         symlinkat readlink readlinkat rename renameat renameat2 truncate truncate64 access faccessat
-        faccessat2 getcwd chdir fchdir getdents getdents64 name_to_handle_at
+        faccessat2 getcwd chdir fchdir getdents getdents64 name_to_handle_at statmount listmount
         """,
         // What files are: status, owners, modes, times, attributes.
         """

@@ -52,6 +52,7 @@ static int run(const char *p) {
     PROBE("fchmodat2", CALL(452, AT_FDCWD, nowhere, 0, 0));
     PROBE("mseal", CALL(462, 1, 1, 1));
     PROBE("statmount", CALL(457, 0, 0, 0, 0));
+    PROBE("file_getattr", CALL(468, AT_FDCWD, nowhere, 0, 0, 0));
     PROBE("inet", CALL(SYS_socket, 2, 2, 0));
     PROBE("netlink", CALL(SYS_socket, 16, 3, 0));
     PROBE("packet", CALL(SYS_socket, 17, 3, 0));
