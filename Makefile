@@ -1,0 +1,72 @@
+# make            release binaries in bin/            make test     every test, with a line that counts them
+# make demo       the main job, shown step by step     make check    format, import table, lint
+# make bench      medians beside other engines         make install  PREFIX=/usr/local DESTDIR=
+SHELL = /bin/bash
+.SHELLFLAGS = -euo pipefail -c
+PREFIX ?= /usr/local
+SWIFT ?= swift
+export APUS_BIN ?= $(CURDIR)/bin
+
+programs = apus apus-runtime
+
+.PHONY: all release packages fixtures test demo bench check format install clean help
+all: release
+
+## release: the two static binaries, stripped, in bin/
+release:
+	$(SWIFT) build -c release --static-swift-stdlib
+	mkdir -p bin
+	for program in $(programs); do \
+	    strip -o "bin/$$program.new" "$$($(SWIFT) build -c release --show-bin-path)/$$program"; \
+	    chmod 755 "bin/$$program.new"; \
+	    mv "bin/$$program.new" "bin/$$program"; \
+	done
+
+## packages: install the Debian packages that are missing (needs root only when some are)
+packages:
+	scripts/install-packages
+
+## fixtures: root file systems, archives and layer tars in rootfs-fixtures/out/
+fixtures: packages
+	rootfs-fixtures/make
+
+## test: every test; the last line counts them
+test: packages
+	rootfs-fixtures/make
+	$(MAKE) --no-print-directory release
+	scripts/test
+
+## demo: the main job from a root file system to a running container, each command printed before it runs
+demo: packages
+	rootfs-fixtures/make busybox
+	$(MAKE) --no-print-directory release
+	scripts/demo
+
+## bench: medians of interleaved runs beside crun, runc, podman and a plain C program, where installed
+bench: packages
+	rootfs-fixtures/make
+	$(MAKE) --no-print-directory release
+	bench/run
+
+## check: format, import table, lint
+check:
+	$(SWIFT) format lint --strict --parallel --recursive --configuration .swift-format Package.swift Sources Tests
+	.ci/check-imports
+	.ci/lint
+	.ci/test-checks
+
+## format: rewrite the sources in the project's format
+format:
+	$(SWIFT) format --in-place --parallel --recursive --configuration .swift-format Package.swift Sources Tests
+
+## install: binaries and shell completions below DESTDIR/PREFIX
+install: release
+	PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" scripts/install
+
+## clean: remove what was built and made
+clean:
+	rm -rf .build bin rootfs-fixtures/out
+
+## help: this list
+help:
+	@sed -n 's/^## //p' Makefile
