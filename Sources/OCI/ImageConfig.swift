@@ -25,8 +25,12 @@ public struct ImageConfig: Equatable, Sendable {
         public var createdBy: String?
         public var comment: String?
         public var emptyLayer: Bool
-        public init(created: String? = nil, createdBy: String?, comment: String? = nil, emptyLayer: Bool = false) {
-            (self.created, self.createdBy, self.comment, self.emptyLayer) = (created, createdBy, comment, emptyLayer)
+        public init(
+            created: String? = nil, createdBy: String?, comment: String? = nil, emptyLayer: Bool = false
+        ) {
+            (self.created, self.createdBy, self.comment, self.emptyLayer) = (
+                created, createdBy, comment, emptyLayer
+            )
         }
     }
 
@@ -45,25 +49,27 @@ public struct ImageConfig: Equatable, Sendable {
 extension ImageConfig {
     /// Reads a configuration. Strings with NUL are refused, unknown members ignored.
     public init(_ json: JSON) throws(JSONError) {
+        guard json.members != nil else { throw JSONError("image configuration is not an object") }
         platform = Platform(
             os: try json.optionalString("os") ?? "linux",
             architecture: try json.optionalString("architecture") ?? Platform.host.architecture,
             variant: try json.optionalString("variant"))
         created = try json.optionalString("created")
         author = try json.optionalString("author")
-        if let config = json["config"] { process = try Process(config) }
-        guard let rootfs = json["rootfs"] else { throw JSONError("rootfs is missing") }
+        process = try json.child("config", Process.init) ?? Process()
+        diffIDs = try json.child("rootfs", ImageConfig.diffIDs).required("rootfs")
+        history = try json.children("history") { entry throws(JSONError) in try History(entry) }
+    }
+
+    private static func diffIDs(_ rootfs: JSON) throws(JSONError) -> [Digest] {
+        var result: [Digest] = []
         for text in try rootfs.stringsOrEmpty("diff_ids") {
-            guard let digest = Digest(text) else { throw JSONError("diff id \"\(text)\" is not a sha256 digest") }
-            diffIDs.append(digest)
+            guard let digest = Digest(text) else {
+                throw JSONError("diff_ids: \"\(text)\" is not a sha256 digest")
+            }
+            result.append(digest)
         }
-        for entry in try json.arrayOrEmpty("history") {
-            history.append(
-                History(
-                    created: try entry.optionalString("created"), createdBy: try entry.optionalString("created_by"),
-                    comment: try entry.optionalString("comment"),
-                    emptyLayer: try entry.optionalBool("empty_layer") ?? false))
-        }
+        return result
     }
 
     /// The document, always in the same order of members: equal configurations have equal digests.
@@ -80,37 +86,50 @@ extension ImageConfig {
                 : .array(
                     history.map {
                         .fields([
-                            "created": $0.created.map(JSON.string), "created_by": $0.createdBy.map(JSON.string),
-                            "comment": $0.comment.map(JSON.string), "empty_layer": $0.emptyLayer ? .bool(true) : nil,
+                            "created": $0.created.map(JSON.string),
+                            "created_by": $0.createdBy.map(JSON.string),
+                            "comment": $0.comment.map(JSON.string),
+                            "empty_layer": $0.emptyLayer ? .bool(true) : nil,
                         ])
                     }),
         ])
     }
 }
 
+extension ImageConfig.History {
+    init(_ json: JSON) throws(JSONError) {
+        created = try json.optionalString("created")
+        createdBy = try json.optionalString("created_by")
+        comment = try json.optionalString("comment")
+        emptyLayer = try json.optionalBool("empty_layer") ?? false
+    }
+}
+
 extension ImageConfig.Process {
     /// Reads the `config` member; strings with NUL are refused.
     public init(_ json: JSON) throws(JSONError) {
-        user = try json.optionalString("User") ?? ""
+        guard json.members != nil else { throw JSONError("config is not an object") }
+        user = try json.text("User") ?? ""
         exposedPorts = try Self.names(json, "ExposedPorts")
-        env = try json.stringsOrEmpty("Env")
-        entrypoint = json["Entrypoint"] == nil ? nil : try json.stringsOrEmpty("Entrypoint")
-        cmd = json["Cmd"] == nil ? nil : try json.stringsOrEmpty("Cmd")
+        env = try json.texts("Env")
+        entrypoint = json["Entrypoint"] == nil ? nil : try json.texts("Entrypoint")
+        cmd = json["Cmd"] == nil ? nil : try json.texts("Cmd")
         volumes = try Self.names(json, "Volumes")
-        workingDir = try json.optionalString("WorkingDir") ?? ""
+        workingDir = try json.text("WorkingDir") ?? ""
         labels = try json.mapOrEmpty("Labels")
-        stopSignal = try json.optionalString("StopSignal")
-        shell = json["Shell"] == nil ? nil : try json.stringsOrEmpty("Shell")
-        onBuild = try json.stringsOrEmpty("OnBuild")
+        stopSignal = try json.text("StopSignal")
+        shell = json["Shell"] == nil ? nil : try json.texts("Shell")
+        onBuild = try json.texts("OnBuild")
         healthcheck = json["Healthcheck"]
-        let all = [user, workingDir, stopSignal ?? ""] + env + (entrypoint ?? []) + (cmd ?? [])
-        if let bad = all.first(where: { $0.utf8.contains(0) }) { throw JSONError("config holds a NUL in \"\(bad)\"") }
     }
 
     /// The names of an object whose values are empty objects: how the spec writes a set.
     private static func names(_ json: JSON, _ member: String) throws(JSONError) -> Set<String> {
         guard let value = json[member] else { return [] }
         guard let members = value.members else { throw JSONError("\(member) is not an object") }
+        guard !members.contains(where: { $0.name.utf8.contains(0) }) else {
+            throw JSONError("\(member) holds a NUL")
+        }
         return Set(members.map(\.name))
     }
 
@@ -120,9 +139,11 @@ extension ImageConfig.Process {
             names.isEmpty ? nil : .object(names.sorted().map { JSON.Member($0, .object([])) })
         }
         return .fields([
-            "User": user.isEmpty ? nil : .string(user), "ExposedPorts": set(exposedPorts), "Env": .nonEmpty(env),
+            "User": user.isEmpty ? nil : .string(user), "ExposedPorts": set(exposedPorts),
+            "Env": .nonEmpty(env),
             "Entrypoint": entrypoint.map { .array($0.map(JSON.string)) },
-            "Cmd": cmd.map { .array($0.map(JSON.string)) }, "Healthcheck": healthcheck, "Volumes": set(volumes),
+            "Cmd": cmd.map { .array($0.map(JSON.string)) }, "Healthcheck": healthcheck,
+            "Volumes": set(volumes),
             "WorkingDir": workingDir.isEmpty ? nil : .string(workingDir), "OnBuild": .nonEmpty(onBuild),
             "Labels": .nonEmpty(labels), "StopSignal": stopSignal.map(JSON.string),
             "Shell": shell.map { .array($0.map(JSON.string)) },

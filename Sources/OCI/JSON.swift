@@ -21,11 +21,13 @@ public enum JSON: Equatable, Sendable {
 }
 
 extension JSON {
-    /// The member `name` of an object; nil when absent, null, or this is no object.
+    /// The member `name` of an object; nil when absent, null, or this is no object. Names are compared by
+    /// bytes: a String would also equal one that Unicode calls equivalent, and another reader sees no such
+    /// member.
     public subscript(name: String) -> JSON? {
         guard case .object(let members) = self else { return nil }
-        guard let found = members.first(where: { $0.name == name })?.value, found != .null else { return nil }
-        return found
+        let found = members.first { $0.name.utf8.elementsEqual(name.utf8) }?.value
+        return found == .null ? nil : found
     }
 
     public var string: String? { if case .string(let s) = self { s } else { nil } }
@@ -115,7 +117,9 @@ extension JSON {
         guard let members = value.members else { throw JSONError("\(name) is not an object") }
         var map: [String: String] = [:]
         for member in members {
-            guard let string = member.value.string else { throw JSONError("\(name).\(member.name) is not a string") }
+            guard let string = member.value.string else {
+                throw JSONError("\(name).\(member.name) is not a string")
+            }
             map[member.name] = string
         }
         return map

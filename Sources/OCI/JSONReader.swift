@@ -5,7 +5,9 @@ extension JSON {
         var result: Result<JSON, JSONError> = .failure(JSONError("empty document"))
         bytes.withUnsafeBufferPointer { buffer in
             var parser = JSONParser(buffer, depth: depth)
-            do throws(JSONError) { result = .success(try parser.document()) } catch { result = .failure(error) }
+            do throws(JSONError) { result = .success(try parser.document()) } catch {
+                result = .failure(error)
+            }
         }
         self = try result.get()
     }
@@ -35,7 +37,12 @@ private struct JSONParser {
     }
 
     private mutating func skipSpace() {
-        while at < bytes.count, [0x20, 0x0a, 0x0d, 0x09].contains(bytes[at]) { at += 1 }
+        while at < bytes.count {
+            switch bytes[at] {
+            case 0x20, 0x0a, 0x0d, 0x09: at += 1
+            default: return
+            }
+        }
     }
 
     private mutating func take(_ byte: UInt8) -> Bool {
@@ -78,12 +85,14 @@ private struct JSONParser {
 
     private mutating func object() throws(JSONError) -> JSON {
         var members: [JSON.Member] = []
-        var names = Set<[UInt8]>()
+        var names = Set<String>()
         skipSpace()
         if take(UInt8(ascii: "}")) { return .object([]) }
         while true {
             skipSpace()
-            guard at < bytes.count, bytes[at] == UInt8(ascii: "\"") else { throw unexpected("where a name belongs") }
+            guard at < bytes.count, bytes[at] == UInt8(ascii: "\"") else {
+                throw unexpected("where a name belongs")
+            }
             let name = try string()
             guard isNew(name, among: members, &names) else { throw JSONError("duplicate name \"\(name)\"") }
             skipSpace()
@@ -95,11 +104,13 @@ private struct JSONParser {
         }
     }
 
-    /// Small objects are compared by a walk; from 16 members on by a set, so that no document costs n squared.
-    private func isNew(_ name: String, among members: [JSON.Member], _ names: inout Set<[UInt8]>) -> Bool {
-        if members.count < 16 { return !members.contains { $0.name.utf8.elementsEqual(name.utf8) } }
-        if names.isEmpty { names = Set(members.map { Array($0.name.utf8) }) }
-        return names.insert(Array(name.utf8)).inserted
+    /// Small objects are compared by a walk; from 16 members on by a set, so that no document costs n
+    /// squared. Names that Unicode calls equivalent count as duplicates, because a dictionary could hold
+    /// only one of them.
+    private func isNew(_ name: String, among members: [JSON.Member], _ names: inout Set<String>) -> Bool {
+        if members.count < 16 { return !members.contains { $0.name == name } }
+        if names.isEmpty { names = Set(members.map(\.name)) }
+        return names.insert(name).inserted
     }
 
     private mutating func array() throws(JSONError) -> JSON {
@@ -120,9 +131,14 @@ private struct JSONParser {
         let digits = at
         while at < bytes.count, bytes[at] >= 0x30, bytes[at] <= 0x39 { at += 1 }
         guard at > digits else { throw unexpected("where a value belongs") }
-        if bytes[digits] == 0x30, at - digits > 1 { throw JSONError("number with a leading zero at offset \(start)") }
+        if bytes[digits] == 0x30, at - digits > 1 {
+            throw JSONError("number with a leading zero at offset \(start)")
+        }
         var isInteger = true
-        if take(UInt8(ascii: ".")) { isInteger = false; try skipDigits() }
+        if take(UInt8(ascii: ".")) {
+            isInteger = false
+            try skipDigits()
+        }
         if take(UInt8(ascii: "e")) || take(UInt8(ascii: "E")) {
             isInteger = false
             _ = take(UInt8(ascii: "+")) || take(UInt8(ascii: "-"))
@@ -131,7 +147,9 @@ private struct JSONParser {
         let text = String(decoding: bytes[start..<at], as: UTF8.self)
         if isInteger, let int = Int64(text) { return .int(int) }
         if isInteger, let unsigned = UInt64(text) { return .unsigned(unsigned) }
-        guard let double = Double(text), double.isFinite else { throw JSONError("number out of range: \(text)") }
+        guard let double = Double(text), double.isFinite else {
+            throw JSONError("number out of range: \(text)")
+        }
         return .double(double)
     }
 
@@ -144,7 +162,9 @@ private struct JSONParser {
     private mutating func string() throws(JSONError) -> String {
         at += 1
         let start = at
-        while at < bytes.count, bytes[at] != UInt8(ascii: "\""), bytes[at] != UInt8(ascii: "\\"), bytes[at] >= 0x20 {
+        while at < bytes.count, bytes[at] != UInt8(ascii: "\""), bytes[at] != UInt8(ascii: "\\"),
+            bytes[at] >= 0x20
+        {
             at += 1
         }
         if at < bytes.count, bytes[at] == UInt8(ascii: "\"") {
@@ -194,7 +214,9 @@ private struct JSONParser {
         {
             at += 2
             let second = try hex4()
-            guard (0xdc00..<0xe000).contains(second) else { throw JSONError("lone surrogate at offset \(at)") }
+            guard (0xdc00..<0xe000).contains(second) else {
+                throw JSONError("lone surrogate at offset \(at)")
+            }
             return Unicode.Scalar(0x10000 + (first - 0xd800) << 10 + (second - 0xdc00)) ?? "\u{fffd}"
         }
         guard let scalar = Unicode.Scalar(first) else { throw JSONError("lone surrogate at offset \(at)") }
@@ -203,7 +225,9 @@ private struct JSONParser {
 
     private mutating func hex4() throws(JSONError) -> UInt32 {
         guard at + 4 <= bytes.count,
-            bytes[at..<at + 4].allSatisfy({ ($0 >= 0x30 && $0 <= 0x39) || ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x66) }),
+            bytes[at..<at + 4].allSatisfy({
+                ($0 >= 0x30 && $0 <= 0x39) || ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x66)
+            }),
             let value = UInt32(String(decoding: bytes[at..<at + 4], as: UTF8.self), radix: 16)
         else { throw unexpected("in a \\u escape") }
         at += 4

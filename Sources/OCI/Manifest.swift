@@ -34,15 +34,18 @@ public struct Descriptor: Equatable, Sendable {
     public init(_ json: JSON) throws(JSONError) {
         mediaType = try json.requireString("mediaType")
         let text = try json.requireString("digest")
-        guard let digest = Digest(text) else { throw JSONError("digest \"\(text)\" is not sha256:<64 hex digits>") }
+        guard let digest = Digest(text) else {
+            throw JSONError("digest \"\(text)\" is not sha256:<64 hex digits>")
+        }
         self.digest = digest
         size = try json.requireInt("size")
         guard (0...(1 << 53)).contains(size) else { throw JSONError("size \(size) is out of range") }
         annotations = try json.mapOrEmpty("annotations")
-        platform = try json["platform"].map { p throws(JSONError) in
+        platform = try json.child("platform") { platform throws(JSONError) in
             Platform(
-                os: try p.requireString("os"), architecture: try p.requireString("architecture"),
-                variant: try p.optionalString("variant"))
+                os: try platform.requireString("os"),
+                architecture: try platform.requireString("architecture"),
+                variant: try platform.optionalString("variant"))
         }
     }
 
@@ -77,10 +80,8 @@ public struct Manifest: Equatable, Sendable {
         guard [MediaType.manifest, MediaType.dockerManifest].contains(mediaType) else {
             throw JSONError("mediaType \(mediaType) is not an image manifest")
         }
-        guard let config = json["config"] else { throw JSONError("config is missing") }
-        self.config = try Descriptor(config)
-        layers = []
-        for layer in try json.arrayOrEmpty("layers") { layers.append(try Descriptor(layer)) }
+        self.config = try json.child("config", Descriptor.init).required("config")
+        layers = try json.children("layers", Descriptor.init)
     }
 
     public var json: JSON {
@@ -97,13 +98,20 @@ public struct Index: Equatable, Sendable {
 
     public init(manifests: [Descriptor] = []) { self.manifests = manifests }
 
-    /// Reads an index. One that is also a manifest is refused.
+    /// Reads an index. One that is also a manifest is refused, and one without its list: taken for an empty
+    /// index, a damaged `index.json` would give every blob to the collector.
     public init(_ json: JSON) throws(JSONError) {
         guard json["layers"] == nil, json["config"] == nil else {
             throw JSONError("document has both layers and manifests")
         }
-        manifests = []
-        for manifest in try json.arrayOrEmpty("manifests") { manifests.append(try Descriptor(manifest)) }
+        let mediaType = try json.optionalString("mediaType") ?? MediaType.index
+        guard [MediaType.index, MediaType.dockerManifestList].contains(mediaType) else {
+            throw JSONError("mediaType \(mediaType) is not an image index")
+        }
+        guard let members = json.members, members.contains(where: { $0.name == "manifests" }) else {
+            throw JSONError("manifests is missing")
+        }
+        manifests = try json.children("manifests", Descriptor.init)
     }
 
     public var json: JSON {

@@ -1,5 +1,5 @@
-/// A name of an image as a user types it: `[registry[:port]/]path[:tag][@digest]` (distribution, reference.go's
-/// grammar). Short names mean docker.io, and official ones docker.io/library, as in docker.
+/// A name of an image as a user types it: `[registry[:port]/]path[:tag][@digest]` (distribution,
+/// reference.go's grammar). Short names mean docker.io, and official ones docker.io/library, as in docker.
 public struct Reference: Hashable, Sendable, CustomStringConvertible {
     /// `docker.io` unless given.
     public let registry: String
@@ -11,42 +11,57 @@ public struct Reference: Hashable, Sendable, CustomStringConvertible {
 
     /// Parses what was typed. Errors say what is wrong in docker's words.
     public init(_ text: String) throws(ReferenceError) {
+        if Digest(hex: text) != nil {
+            throw ReferenceError(
+                "invalid repository name (\(text)), cannot specify 64-byte hexadecimal strings")
+        }
         var rest = Substring(text)
-        var digest: Digest?
-        if let at = rest.firstIndex(of: "@") {
-            guard let parsed = Digest(String(rest[rest.index(after: at)...])) else { throw ReferenceError(text) }
-            digest = parsed
-            rest = rest[..<at]
+        digest = try Reference.takeDigest(&rest)
+        let tag = Reference.takeTag(&rest)
+        registry = Reference.takeRegistry(&rest)
+        let name = String(rest)
+        path = registry == "docker.io" && !name.utf8.contains(UInt8(ascii: "/")) ? "library/\(name)" : name
+        if name.utf8.contains(where: { $0 >= 0x41 && $0 <= 0x5a }) {
+            throw ReferenceError("invalid reference format: repository name (\(path)) must be lowercase")
         }
-        var tag: String?
-        if let colon = rest.lastIndex(of: ":"), !rest[colon...].contains("/") {
-            tag = String(rest[rest.index(after: colon)...])
-            rest = rest[..<colon]
+        guard Reference.isPath(name), tag.map(Reference.isTag) ?? true, Reference.isRegistry(registry) else {
+            throw ReferenceError("invalid reference format: \"\(text)\"")
         }
-        var registry = "docker.io"
-        if let slash = rest.firstIndex(of: "/") {
-            let first = rest[..<slash]
-            if first.contains(".") || first.contains(":") || first == "localhost" {
-                registry = first == "index.docker.io" ? "docker.io" : String(first)
-                rest = rest[rest.index(after: slash)...]
-            }
+        guard path.utf8.count <= 255 else {
+            throw ReferenceError("repository name must not be more than 255 characters")
         }
-        var path = String(rest)
-        if path.utf8.contains(where: { $0 >= 0x41 && $0 <= 0x5a }) {
-            throw ReferenceError(text, "repository name must be lowercase")
-        }
-        guard Reference.isPath(path), tag.map(Reference.isTag) ?? true, Reference.isRegistry(registry) else {
-            throw ReferenceError(text)
-        }
-        if path.utf8.count > 255 { throw ReferenceError(text, "repository name must not be more than 255 characters") }
-        if Digest(hex: path) != nil {
-            throw ReferenceError(text, "cannot specify 64-byte hexadecimal strings")
-        }
-        if registry == "docker.io", !path.contains("/") { path = "library/" + path }
-        self.registry = registry
-        self.path = path
         self.tag = tag ?? (digest == nil ? "latest" : nil)
-        self.digest = digest
+    }
+
+    /// What follows `@`.
+    private static func takeDigest(_ rest: inout Substring) throws(ReferenceError) -> Digest? {
+        guard let at = rest.firstIndex(of: "@") else { return nil }
+        let text = String(rest[rest.index(after: at)...])
+        guard let digest = Digest(text) else {
+            throw ReferenceError("invalid reference format: \"\(text)\" is not sha256:<64 hex digits>")
+        }
+        rest = rest[..<at]
+        return digest
+    }
+
+    /// What follows the last colon, unless a slash comes after it: then that was a port's.
+    private static func takeTag(_ rest: inout Substring) -> String? {
+        guard let colon = rest.lastIndex(of: ":"), !rest[colon...].contains("/") else { return nil }
+        defer { rest = rest[..<colon] }
+        return String(rest[rest.index(after: colon)...])
+    }
+
+    /// What comes before the first slash, when it can only be a host: it has a dot, a colon or a capital
+    /// letter, or is localhost.
+    private static func takeRegistry(_ rest: inout Substring) -> String {
+        guard let slash = rest.firstIndex(of: "/") else { return "docker.io" }
+        let first = rest[..<slash]
+        let isHost = first.utf8.contains {
+            $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: ":") || isCapital($0)
+        }
+        guard isHost || first == "localhost" else { return "docker.io" }
+        rest = rest[rest.index(after: slash)...]
+        return first == "index.docker.io" ? "docker.io" : String(first)
     }
 
     /// What docker prints: no `docker.io/library/`, the tag, or else the digest.
@@ -55,42 +70,64 @@ public struct Reference: Hashable, Sendable, CustomStringConvertible {
     /// What docker prints in the REPOSITORY column.
     public var name: String {
         guard registry == "docker.io" else { return "\(registry)/\(path)" }
-        return path.hasPrefix("library/") ? String(path.dropFirst(8)) : path
+        let parts = path.split(separator: "/")
+        return parts.count == 2 && parts[0] == "library" ? String(parts[1]) : path
     }
 
     /// The whole name with its tag, the key of an image in the store: `docker.io/library/busybox:latest`.
-    public var canonical: String { "\(registry)/\(path)" + (tag.map { ":\($0)" } ?? "") + (digest.map { "@\($0)" } ?? "") }
-
-    private static func isWord(_ byte: UInt8) -> Bool {
-        (byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x7a)
+    public var canonical: String {
+        "\(registry)/\(path)" + (tag.map { ":\($0)" } ?? "") + (digest.map { "@\($0)" } ?? "")
     }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { byte >= 0x30 && byte <= 0x39 }
+    private static func isCapital(_ byte: UInt8) -> Bool { byte >= 0x41 && byte <= 0x5a }
+    /// `[a-z0-9]`.
+    private static func isWord(_ byte: UInt8) -> Bool { isDigit(byte) || (byte >= 0x61 && byte <= 0x7a) }
+    /// `[A-Za-z0-9]`.
+    private static func isAlphanumeric(_ byte: UInt8) -> Bool { isWord(byte) || isCapital(byte) }
 
     /// Components of `[a-z0-9]+` joined by `.`, `_`, `__` or dashes, joined by `/`.
     private static func isPath(_ path: String) -> Bool {
         path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).allSatisfy { part in
-            guard let first = part.first, let last = part.last, isWord(first), isWord(last) else { return false }
+            guard let first = part.first, let last = part.last, isWord(first), isWord(last) else {
+                return false
+            }
             return part.split(whereSeparator: isWord).allSatisfy { separator in
                 let text = String(decoding: separator, as: UTF8.self)
-                return text == "." || text == "_" || text == "__" || text.utf8.allSatisfy { $0 == UInt8(ascii: "-") }
+                return text == "." || text == "_" || text == "__"
+                    || text.utf8.allSatisfy { $0 == UInt8(ascii: "-") }
             }
         }
     }
 
+    /// `[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}`.
     private static func isTag(_ tag: String) -> Bool {
-        func allowed(_ b: UInt8) -> Bool { isWord(b | 0x20) && b != 0x40 || b == UInt8(ascii: "_") || isDigit(b) }
-        func isDigit(_ b: UInt8) -> Bool { b >= 0x30 && b <= 0x39 }
-        guard let first = tag.utf8.first, allowed(first), tag.utf8.count <= 128 else { return false }
-        return tag.utf8.allSatisfy { allowed($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") }
+        func isFirst(_ byte: UInt8) -> Bool { isAlphanumeric(byte) || byte == UInt8(ascii: "_") }
+        guard let first = tag.utf8.first, isFirst(first), tag.utf8.count <= 128 else { return false }
+        return tag.utf8.allSatisfy { isFirst($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") }
     }
 
+    /// A host name, an IPv4 address or an IPv6 address in brackets, and perhaps a port.
     private static func isRegistry(_ registry: String) -> Bool {
-        let parts = registry.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count <= 2, let host = parts.first, !host.isEmpty else { return false }
-        if parts.count == 2, UInt16(parts[1]) == nil { return false }
-        return host.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
-            guard let first = label.utf8.first, let last = label.utf8.last else { return false }
-            return isWord(first | 0x20) && isWord(last | 0x20)
-                && label.utf8.allSatisfy { isWord($0 | 0x20) || $0 == UInt8(ascii: "-") }
+        var host = Substring(registry)
+        if let colon = host.lastIndex(of: ":"), !host[colon...].contains("]") {
+            let port = host[host.index(after: colon)...]
+            guard port.utf8.allSatisfy(isDigit), UInt16(port) != nil else { return false }
+            host = host[..<colon]
+        }
+        if host.hasPrefix("[") { return isIPv6(host) }
+        return host.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).allSatisfy {
+            label in
+            guard let first = label.first, let last = label.last else { return false }
+            return isAlphanumeric(first) && isAlphanumeric(last)
+                && label.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "-") }
+        }
+    }
+
+    private static func isIPv6(_ host: Substring) -> Bool {
+        guard host.hasSuffix("]"), host.utf8.count > 2 else { return false }
+        return host.utf8.dropFirst().dropLast().allSatisfy { byte in
+            isDigit(byte) || byte == UInt8(ascii: ":") || (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x66)
         }
     }
 }
@@ -98,7 +135,5 @@ public struct Reference: Hashable, Sendable, CustomStringConvertible {
 /// A text that names no image.
 public struct ReferenceError: Error, Equatable, Sendable, CustomStringConvertible {
     public let description: String
-    init(_ text: String, _ why: String = "invalid reference format") {
-        description = "invalid image name \"\(text)\": \(why)"
-    }
+    init(_ description: String) { self.description = description }
 }
