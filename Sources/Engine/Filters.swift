@@ -1,0 +1,136 @@
+import Linux
+import OCI
+
+/// `ps --filter`: values of one key are alternatives (labels must all hold), keys must all hold.
+public struct ContainerFilters: Equatable, Sendable {
+    private var values: [String: [String]] = [:]
+
+    /// No filter.
+    public init() {}
+
+    private static let keys: Set<String> = [
+        "ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation", "label", "name",
+        "network", "publish", "since", "status", "volume",
+    ]
+    private static let statuses: Set<String> = [
+        "created", "restarting", "running", "removing", "paused", "exited", "dead",
+    ]
+
+    /// Takes one `key=value`.
+    public mutating func add(_ text: String) throws(UsageError) {
+        guard let equals = text.firstIndex(of: "=") else {
+            throw UsageError("bad format of filter (expected name=value)")
+        }
+        let key = text[..<equals].lowercased().filter { $0 != " " }
+        let value = String(text[text.index(after: equals)...])
+        guard ContainerFilters.keys.contains(key) else { throw UsageError("invalid filter '\(key)'") }
+        if key == "status", !ContainerFilters.statuses.contains(value) {
+            throw UsageError("invalid filter 'status=\(value)'")
+        }
+        if key == "exited", Int32(value) == nil { throw UsageError("invalid filter 'exited=\(value)'") }
+        if key == "id" || key == "name" || key == "volume" {
+            // An expression that cannot be read is the user's mistake, whatever containers there are.
+            guard (try? Regex(value)) != nil else { throw UsageError("invalid filter '\(key)=\(value)'") }
+        }
+        values[key, default: []].append(value)
+    }
+
+    /// A filter on the status shows containers that do not run, too.
+    public var showsAll: Bool { values["status"] != nil }
+
+    /// Those of `containers` that pass; `before` and `since` name containers among all of them.
+    public func apply(_ containers: [ContainerSummary]) throws(UsageError) -> [ContainerSummary] {
+        let candidates = containers.map { Lookup.Candidate(id: $0.config.id, name: $0.config.name) }
+        func created(_ names: [String]?) throws(UsageError) -> Timestamp? {
+            guard let name = names?.last else { return nil }
+            let found = try Lookup.find(name, in: candidates)
+            return containers.first { $0.config.id == found.id }?.config.created
+        }
+        let before = try created(values["before"])
+        let since = try created(values["since"])
+        return containers.filter { container in
+            if let before, container.config.created >= before { return false }
+            if let since, container.config.created <= since { return false }
+            return values.allSatisfy { key, wanted in holds(key, wanted, container) }
+        }
+    }
+
+    private func holds(_ key: String, _ wanted: [String], _ container: ContainerSummary) -> Bool {
+        let (config, state) = (container.config, container.state)
+        switch key {
+        case "id": return wanted.contains { matches(config.id, $0) }
+        case "name": return wanted.contains { matches(config.name, $0) || matches("/\(config.name)", $0) }
+        case "label": return wanted.allSatisfy { hasLabel(config.process.labels, $0) }
+        case "status": return wanted.contains(state.status)
+        case "exited":
+            guard case .exited(let code?) = state.phase else { return false }
+            return wanted.contains(String(code))
+        case "ancestor": return wanted.contains { isImage($0, of: config) }
+        case "network": return wanted.contains(config.host.network.text)
+        case "publish": return wanted.contains { isPublished($0, state.network.ports) }
+        case "expose":
+            return wanted.contains { wanted in
+                config.process.exposedPorts.contains { port in
+                    ContainerFilters.covers(wanted, port)
+                }
+            }
+        case "volume": return wanted.contains { usesVolume($0, config.host.mounts) }
+        case "health": return wanted.contains("none")
+        case "is-task": return wanted.contains("false")
+        default: return true
+        }
+    }
+
+    private func matches(_ text: String, _ pattern: String) -> Bool {
+        guard let expression = try? Regex(pattern) else { return false }  // `add` refused what cannot be read
+        return text.firstMatch(of: expression) != nil
+    }
+
+    private func hasLabel(_ labels: [String: String], _ wanted: String) -> Bool {
+        let parts = wanted.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
+            String.init)
+        guard let value = labels[parts[0]] else { return false }
+        return parts.count == 1 || parts[1] == value
+    }
+
+    private func isImage(_ wanted: String, of config: ContainerConfig) -> Bool {
+        let hex = wanted.hasPrefix("sha256:") ? String(wanted.dropFirst(7)) : wanted
+        if hex.utf8.count >= 4, config.image.hex.hasPrefix(hex) { return true }
+        // Neither text need be a reference: an id is none.
+        guard let a = try? Reference(wanted), let b = try? Reference(config.imageName) else { return false }
+        return a.canonical == b.canonical
+    }
+
+    private func isPublished(_ wanted: String, _ ports: JSON) -> Bool {
+        (ports.members ?? []).contains { member in
+            (member.value.array ?? []).contains { binding in
+                guard let port = binding["HostPort"]?.string else { return false }
+                let kind = member.name.split(separator: "/").last ?? "tcp"
+                return ContainerFilters.covers(wanted, "\(port)/\(kind)")
+            }
+        }
+    }
+
+    /// Whether `8080`, `8000-8100/tcp` covers `8080/tcp`.
+    private static func covers(_ wanted: String, _ port: String) -> Bool {
+        func parts(_ text: String) -> (range: ClosedRange<UInt16>, kind: Substring)? {
+            let halves = text.split(separator: "/")
+            let ends = (halves.first ?? "").split(separator: "-").compactMap { UInt16($0) }
+            guard let first = ends.first, let last = ends.last, first <= last else { return nil }
+            return (first...last, halves.count > 1 ? halves[1] : "tcp")
+        }
+        guard let a = parts(wanted), let b = parts(port) else { return false }
+        return a.kind == b.kind && a.range.contains(b.range.lowerBound)
+            && a.range.contains(b.range.upperBound)
+    }
+
+    private func usesVolume(_ wanted: String, _ mounts: [MountOption]) -> Bool {
+        mounts.contains { mount in
+            switch mount.kind {
+            case .bind(let source, _, _): mount.target == wanted || source == wanted
+            case .volume(let name, _): mount.target == wanted || name == wanted
+            case .tmpfs: false
+            }
+        }
+    }
+}

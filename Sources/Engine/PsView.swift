@@ -1,0 +1,156 @@
+public import Linux
+import OCI
+
+/// A container as `ps` shows it.
+public struct ContainerSummary: Equatable, Sendable {
+    /// What it is.
+    public var config: ContainerConfig
+    /// What it does.
+    public var state: ContainerState
+    /// Bytes of the writable layer, where `-s` asks for them.
+    public var size: Int64?
+
+    /// Takes a record and what it says about the process.
+    public init(config: ContainerConfig, state: ContainerState, size: Int64? = nil) {
+        (self.config, self.state, self.size) = (config, state, size)
+    }
+
+    /// `Up 3 seconds`, `Exited (0) 2 minutes ago`.
+    public func status(now: Timestamp) -> String {
+        switch state.phase {
+        case .created: return "Created"
+        case .running: return "Up " + Durations.human(now.elapsed(since: state.startedAt ?? now))
+        case .exited(let code):
+            // A code that nobody saw is never shown as 0.
+            let shown = code.map(String.init) ?? "unknown"
+            return "Exited (\(shown)) " + Durations.ago(state.finishedAt ?? now, now: now)
+        }
+    }
+
+    /// The image's name, or the beginning of its id where the user typed that.
+    var imageShown: String {
+        let hex =
+            config.imageName.hasPrefix("sha256:") ? String(config.imageName.dropFirst(7)) : config.imageName
+        return hex.utf8.count >= 12 && config.image.hex.hasPrefix(hex) ? config.image.short : config.imageName
+    }
+}
+
+/// The listing of `ps`.
+public enum PsView {
+    /// One row a container, in the order given.
+    public static func listing(
+        _ containers: [ContainerSummary], now: Timestamp, truncates: Bool = true, showsSize: Bool = false
+    ) -> Listing {
+        let headings = [
+            ("ID", "CONTAINER ID"), ("Image", "IMAGE"), ("Command", "COMMAND"), ("CreatedAt", "CREATED AT"),
+            ("RunningFor", "CREATED"), ("Status", "STATUS"), ("State", "STATE"), ("Ports", "PORTS"),
+            ("Names", "NAMES"), ("Labels", "LABELS"), ("Mounts", "MOUNTS"), ("LocalVolumes", "LOCAL VOLUMES"),
+            ("Networks", "NETWORKS"), ("Platform", "PLATFORM"), ("Size", "SIZE"),
+        ]
+        var columns = ["ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names"]
+        if showsSize { columns.append("Size") }
+        let template = columns.map { "{{.\($0)}}" }.joined(separator: "\t")
+        let rows = containers.map { row($0, now: now, truncates: truncates) }
+        return Listing(
+            headings: headings.map { (field: $0.0, heading: $0.1) }, template: template, rows: rows)
+    }
+
+    private static func row(_ container: ContainerSummary, now: Timestamp, truncates: Bool) -> Listing.Row {
+        let (config, state) = (container.config, container.state)
+        let command = config.command.joined(separator: " ")
+        let volumes = config.host.mounts.filter { if case .volume = $0.kind { true } else { false } }
+        let labels = config.process.labels.sorted { $0.key < $1.key }
+        let fields = [
+            ("ID", truncates ? String(config.id.prefix(12)) : config.id), ("Image", container.imageShown),
+            ("Command", "\"\(truncates ? ellipsis(command, 20) : command)\""),
+            ("CreatedAt", Durations.absolute(config.created)),
+            ("RunningFor", Durations.ago(config.created, now: now)), ("Status", container.status(now: now)),
+            ("State", state.status), ("Ports", state.isRunning ? PortsView.text(state.network.ports) : ""),
+            ("Names", config.name), ("Labels", labels.map { "\($0.key)=\($0.value)" }.joined(separator: ",")),
+            ("Mounts", config.host.mounts.compactMap { mountName($0, truncates) }.joined(separator: ",")),
+            ("LocalVolumes", String(volumes.count)), ("Networks", config.host.network.text),
+            ("Platform", config.platform.description), ("Size", container.size.map(Size.human) ?? "0B"),
+        ]
+        let values = JSON.object(labels.map { .init($0.key, .string($0.value)) })
+        return Listing.Row(fields.map { (name: $0.0, value: $0.1) }, methods: .fields(["Label": values]))
+    }
+
+    /// docker's cut: `max` characters, the last of them `…`.
+    static func ellipsis(_ text: String, _ max: Int) -> String {
+        text.count <= max ? text : text.prefix(max - 1) + "…"
+    }
+
+    private static func mountName(_ mount: MountOption, _ truncates: Bool) -> String? {
+        switch mount.kind {
+        case .bind(let source, _, _): truncates ? ellipsis(source, 15) : source
+        case .volume(let name?, _): truncates ? ellipsis(name, 15) : name
+        case .volume, .tmpfs: nil
+        }
+    }
+}
+
+/// The PORTS column.
+enum PortsView {
+    private struct Port: Comparable {
+        let number: Int
+        let address: String
+        let host: Int
+        let kind: String
+        static func < (a: Port, b: Port) -> Bool {
+            (a.number, a.address, a.host, a.kind) < (b.number, b.address, b.host, b.kind)
+        }
+    }
+
+    /// `0.0.0.0:8080->80/tcp, 443/tcp`; neighbours whose host port is the same are one range.
+    static func text(_ ports: JSON) -> String {
+        var groups: [(key: String, first: Int, last: Int)] = []
+        var result: [String] = []
+        var mapped: [String] = []
+        for port in list(ports).sorted() {
+            if !port.address.isEmpty, port.host != port.number {
+                mapped.append("\(join(port.address, "\(port.host)"))->\(port.number)/\(port.kind)")
+                continue
+            }
+            let key = port.address.isEmpty ? port.kind : "\(port.address)/\(port.kind)"
+            guard let at = groups.firstIndex(where: { $0.key == key }) else {
+                groups.append((key, port.number, port.number))
+                continue
+            }
+            if port.number == groups[at].last + 1 {
+                groups[at].last = port.number
+            } else {
+                result.append(shown(groups[at]))
+                groups[at] = (key, port.number, port.number)
+            }
+        }
+        return (result + groups.map(shown) + mapped).joined(separator: ", ")
+    }
+
+    private static func list(_ ports: JSON) -> [Port] {
+        (ports.members ?? []).flatMap { member -> [Port] in
+            let parts = member.name.split(separator: "/").map(String.init)
+            guard let number = parts.first.flatMap({ Int($0) }) else { return [] }
+            let kind = parts.count > 1 ? parts[1] : "tcp"
+            let bindings = member.value.array ?? []
+            if bindings.isEmpty { return [Port(number: number, address: "", host: 0, kind: kind)] }
+            return bindings.map { binding in
+                let host = binding["HostPort"].flatMap {
+                    $0.string.flatMap { Int($0) } ?? $0.int.map { Int($0) }
+                }
+                return Port(
+                    number: number, address: binding["HostIp"]?.string ?? "0.0.0.0", host: host ?? 0,
+                    kind: kind)
+            }
+        }
+    }
+
+    private static func shown(_ group: (key: String, first: Int, last: Int)) -> String {
+        let parts = group.key.split(separator: "/").map(String.init)
+        let range = group.first == group.last ? "\(group.first)" : "\(group.first)-\(group.last)"
+        return parts.count == 1 ? "\(range)/\(parts[0])" : "\(join(parts[0], range))->\(range)/\(parts[1])"
+    }
+
+    private static func join(_ address: String, _ port: String) -> String {
+        address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
+    }
+}
