@@ -1,3 +1,4 @@
+import Monitor
 public import OCI
 
 /// docker's HostConfig, with apus's own members where docker has none: mounts of every kind stand in Mounts.
@@ -89,7 +90,7 @@ extension JSON {
     func appending(_ other: JSON) -> JSON { .object((members ?? []) + (other.members ?? [])) }
 }
 
-extension LogOptions {
+extension LogLimits {
     var json: JSON {
         .fields(["max-file": .string(String(maxFiles)), "max-size": .string(String(maxSize))])
     }

@@ -1,6 +1,9 @@
 // swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation
 // Fields of option values whose names say it all have no comment.
 
+import Linux
+public import Monitor
+
 /// The part of a container's options that says what the host gives it: docker's HostConfig.
 public struct HostOptions: Equatable, Sendable {
     /// Which network namespace the container has.
@@ -45,7 +48,7 @@ public struct HostOptions: Equatable, Sendable {
     public var groups: [String] = []
     /// -1000 to 1000.
     public var oomScoreAdjustment: Int?
-    public var log = LogOptions()
+    public var log = LogLimits.standard
     /// `--rm`.
     public var removesItself = false
 
@@ -53,16 +56,7 @@ public struct HostOptions: Equatable, Sendable {
     public init() {}
 }
 
-/// Bounds of a container's log.
-public struct LogOptions: Equatable, Sendable {
-    /// In bytes, of one file.
-    public var maxSize: Int64 = 10 << 20
-    /// Files kept, the current one included.
-    public var maxFiles = 3
-
-    /// Ten mebibytes, three times.
-    public init() {}
-
+extension LogLimits {
     /// Takes one `--log-opt`.
     public mutating func set(_ option: String) throws(UsageError) {
         guard let equals = option.firstIndex(of: "=") else {
@@ -73,7 +67,7 @@ public struct LogOptions: Equatable, Sendable {
         case "max-size":
             let size = try Size.parse(value)
             guard size > 0 else { throw UsageError("invalid value for max-size: \(value), must be positive") }
-            maxSize = size
+            maxSize = Int(size)
         case "max-file":
             guard let count = Int(value), (1...1000).contains(count) else {
                 throw UsageError("invalid value for max-file: \"\(value)\" is not a number from 1 to 1000")
@@ -114,25 +108,10 @@ extension HostOptions {
     public static func capability(_ text: String) throws(UsageError) -> String {
         let upper = text.uppercased()
         if upper == "ALL" || upper == "CAP_ALL" { return "ALL" }
-        let bare = upper.hasPrefix("CAP_") ? String(upper.dropFirst(4)) : upper
-        guard capabilityNames.contains(bare) else {
-            throw UsageError("unknown capability: \"CAP_\(bare)\"")
-        }
-        return "CAP_\(bare)"
+        let name = upper.hasPrefix("CAP_") ? upper : "CAP_\(upper)"
+        guard CapabilitySet(name: name) != nil else { throw UsageError("\(UnknownCapability(name: name))") }
+        return name
     }
-
-    /// capabilities(7), in the order of their numbers.
-    private static let capabilityNames = [
-        "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
-        "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK",
-        "IPC_OWNER",
-        "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT",
-        "SYS_NICE",
-        "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL",
-        "SETFCAP",
-        "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
-        "CHECKPOINT_RESTORE",
-    ]
 }
 
 extension HostOptions.Network {

@@ -1,6 +1,7 @@
 // swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation
 // Fields of option values whose names say it all have no comment.
 
+import Monitor
 public import OCI
 
 /// What `run` and `create` were asked for: every flag parsed once into its final type.
@@ -53,12 +54,24 @@ public struct RunOptions: Equatable, Sendable {
     /// The path of a file that must not exist yet; the id is written there.
     public var idFile: String?
     public var proxiesSignals = true
-    public var detachKeys = DetachKeys.standard
+    /// The bytes that detach a client from a terminal.
+    public var detachKeys = RunOptions.standardDetachKeys
 
     /// The options of a container of `image` when nothing else is typed.
     public init(image: String) { self.image = image }
 
     public var isDetached: Bool { attach.isEmpty }
+
+    /// ctrl-p ctrl-q.
+    public static let standardDetachKeys = DetachKeys.standard
+
+    /// Reads `--detach-keys`; nothing is the standard ones.
+    public static func detachKeys(_ text: String) throws(UsageError) -> [UInt8] {
+        guard let keys = DetachKeys.parse(text) else {
+            throw UsageError("invalid detach keys (\(text)) provided")
+        }
+        return keys.isEmpty ? standardDetachKeys : keys
+    }
 }
 
 extension RunOptions {

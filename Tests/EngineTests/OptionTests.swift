@@ -190,15 +190,6 @@ func refusal(_ body: () throws -> Void) -> String? {
         for (text, why) in bad { #expect(refusal { _ = try Ulimit(parsing: text) } == why) }
     }
 
-    @Test func readsDetachKeys() throws {
-        #expect(try DetachKeys(parsing: "").bytes == [16, 17])
-        #expect(try DetachKeys(parsing: "a,ctrl-],ctrl-@").bytes == [97, 29, 0])
-        #expect(
-            refusal { _ = try DetachKeys(parsing: "ctrl-$") }?.hasPrefix("invalid detach keys (ctrl-$)")
-                == true)
-        #expect(refusal { _ = try DetachKeys(parsing: "a,,b") } != nil)
-    }
-
     @Test func readsHostsAndServers() throws {
         #expect(try NameOptions.extraHost("a:1.2.3.4") == "a:1.2.3.4")
         #expect(try NameOptions.extraHost("a=[::1]") == "a:::1")
