@@ -29,14 +29,16 @@ extension FD {
         }
     }
 
+    /// Where the symbolic link `name` points, as it is written.
     public func readSymlink(_ name: FilePath) throws(SysError) -> FilePath {
+        // A link holds at most 4095 bytes (PATH_MAX with its NUL).
         var buffer = [CChar](repeating: 0, count: 4097)
         _ = try sys("readlink", name.string) {
-            name.withPlatformString { n in buffer.withUnsafeMutableBufferPointer {
-                cl_readlinkat(raw, n, $0.baseAddress, 4096)
-            } }
+            name.withPlatformString { n in
+                buffer.withUnsafeMutableBufferPointer { cl_readlinkat(raw, n, $0.baseAddress, 4096) }
+            }
         }
-        return buffer.withUnsafeBufferPointer { FilePath(platformString: $0.baseAddress ?? UnsafePointer(bitPattern: 1)!) }
+        return FilePath(platformString: buffer)
     }
 
     /// Removes a file, or with `directory` an empty directory; `false` when there is none.
@@ -89,59 +91,16 @@ extension FD {
         }
     }
 
-    /// Removes `name` and all below it, by descriptor, without following a link or leaving the file system.
-    /// A tree that is not there is no error. Depth costs one descriptor a level only up to 64 levels.
-    public func removeTree(_ name: FilePath) throws(SysError) {
-        do {
-            if try remove(name) { return } else { return }
-        } catch {
-            guard error.errno == .isDirectory || error.errno == .notPermitted else { throw error }
-        }
-        try removeDirectoryTree(name)
-    }
-
-    private func removeDirectoryTree(_ name: FilePath) throws(SysError) {
-        // A deep tree is flattened: below 64 levels a directory is first moved up beside its ancestor.
-        try emptyDirectory(name, depth: 0, attic: raw)
-        try remove(name, directory: true)
-    }
-
-    private func emptyDirectory(_ name: FilePath, depth: Int, attic: CInt) throws(SysError) {
-        let directory = try open(name, [.readOnly, .directory, .noFollow], resolve: [.beneath, .noSymlinks])
-        for entry in try directory.entries() {
-            if entry.type != .directory {
-                do {
-                    try directory.remove(entry.name)
-                    continue
-                } catch {
-                    guard entry.type == nil, error.errno == .isDirectory else { throw error }
-                }
-            }
-            if depth >= 64 {
-                let moved = FilePath(".removing-\(directory.raw)-\(try directory.status(of: entry.name)?.inode ?? 0)")
-                _ = try sys("rename", entry.name.string) {
-                    entry.name.withPlatformString { n in
-                        moved.withPlatformString { cl_renameat2(directory.raw, n, attic, $0, 0) }
-                    }
-                }
-                let top = FD(adopting: try sys("fcntl", "F_DUPFD") { cl_dup(attic, 3) })
-                try top.emptyDirectory(moved, depth: 0, attic: attic)
-                try top.remove(moved, directory: true)
-            } else {
-                try directory.emptyDirectory(entry.name, depth: depth + 1, attic: attic)
-                try directory.remove(entry.name, directory: true)
-            }
-        }
-    }
-
-    /// Replaces a file whole: temporary, (fsync), rename, (fsync of the directory). A crash leaves the old or
-    /// the new content. `durable: false` leaves out the syncs, for what a crash may forget.
+    /// Replaces a file whole: temporary, (fsync), rename, (fsync of the directory). A crash leaves the old
+    /// or the new content. `mode` is what the file gets, whatever the umask. `durable: false` leaves out
+    /// the syncs, for what a crash may forget.
     public func replace(
         _ name: FilePath, with bytes: [UInt8], mode: UInt32 = 0o600, durable: Bool = true
     ) throws(SysError) {
         let temporary = FilePath(".\(name.string).\(cl_getpid()).tmp")
         do {
-            let file = try open(temporary, [.writeOnly, .create, .truncate], mode: mode, resolve: [.beneath])
+            let file = try create(temporary)
+            _ = try sys("fchmod", name.string) { cl_fchmod(file.raw, mode) }
             try file.writeAll(bytes)
             if durable { try file.sync() }
             try rename(temporary, to: name, in: self)
@@ -150,6 +109,18 @@ extension FD {
             throw SysError(call: error.call, subject: name.string, errno: error.errno, hint: error.hint)
         }
         if durable { try sync() }
+    }
+
+    /// A new file; what a crashed process with our pid left under this name goes first.
+    private func create(_ name: FilePath) throws(SysError) -> FD {
+        let flags: OpenFlags = [.writeOnly, .create, .exclusive, .noFollow]
+        do {
+            return try open(name, flags, mode: 0o600, resolve: [.beneath])
+        } catch {
+            guard error.errno == .fileExists else { throw error }
+            try remove(name)
+            return try open(name, flags, mode: 0o600, resolve: [.beneath])
+        }
     }
 
     /// The bytes of a file below this directory; nil when there is none.
@@ -167,7 +138,7 @@ extension FD {
     public func openMaking(_ path: FilePath, mode: UInt32 = 0o700) throws(SysError) -> FD {
         var current = try duplicate()
         for component in path.components {
-            let name = FilePath(component.string)
+            let name = FilePath(root: nil, [component])
             do {
                 try current.makeDirectory(name, mode: mode)
             } catch {
@@ -180,19 +151,21 @@ extension FD {
 }
 
 extension FD {
-    /// Opens a directory of our own by absolute path, making it and its parents (0700) when missing.
+    /// Opens a directory of our own by path, making it and its parents (0700) when missing.
     public static func directory(_ path: FilePath, make: Bool = false) throws(SysError) -> FD {
         do {
             return try FD.open(path, [.readOnly, .directory])
         } catch {
-            guard make, error.errno == .noSuchFileOrDirectory else { throw error }
-        }
-        let parent = try FD.directory(path.removingLastComponent(), make: true)
-        let name = FilePath(path.lastComponent?.string ?? ".")
-        do {
-            try parent.makeDirectory(name)
-        } catch {
-            guard error.errno == .fileExists else { throw error }
+            guard make, error.errno == .noSuchFileOrDirectory, let last = path.lastComponent else {
+                throw error
+            }
+            let above = path.removingLastComponent()
+            let parent = try FD.directory(above.isEmpty ? "." : above, make: true)
+            do {
+                try parent.makeDirectory(FilePath(root: nil, [last]))
+            } catch {
+                guard error.errno == .fileExists else { throw error }
+            }
         }
         return try FD.open(path, [.readOnly, .directory])
     }

@@ -39,7 +39,8 @@ private func expect(
 /// Names that libseccomp 2.5.4 lacks: the kernel's own error shows that the filter let them through.
 @Test func newerCallsPassTheDefaultProfile() throws {
     let found = try outcomes(
-        of: ["cachestat", "fchmodat2", "mseal", "statmount", "family 45"], under: .containerDefault(capabilities: .default)
+        of: ["cachestat", "fchmodat2", "mseal", "statmount", "family 45"],
+        under: .containerDefault(capabilities: .default)
     )
     #expect(Set(found.values).isDisjoint(with: [EPERM]))
 }
