@@ -1,5 +1,6 @@
-// swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation The members are those of the OCI
-// runtime-spec 1.2 (config.md), under its names; comments add what it leaves open.
+// swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation
+// The members are those of the OCI runtime-spec 1.2 (config.md), under its names; comments add what it
+// leaves open.
 
 /// A container's `config.json` (OCI runtime-spec 1.2, config.md). An empty array stands for an absent member,
 /// nil for a number or text that was not given.
