@@ -4,10 +4,12 @@ public import SystemPackage
 /// What is done to names in a directory that is held open. Names hold no slash: a longer path is opened first
 /// with `open(_:_:resolve:)`, so that nothing an image chose is ever walked by string.
 extension FD {
+    /// mkdirat(2); the umask narrows `mode`.
     public func makeDirectory(_ name: FilePath, mode: UInt32 = 0o700) throws(SysError) {
         _ = try sys("mkdir", name.string) { name.withPlatformString { cl_mkdirat(raw, $0, mode) } }
     }
 
+    /// mknodat(2) of a device, FIFO, socket or empty file; the umask narrows `mode`.
     public func makeNode(
         _ name: FilePath, type: FileType, mode: UInt32, major: UInt32 = 0, minor: UInt32 = 0
     ) throws(SysError) {
@@ -16,6 +18,7 @@ extension FD {
         }
     }
 
+    /// symlinkat(2); the target is written as it is.
     public func makeSymlink(_ name: FilePath, to target: FilePath) throws(SysError) {
         _ = try sys("symlink", name.string) {
             target.withPlatformString { t in name.withPlatformString { cl_symlinkat(t, raw, $0) } }

@@ -3,14 +3,18 @@ import CLinux
 /// A running SHA-256 (FIPS 180-4).
 public struct SHA256: Sendable {
     private var state = cl_sha256()
+    /// The state before the first byte.
     public init() { cl_sha256_init(&state) }
 
+    /// Takes in further bytes.
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {
         cl_sha256_update(&state, bytes.baseAddress, bytes.count)
     }
 
+    /// Takes in further bytes.
     public mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { update($0) } }
 
+    /// Takes in the UTF-8 of a text.
     public mutating func update(_ text: String) {
         var text = text
         text.withUTF8 { update(UnsafeRawBufferPointer($0)) }

@@ -6,14 +6,17 @@ public struct SysError: Error, Equatable, Sendable, CustomStringConvertible {
     public let call: String
     /// What it was done on: a path, an interface, a process.
     public let subject: String
+    /// Why, in the kernel's words.
     public let errno: Errno
     /// What the user can do, without a full stop.
     public var hint: String?
 
+    /// An error of its parts.
     public init(call: String, subject: String, errno: Errno, hint: String? = nil) {
         (self.call, self.subject, self.errno, self.hint) = (call, subject, errno, hint)
     }
 
+    /// `call subject: reason (hint)`.
     public var description: String {
         let base = "\(call) \(subject): \(errno)"
         return hint.map { "\(base) (\($0))" } ?? base

@@ -17,6 +17,7 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
         self.hex = hex
     }
 
+    /// `sha256:` and the digits.
     public var description: String { "sha256:\(hex)" }
     /// The first 12 digits, as docker prints ids.
     public var short: String { String(hex.prefix(12)) }

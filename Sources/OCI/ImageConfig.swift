@@ -1,3 +1,6 @@
+// swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation
+// The members are those of the image-spec (config.md); comments add what it leaves open.
+
 /// An image's configuration (image-spec, config.md, with docker's Healthcheck, Shell and OnBuild).
 public struct ImageConfig: Equatable, Sendable {
     /// What a container of the image starts with: the `config` member.

@@ -14,8 +14,11 @@ public enum JSON: Equatable, Sendable {
 
     /// One `"name": value` of an object.
     public struct Member: Equatable, Sendable {
+        /// As in the document, escapes resolved.
         public let name: String
+        /// Its value; null is kept.
         public var value: JSON
+        /// A member of its parts.
         public init(_ name: String, _ value: JSON) { (self.name, self.value) = (name, value) }
     }
 }
@@ -30,10 +33,15 @@ extension JSON {
         return found == .null ? nil : found
     }
 
+    /// The text of a string; nil when this is none.
     public var string: String? { if case .string(let s) = self { s } else { nil } }
+    /// The value of an integer that fits 64 bits with a sign; nil when this is none.
     public var int: Int64? { if case .int(let i) = self { i } else { nil } }
+    /// true or false; nil when this is neither.
     public var bool: Bool? { if case .bool(let b) = self { b } else { nil } }
+    /// The elements of an array; nil when this is none.
     public var array: [JSON]? { if case .array(let a) = self { a } else { nil } }
+    /// The members of an object in their order; nil when this is none.
     public var members: [Member]? { if case .object(let m) = self { m } else { nil } }
 
     /// The strings of an array of strings; nil when it is anything else.
@@ -66,32 +74,39 @@ extension JSON {
 
 /// What is wrong with a JSON document, and at which byte or member.
 public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// One line.
     public let description: String
+    /// Takes the line.
     public init(_ description: String) { self.description = description }
 }
 
 /// Typed access to members, with the member's path in the error. For documents whose fields must be right.
 extension JSON {
+    /// A string that must be there.
     public func requireString(_ name: String) throws(JSONError) -> String {
         guard let value = self[name] else { throw JSONError("\(name) is missing") }
         guard let string = value.string else { throw JSONError("\(name) is not a string") }
         return string
     }
 
+    /// An integer that must be there.
     public func requireInt(_ name: String) throws(JSONError) -> Int64 {
         guard let value = self[name] else { throw JSONError("\(name) is missing") }
         guard let int = value.int else { throw JSONError("\(name) is not an integer") }
         return int
     }
 
+    /// A string; nil when it is absent.
     public func optionalString(_ name: String) throws(JSONError) -> String? {
         self[name] == nil ? nil : try requireString(name)
     }
 
+    /// An integer; nil when it is absent.
     public func optionalInt(_ name: String) throws(JSONError) -> Int64? {
         self[name] == nil ? nil : try requireInt(name)
     }
 
+    /// true or false; nil when it is absent.
     public func optionalBool(_ name: String) throws(JSONError) -> Bool? {
         guard let value = self[name] else { return nil }
         guard let bool = value.bool else { throw JSONError("\(name) is not true or false") }
@@ -105,6 +120,7 @@ extension JSON {
         return array
     }
 
+    /// An array of strings; empty when it is absent.
     public func stringsOrEmpty(_ name: String) throws(JSONError) -> [String] {
         guard let value = self[name] else { return [] }
         guard let strings = value.strings else { throw JSONError("\(name) is not an array of strings") }

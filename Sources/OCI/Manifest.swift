@@ -1,3 +1,6 @@
+// swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation
+// The members are those of the image-spec (descriptor.md, manifest.md, image-index.md).
+
 /// The media types that are read and written (image-spec, media-types.md; docker's schema 2 for archives).
 public enum MediaType {
     public static let index = "application/vnd.oci.image.index.v1+json"

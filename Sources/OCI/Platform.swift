@@ -1,9 +1,13 @@
 /// An operating system and architecture in Go's words (image-spec, image-index.md#platform).
 public struct Platform: Hashable, Sendable, CustomStringConvertible {
+    /// `linux`; other systems only stand in documents.
     public var os: String
+    /// `amd64`, `arm64`.
     public var architecture: String
+    /// `v8` of arm64.
     public var variant: String?
 
+    /// A platform of its parts.
     public init(os: String = "linux", architecture: String, variant: String? = nil) {
         (self.os, self.architecture, self.variant) = (os, architecture, variant)
     }
@@ -24,5 +28,6 @@ public struct Platform: Hashable, Sendable, CustomStringConvertible {
         #endif
     }
 
+    /// `os/architecture[/variant]`.
     public var description: String { [os, architecture, variant].compactMap(\.self).joined(separator: "/") }
 }

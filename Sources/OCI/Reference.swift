@@ -7,6 +7,7 @@ public struct Reference: Hashable, Sendable, CustomStringConvertible {
     public let path: String
     /// `latest` when neither tag nor digest was given; nil with only a digest.
     public let tag: String?
+    /// The content that was asked for.
     public let digest: Digest?
 
     /// Parses what was typed. Errors say what is wrong in docker's words.
@@ -134,6 +135,7 @@ public struct Reference: Hashable, Sendable, CustomStringConvertible {
 
 /// A text that names no image.
 public struct ReferenceError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// In docker's words.
     public let description: String
     init(_ description: String) { self.description = description }
 }

@@ -101,6 +101,7 @@ extension RuntimeSpec.Personality {
 }
 
 extension RuntimeSpec.Seccomp {
+    /// Reads the `seccomp` member.
     public init(_ json: JSON) throws(JSONError) {
         defaultAction = try json.text("defaultAction").required("defaultAction")
         defaultErrnoRet = try json.number("defaultErrnoRet")
@@ -111,6 +112,7 @@ extension RuntimeSpec.Seccomp {
         syscalls = try json.children("syscalls", RuntimeSpec.SeccompRule.init)
     }
 
+    /// The `seccomp` member.
     public var json: JSON {
         .fields([
             "defaultAction": .string(defaultAction), "defaultErrnoRet": .optional(defaultErrnoRet),
