@@ -161,6 +161,14 @@ extension FD {
         })
     }
 
+    /// An unnamed file in memory (memfd_create(2)) that holds these bytes, to be read from its beginning.
+    public static func inMemory(_ name: String, _ bytes: [UInt8]) throws(SysError) -> FD {
+        let file = FD(adopting: try sys("memfd_create", name) { name.withCString { cl_memfd_create($0, 0) } })
+        try file.writeAll(bytes)
+        _ = try sys("lseek", name) { cl_lseek(file.raw, 0, 0) }
+        return file
+    }
+
     /// fstat of this descriptor (O_PATH too).
     public func status() throws(SysError) -> FileStatus {
         var out = cl_stat()
@@ -252,5 +260,43 @@ public struct Pipe: ~Copyable {
         }
         read = FD(adopting: ends.0)
         write = FD(adopting: ends.1)
+    }
+}
+
+/// The standard streams of this program, which nobody owns.
+public enum StandardStream {
+    /// Writes all bytes to 1 or 2; waits where the other end is non-blocking.
+    public static func write(_ target: CInt, _ bytes: ArraySlice<UInt8>) throws(SysError) {
+        var rest = bytes
+        while !rest.isEmpty {
+            let now = rest
+            do {
+                let n = try sys("write", target == 1 ? "standard output" : "standard error") {
+                    now.withUnsafeBytes { cl_write(target, $0.baseAddress, $0.count) }
+                }
+                rest = rest.dropFirst(n)
+            } catch {
+                guard error.errno == .wouldBlock else { throw error }
+                var poll = Poll()
+                poll.add(raw: target, .writable)
+                _ = try poll.wait(milliseconds: -1)
+            }
+        }
+    }
+
+    /// What stands in standard input now, at most `limit` bytes; empty at its end.
+    public static func readInput(limit: Int) throws(SysError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: limit)
+        do {
+            let n = try sys("read", "standard input") {
+                bytes.withUnsafeMutableBytes { cl_read(0, $0.baseAddress, $0.count) }
+            }
+            bytes.removeSubrange(n...)
+            return bytes
+        } catch {
+            // The terminal of a background process, or one that has hung up, has no input.
+            if error.errno == .ioError { return [] }
+            throw error
+        }
     }
 }

@@ -11,6 +11,7 @@ final class Client {
     var isGone = false
 
     init(_ socket: consuming FD, streams: ClientMessage.Streams? = nil) {
+        _ = try? socket.setNonBlocking(true)  // a socket always can
         self.socket = socket
         self.streams = streams
     }

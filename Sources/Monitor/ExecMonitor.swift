@@ -7,7 +7,6 @@ import SystemPackage
 func runExec(_ request: ExecRequest, client: Client) throws(RuntimeError) {
     do throws(RuntimeError) {
         let session = try startExec(request, client)
-        session.withPidfd { client.sendLast(.started(pid: $0.pid)) }
         try asStartError { () throws(SysError) in try session.run() }
         let status = session.withPidfd { try? $0.reap(wait: true) }  // our child: it can be reaped
         session.finish(.exited(code: status?.code ?? 255))

@@ -19,7 +19,8 @@ final class RunMonitor {
         self.directory = directory
     }
 
-    /// Starts the container and stays with it to its end. The client that started it hears of both.
+    /// Starts the container and stays with it to its end. The client that started it hears of both: of the start in
+    /// answer to its hello, which waits in its socket.
     func start(client: Client?) throws(RuntimeError) {
         let session: Session
         do throws(RuntimeError) {
@@ -30,7 +31,6 @@ final class RunMonitor {
             client?.sendLast(.failed(code: error.exitCode, error.description))
             throw error
         }
-        client?.sendLast(.started(pid: state.pid))
         stay(session)
     }
 

@@ -1,0 +1,157 @@
+public import Linux
+import Monitor
+import SystemPackage
+
+/// What the user's side of an attached process ended with.
+public enum ClientOutcome: Equatable, Sendable {
+    case exited(code: Int32)
+    case detached
+    /// The process was not started: exit code and reason.
+    case failed(code: Int32, String)
+    /// The monitor went away without a word.
+    case lost
+}
+
+/// Connects the user's standard streams with a monitor, for run, start -a, attach and exec.
+public struct ClientLoop: ~Copyable {
+    private let socket: FD
+    private let forwardsInput: Bool
+    private let isTerminal: Bool
+    private let signals: SignalDescriptor?
+    private var inputOpen: Bool
+    private var buffer = [UInt8](repeating: 0, count: MonitorMessage.limit)
+    private var pending: [UInt8] = []
+    /// Called once when the process runs.
+    private let onStart: () -> Void
+
+    /// `signals` are handed to the process; SIGWINCH resizes the terminal.
+    public init(
+        socket: consuming FD, input: Bool, terminal: Bool, signals: consuming SignalDescriptor?,
+        onStart: @escaping () -> Void = {}
+    ) {
+        _ = try? socket.setNonBlocking(true)  // a socket always can
+        self.socket = socket
+        forwardsInput = input
+        isTerminal = terminal
+        self.signals = signals
+        inputOpen = input
+        self.onStart = onStart
+    }
+
+    /// Waits only for the start: what a detached run does.
+    public static func awaitStart(_ socket: borrowing FD) throws(SysError) -> ClientOutcome? {
+        var buffer = [UInt8](repeating: 0, count: MonitorMessage.limit)
+        let count = try receive(socket, &buffer)
+        switch count.flatMap({ MonitorMessage(buffer[..<$0]) }) {
+        case .started: return nil
+        case .failed(let code, let text): return .failed(code: code, text)
+        case .exited(let code): return .exited(code: code)
+        default: return .lost
+        }
+    }
+
+    /// Runs to the end of the process, or of the connection.
+    public mutating func run() throws(SysError) -> ClientOutcome {
+        let raw = isTerminal && forwardsInput ? try? RawMode(0) : nil  // no terminal: nothing to set
+        defer { raw?.restore() }
+        if isTerminal, let size = Terminal.windowSize(0) { send(.resize(size)) }
+        var poll = Poll()
+        while true {
+            poll.reset()
+            let fromMonitor = poll.add(socket, pending.isEmpty ? .readable : [.readable, .writable])
+            let fromUser = inputOpen && pending.isEmpty ? poll.add(raw: 0, .readable) : nil
+            let fromSignals = addSignals(to: &poll)
+            _ = try poll.wait(milliseconds: -1)
+            if let p = fromSignals, !poll[p].isEmpty { try forwardSignals() }
+            if poll[fromMonitor].contains(.writable) { try sendPending() }
+            if let p = fromUser, !poll[p].isEmpty { try forwardInput() }
+            if !poll[fromMonitor].isDisjoint(with: [.readable, .hungUp, .failed]), let end = try takeMessage() {
+                return end
+            }
+        }
+    }
+
+    private func addSignals(to poll: inout Poll) -> Int? {
+        switch signals {
+        case .some(let signals): poll.add(signals.fd, .readable)
+        case .none: nil
+        }
+    }
+
+    private static func receive(_ socket: borrowing FD, _ buffer: inout [UInt8]) throws(SysError) -> Int? {
+        var result: Result<Int?, SysError> = .success(nil)
+        buffer.withUnsafeMutableBytes { bytes in
+            do throws(SysError) { result = .success(try socket.receiveMessage(into: bytes)) } catch {
+                result = .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    private mutating func takeMessage() throws(SysError) -> ClientOutcome? {
+        guard let count = try Self.receive(socket, &buffer) else { return nil }
+        guard count > 0 else { return .lost }
+        // Output is written from where it was received.
+        switch buffer[0] {
+        case 18, 19:
+            try write(buffer[0] == 18 ? 1 : 2, count)
+            return nil
+        default: break
+        }
+        switch MonitorMessage(buffer[..<count]) {
+        case .started: onStart()
+        case .failed(let code, let text): return .failed(code: code, text)
+        case .exited(let code): return .exited(code: code)
+        case .detached: return .detached
+        default: break
+        }
+        return nil
+    }
+
+    /// The user's end may be gone (`| head -1`): the process hears of it by its own means, as with docker.
+    private func write(_ target: CInt, _ count: Int) throws(SysError) {
+        do {
+            try StandardStream.write(target, buffer[1..<count])
+        } catch {
+            guard error.errno == .brokenPipe else { throw error }
+        }
+    }
+
+    private mutating func forwardInput() throws(SysError) {
+        let bytes = try StandardStream.readInput(limit: MonitorMessage.limit - 1)
+        if bytes.isEmpty {
+            inputOpen = false
+            pending = ClientMessage.stdinEnd.bytes
+        } else {
+            pending = ClientMessage.stdin(bytes).bytes
+        }
+        try sendPending()
+    }
+
+    private mutating func sendPending() throws(SysError) {
+        guard !pending.isEmpty else { return }
+        do {
+            if try socket.sendMessage(pending) { pending = [] }
+        } catch {
+            // The monitor is gone: its last message is still to be read.
+            guard error.errno == .brokenPipe || error.errno == .connectionReset else { throw error }
+            pending = []
+            inputOpen = false
+        }
+    }
+
+    private func forwardSignals() throws(SysError) {
+        guard case .some(let signals) = signals else { return }
+        while let signal = signals.next() {
+            if signal == Signal.windowChange, isTerminal {
+                if let size = Terminal.windowSize(0) { send(.resize(size)) }
+            } else if ![Signal.child, Signal.urgent, Signal.pipe, Signal.windowChange].contains(signal) {
+                send(.signal(signal))
+            }
+        }
+    }
+
+    private func send(_ message: ClientMessage) {
+        _ = try? socket.sendMessage(message.bytes)  // a monitor that is gone needs no signal
+    }
+}

@@ -1,0 +1,52 @@
+import Linux
+import SystemPackage
+
+/// The texts of /etc/hosts, /etc/hostname and /etc/resolv.conf of a container. Pure.
+enum ContainerFiles {
+    /// docker's lines; `extra` are `name:address`. The container's own line is added by its monitor.
+    static func hosts(extra: [String]) -> String {
+        var lines = [
+            "127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback", "fe00::0\tip6-localnet",
+            "ff00::0\tip6-mcastprefix", "ff02::1\tip6-allnodes", "ff02::2\tip6-allrouters",
+        ]
+        for entry in extra {
+            let parts = entry.split(separator: ":", maxSplits: 1).map(String.init)
+            if parts.count == 2 { lines.append("\(parts[1])\t\(parts[0])") }
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// The names on the container's own line: `web`, or `web.example.org web`.
+    static func ownNames(_ config: ContainerConfig) -> String {
+        let host = config.effectiveHostname
+        return config.domainname.map { "\(host).\($0) \(host)" } ?? host
+    }
+
+    /// The host's file without servers that only the host reaches, unless the container shares its network; what
+    /// the user gave replaces its kind.
+    static func resolvConf(host: String, _ options: HostOptions) -> String {
+        var servers: [String] = []
+        var search: [String] = []
+        var settings: [String] = []
+        for line in host.split(separator: "\n") {
+            let words = line.split(whereSeparator: \.isWhitespace).map(String.init)
+            guard let key = words.first, words.count > 1 else { continue }
+            switch key {
+            case "nameserver" where options.network == .host || !isLoopback(words[1]): servers.append(words[1])
+            case "search", "domain": search = Array(words.dropFirst())
+            case "options": settings += words.dropFirst()
+            default: break
+            }
+        }
+        if !options.dns.isEmpty { servers = options.dns }
+        if !options.dnsSearch.isEmpty { search = options.dnsSearch.filter { $0 != "." } }
+        if !options.dnsOptions.isEmpty { settings = options.dnsOptions }
+        var lines: [String] = []
+        if !search.isEmpty { lines.append("search \(search.joined(separator: " "))") }
+        lines += servers.map { "nameserver \($0)" }
+        if !settings.isEmpty { lines.append("options \(settings.joined(separator: " "))") }
+        return lines.map { $0 + "\n" }.joined()
+    }
+
+    private static func isLoopback(_ address: String) -> Bool { address.hasPrefix("127.") || address == "::1" }
+}

@@ -1,0 +1,101 @@
+import Linux
+import Monitor
+import OCI
+import SystemPackage
+
+/// Stopping, waiting and removing.
+extension Containers {
+    /// Waits for a container's end: its exit code, at once when it does not run. 255 when nobody knows it.
+    public func wait(_ id: String) throws -> Int32 {
+        let socket: FD
+        do {
+            socket = try attach(id, hello: Hello([], keys: []))
+        } catch let error as EngineError {
+            guard let record = try? records.read(id) else { throw error }
+            if case .exited(let code) = record.state.phase { return code ?? 255 }
+            if case .created = record.state.phase { return 0 }
+            throw error
+        }
+        return try awaitEnd(socket)
+    }
+
+    private func awaitEnd(_ socket: consuming FD) throws -> Int32 {
+        var loop = ClientLoop(socket: socket, input: false, terminal: false, signals: nil)
+        if case .exited(let code) = try loop.run() { return code }
+        return 255
+    }
+
+    /// Sends a signal to a running container's first process.
+    public func kill(_ id: String, signal: Int32) throws {
+        Sweeper(paths: paths).sweep(id)
+        guard let process = try running(id), try process.send(signal: signal) else {
+            throw EngineError("Cannot kill container: \(id): Container \(id) is not running", exitCode: 1)
+        }
+    }
+
+    /// The first process, proven by its start time to be the container's.
+    private func running(_ id: String) throws -> Pidfd? {
+        guard case .running(let pid, let startTime, _) = try records.read(id).state.phase,
+            let process = try? Pidfd(pid: pid),  // it may just have ended
+            Process.startTime(pid: pid) == startTime
+        else { return nil }
+        return process
+    }
+
+    /// The stop signal, then after `timeout` seconds (the container's own, or 10; negative: never) a kill. Comes
+    /// back when the container's record says that it has ended.
+    public func stop(_ id: String, timeout: Int?) throws {
+        let record = try records.read(id)
+        guard record.state.isRunning else { return }
+        guard let socket = try? attach(id, hello: Hello([], keys: [])) else { return }  // it has just ended
+        let signal = record.config.process.stopSignal.flatMap(Signal.number) ?? Signal.terminate
+        if let process = try running(id) {
+            try process.send(signal: signal)
+            let seconds = timeout ?? record.config.stopTimeout ?? 10
+            if try !waitForEnd(process, seconds: seconds) { try process.send(signal: Signal.kill) }
+        }
+        _ = try awaitEnd(socket)
+    }
+
+    private func waitForEnd(_ process: borrowing Pidfd, seconds: Int) throws -> Bool {
+        var poll = Poll()
+        poll.add(process.fd, .readable)
+        let limit = seconds < 0 ? -1 : Int32(clamping: seconds * 1000)
+        return try poll.wait(milliseconds: limit) > 0
+    }
+
+    /// Removes a container; a running one only by force. `volumes` takes its nameless volumes with it.
+    public func remove(_ id: String, force: Bool, volumes: Bool) throws {
+        Sweeper(paths: paths).sweep(id)
+        let record: Records.Record
+        do {
+            record = try records.read(id)
+        } catch {
+            // What cannot be read can still be removed, on demand.
+            guard force, (error as? EngineError)?.description.contains("is damaged") == true else { throw error }
+            return try records.remove(id, name: nil)
+        }
+        if record.state.isRunning {
+            guard force else {
+                throw EngineError(
+                    "You cannot remove a running container \(id). Stop the container before attempting removal or "
+                        + "force remove", exitCode: 1)
+            }
+            try killAndWait(id)
+        }
+        release(id)
+        try records.remove(id, name: record.config.name)
+        if volumes {
+            let directory = try FD.directory(paths.volumes, make: true)
+            for volume in Volumes(paths).anonymous(of: record.config) {
+                if let name = volume.lastComponent { try directory.removeTree(FilePath(name.string)) }
+            }
+        }
+    }
+
+    private func killAndWait(_ id: String) throws {
+        guard let socket = try? attach(id, hello: Hello([], keys: [])) else { return }  // it has just ended
+        if let process = try running(id) { try process.send(signal: Signal.kill) }
+        _ = try awaitEnd(socket)
+    }
+}

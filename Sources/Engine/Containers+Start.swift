@@ -1,0 +1,109 @@
+public import Linux
+import Monitor
+import OCI
+import SystemPackage
+
+/// Starting, attaching and entering.
+extension Containers {
+    /// Starts a container that was just made, with the lock that came with it.
+    public func start(_ created: consuming Created, hello: Hello) throws -> FD {
+        try launcher.start(created.id, lock: created.lock, hello: hello.message)
+    }
+
+    /// Starts a container that is there; nil when it runs already.
+    public func start(_ id: String, hello: Hello) throws -> FD? {
+        Sweeper(paths: paths).sweep(id)
+        guard try !records.read(id).state.isRunning else { return nil }
+        let lock = try RunLock.make(id, paths: paths)
+        return try launcher.start(id, lock: lock, hello: hello.message)
+    }
+
+    /// Connects to the monitor of a running container.
+    public func attach(_ id: String, hello: Hello) throws -> FD {
+        let socket = try connect(id)
+        _ = try socket.sendMessage(hello.message.bytes)
+        return socket
+    }
+
+    /// A socket to the container's monitor. One that was killed is replaced first, and takes a moment to listen.
+    func connect(_ id: String) throws -> FD {
+        Sweeper(paths: paths).sweep(id)
+        var last = SysError(call: "connect", subject: "attach", errno: .noSuchFileOrDirectory)
+        for _ in 0..<200 {
+            do throws(SysError) {
+                return try FD.open(paths.runContainer(id), [.readOnly, .directory]).connectForMessages(to: "attach")
+            } catch { last = error }
+            guard try records.read(id).state.isRunning else {
+                throw EngineError("container \(id) is not running", exitCode: 1)
+            }
+            Kernel.sleep(milliseconds: 10)
+        }
+        throw EngineError("cannot reach the monitor of container \(id.prefix(12)): \(last)", exitCode: 1)
+    }
+
+    /// Starts one more process in a running container.
+    public func exec(_ id: String, _ options: ExecOptions, hello: Hello) throws -> FD {
+        Sweeper(paths: paths).sweep(id)
+        let record = try records.read(id)
+        guard case .running(let pid, let startTime, _) = record.state.phase else {
+            throw EngineError("Container \(id) is not running", exitCode: 1)
+        }
+        let kept = try request(of: id)
+        var process = kept.spec.process
+        process.terminal = options.terminal
+        process.consoleSize = options.size.map { .init(height: $0.rows, width: $0.columns) }
+        process.args = options.command
+        process.env = execEnvironment(kept.spec.process.env, options)
+        if let directory = options.workingDirectory { process.cwd = directory }
+        let exec = ExecRequest(
+            id: id, pid: pid, startTime: startTime, process: process, user: options.user ?? kept.user,
+            additionalGroups: options.user == nil ? kept.additionalGroups : [], seccomp: kept.seccomp,
+            seccompCache: kept.seccompCache, cgroup: kept.cgroup, opensStdin: options.openStdin)
+        return try launcher.exec(exec, hello: hello.message)
+    }
+
+    /// The container's own, then what was asked for; HOME is the new user's.
+    private func execEnvironment(_ own: [String], _ options: ExecOptions) -> [String] {
+        var environment = own
+        if options.user != nil { environment.removeAll { $0.hasPrefix("HOME=") } }
+        if options.terminal, !environment.contains(where: { $0.hasPrefix("TERM=") }) { environment.append("TERM=xterm") }
+        ContainerConfig.apply(options.env, to: &environment)
+        return environment
+    }
+
+    func request(of id: String) throws -> MonitorRequest {
+        let directory = try FD.open(paths.container(id), [.readOnly, .directory])
+        do {
+            return try MonitorRequest(JSON(parsing: try directory.contents(of: "request.json") ?? []))
+        } catch let error as JSONError {
+            throw EngineError("container \(id.prefix(12)) is damaged: request.json: \(error)")
+        }
+    }
+}
+
+/// What an attached client wants.
+public struct Hello: Equatable, Sendable {
+    let message: ClientMessage
+
+    /// `keys` detach it from a terminal.
+    public init(_ streams: RunOptions.Streams, keys: [UInt8]) {
+        var wanted: ClientMessage.Streams = []
+        if streams.contains(.stdin) { wanted.insert(.stdin) }
+        if streams.contains(.stdout) { wanted.insert(.stdout) }
+        if streams.contains(.stderr) { wanted.insert(.stderr) }
+        message = .hello(wanted, detachKeys: keys)
+    }
+}
+
+/// `exec`'s options.
+public struct ExecOptions: Equatable, Sendable {
+    public var command: [String]
+    public var terminal = false
+    public var openStdin = false
+    public var env: [String] = []
+    public var user: String?
+    public var workingDirectory: String?
+    public var size: WindowSize?
+
+    public init(command: [String]) { self.command = command }
+}

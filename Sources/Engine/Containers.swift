@@ -1,0 +1,164 @@
+public import Images
+public import Linux
+import Monitor
+import Network
+import OCI
+import Runtime
+import SystemPackage
+
+/// Containers: made, started, entered, stopped and removed. Each call does one command's work on one container;
+/// errors are `EngineError` with docker's words.
+public struct Containers: Sendable {
+    public let paths: EnginePaths
+    public let records: Records
+    let launcher: Launcher
+
+    public init(paths: EnginePaths) {
+        self.paths = paths
+        records = Records(paths)
+        launcher = Launcher(paths: paths)
+    }
+
+    // MARK: create
+
+    /// Makes a container of an image; its id and name are in the answer. The lock of its run directory is the
+    /// caller's: who goes on to start it hands it to `start`, who does not drops it with `release`.
+    public func create(_ options: RunOptions, image: Image, store: ImageStore) throws -> Created {
+        let id = ContainerName.newID()
+        let name = try options.name ?? freeName()
+        let config = try ContainerConfig(
+            id: id, name: name, created: .now(), image: image.id, config: image.config, options: options)
+        let layers = try store.layerDirectories(of: image)
+        let lock = try RunLock.make(id, paths: paths)
+        do {
+            let volumes = Volumes(paths)
+            let mounts = try volumes.prepare(config, layers: layers)
+            let request = try makeRequest(config, layers: layers, mounts: mounts)
+            try records.create(config, durable: !config.host.removesItself) { directory in
+                try populate(directory, config, request)
+            }
+        } catch {
+            release(id)
+            throw error
+        }
+        return Created(id: id, name: name, lock: lock)
+    }
+
+    /// A container that was just made, with the lock of its run directory.
+    @frozen
+    public struct Created: ~Copyable {
+        public let id: String
+        public let name: String
+        public let lock: FD
+        init(id: String, name: String, lock: consuming FD) {
+            self.id = id
+            self.name = name
+            self.lock = lock
+        }
+    }
+
+    /// Removes the run directory of a container that is not started now.
+    public func release(_ id: String) {
+        guard let run = try? FD.open(paths.runContainers, [.readOnly, .directory]) else { return }  // nothing to do
+        _ = try? run.removeTree(FilePath(id))  // the next sweep takes what stays
+    }
+
+    private func freeName() throws -> String {
+        for attempt in 0..<64 {
+            let name = ContainerName.random(attempt: attempt)
+            if try records.isFree(name) { return name }
+        }
+        throw EngineError("no free name was found; give one with --name")
+    }
+
+    private func populate(
+        _ directory: borrowing FD, _ config: ContainerConfig, _ request: MonitorRequest
+    ) throws {
+        try directory.makeDirectory("upper", mode: 0o755)
+        try directory.makeDirectory("work", mode: 0o700)
+        let hosts = ContainerFiles.hosts(extra: try extraHosts(config.host))
+        let hostFile = (try? FD.open("/etc/resolv.conf").readAll(limit: 1 << 20)) ?? []  // a host without one
+        let resolv = ContainerFiles.resolvConf(host: String(decoding: hostFile, as: UTF8.self), config.host)
+        for (name, text) in [
+            ("hosts", hosts), ("resolv.conf", resolv), ("hostname", config.effectiveHostname + "\n"),
+        ] {
+            let file = try directory.open(FilePath(name), [.writeOnly, .create], mode: 0o644, resolve: [.beneath])
+            try file.writeAll(Array(text.utf8))
+        }
+        try directory.replace("request.json", with: request.json.bytes, durable: !config.host.removesItself)
+    }
+
+    /// `host-gateway` is the bridge's own address.
+    private func extraHosts(_ options: HostOptions) throws -> [String] {
+        guard options.extraHosts.contains(where: { $0.hasSuffix(":host-gateway") }) else { return options.extraHosts }
+        let gateway = try NetworkChoice(paths).bridge().gateway.description
+        return options.extraHosts.map { $0.replacingSuffix("host-gateway", with: gateway) }
+    }
+
+    private func makeRequest(
+        _ config: ContainerConfig, layers: [FilePath], mounts: [RuntimeSpec.Mount]
+    ) throws -> MonitorRequest {
+        let directory = paths.container(config.id)
+        let facts = HostFacts(
+            capabilities: try ProcessCapabilities.current(last: CapabilitySet.lastOfKernel).permitted,
+            devices: config.host.isPrivileged ? HostDevices.all() : [])
+        let own = ownMounts(config, directory)
+        let removesItself = config.host.removesItself
+        var spec = makeSpec(config, mounts: own + mounts, host: facts)
+        if config.terminal, let size = Terminal.windowSize(0) {
+            spec.process.consoleSize = .init(height: size.rows, width: size.columns)
+        }
+        var request = MonitorRequest(
+            id: config.id, spec: spec,
+            root: .overlay(
+                lower: layers.reversed(), upper: directory.appending("upper"), work: directory.appending("work"),
+                volatile: removesItself),
+            user: config.process.user, additionalGroups: config.host.groups,
+            seccomp: try seccomp(config.host), seccompCache: paths.seccompCache,
+            cgroup: paths.cgroupParent.appending(config.id), network: try NetworkChoice(paths).request(config),
+            hosts: directory.appending("hosts"), hostsNames: ContainerFiles.ownNames(config),
+            directory: directory, runDirectory: paths.runContainer(config.id))
+        request.allowsDevices = config.host.isPrivileged
+        if config.host.limits.pids == nil { request.defaultLimits = ["pids"] }
+        request.log = LogLimits(maxSize: Int(config.host.log.maxSize), maxFiles: config.host.log.maxFiles)
+        request.opensStdin = config.openStdin
+        request.closesStdinWithClient = config.stdinOnce
+        if removesItself {
+            request.removal = RemovalRequest(
+                containers: paths.containers, names: paths.names, name: config.name,
+                volumes: Volumes(paths).anonymous(of: config))
+        }
+        return request
+    }
+
+    /// /etc/hosts, /etc/hostname and /etc/resolv.conf are files of the container's directory.
+    private func ownMounts(_ config: ContainerConfig, _ directory: FilePath) -> [RuntimeSpec.Mount] {
+        let access = config.host.hasReadOnlyRoot ? "ro" : "rw"
+        let taken = Set(config.host.mounts.map(\.target))
+        return ["hosts", "hostname", "resolv.conf"].filter { !taken.contains("/etc/\($0)") }.map {
+            RuntimeSpec.Mount(
+                destination: "/etc/\($0)", type: "bind", source: directory.appending($0).string,
+                options: ["bind", "rprivate", "nosuid", "nodev", access])
+        }
+    }
+
+    private func seccomp(_ options: HostOptions) throws -> SeccompChoice {
+        if options.isPrivileged { return .unconfined }
+        switch options.seccomp {
+        case .standard: return .standard
+        case .unconfined: return .unconfined
+        case .profile(let text):
+            do {
+                return .profile(try RuntimeSpec.Seccomp(JSON(parsing: text)))
+            } catch {
+                throw EngineError("decoding seccomp profile failed: \(error)")
+            }
+        }
+    }
+}
+
+extension String {
+    fileprivate func replacingSuffix(_ suffix: String, with other: String) -> String {
+        hasSuffix(suffix) ? String(dropLast(suffix.count)) + other : self
+    }
+}

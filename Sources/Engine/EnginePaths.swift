@@ -1,0 +1,47 @@
+import Linux
+public import SystemPackage
+
+/// Where an engine keeps what, and the names on the host that derive from its root, so that several engines run
+/// side by side.
+public struct EnginePaths: Equatable, Sendable {
+    /// What lasts: images, containers, volumes.
+    public let root: FilePath
+    /// What a reboot clears: sockets, locks, leases.
+    public let run: FilePath
+
+    public static let defaultRoot: FilePath = "/var/lib/apus"
+    public static let defaultRun: FilePath = "/run/apus"
+
+    public init(root: FilePath, run: FilePath) {
+        self.root = root.lexicallyNormalized()
+        self.run = run.lexicallyNormalized()
+    }
+
+    /// `--root` and `--run`, else APUS_ROOT and APUS_RUN, else the defaults. A root of one's own without a run
+    /// directory keeps that below itself, so that two engines never share one by mistake.
+    public init(root: String?, run: String?, environment: (String) -> String?) throws(UsageError) {
+        let chosen = root ?? environment("APUS_ROOT")
+        let chosenRun = run ?? environment("APUS_RUN")
+        for path in [chosen, chosenRun].compactMap(\.self) where !path.hasPrefix("/") {
+            throw UsageError("\(path) is not an absolute path: give --root and --run from /")
+        }
+        let root = chosen.map { FilePath($0) } ?? Self.defaultRoot
+        let fallback = chosen == nil ? Self.defaultRun : root.appending("run")
+        self.init(root: root, run: chosenRun.map { FilePath($0) } ?? fallback)
+    }
+
+    public var isDefault: Bool { root == Self.defaultRoot }
+    /// Eight hexadecimal digits of the root, for names on the host; nil for the default root.
+    public var suffix: String? { isDefault ? nil : String(SHA256.hex(of: Array(root.string.utf8)).prefix(8)) }
+    /// Below the cgroup v2 tree.
+    public var cgroupParent: FilePath { FilePath(suffix.map { "apus-\($0)" } ?? "apus") }
+
+    public var containers: FilePath { root.appending("containers") }
+    public var names: FilePath { root.appending("names") }
+    public var volumes: FilePath { root.appending("volumes") }
+    public var networks: FilePath { root.appending("networks") }
+    public var seccompCache: FilePath { root.appending("cache/seccomp") }
+    public var runContainers: FilePath { run.appending("containers") }
+    public func container(_ id: String) -> FilePath { containers.appending(id) }
+    public func runContainer(_ id: String) -> FilePath { runContainers.appending(id) }
+}

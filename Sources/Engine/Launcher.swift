@@ -1,0 +1,128 @@
+import Linux
+import Monitor
+import OCI
+import SystemPackage
+
+/// Starts monitors: `apus-runtime` beside this program, run from a read-only detached copy of its mount, so that
+/// no container can reach the host's file through /proc/PID/exe (CVE-2019-5736).
+struct Launcher: Sendable {
+    let paths: EnginePaths
+
+    /// Starts a container's monitor. `lock` is its run directory's, held by us and from then on by the monitor:
+    /// it is never free in between. Answers the engine's end of the monitor's first client.
+    func start(_ id: String, lock: borrowing FD, hello: ClientMessage) throws -> FD {
+        let pair = try MessagePair()
+        _ = try pair.ours.sendMessage(hello.bytes)
+        let directory = try FD.open(paths.container(id), [.readOnly, .directory])
+        try spawn("start", [directory.raw, lock.raw, pair.theirs.raw])
+        return pair.keepOurs()
+    }
+
+    /// Starts a monitor for a container that has lost its own.
+    func adopt(_ id: String, lock: borrowing FD) throws {
+        let directory = try FD.open(paths.container(id), [.readOnly, .directory])
+        try spawn("adopt", [directory.raw, lock.raw])
+    }
+
+    /// Starts one more process in a running container.
+    func exec(_ request: ExecRequest, hello: ClientMessage) throws -> FD {
+        let pair = try MessagePair()
+        _ = try pair.ours.sendMessage(hello.bytes)
+        let file = try FD.inMemory("exec-request", request.json.bytes)
+        try spawn("exec", [file.raw, pair.theirs.raw])
+        return pair.keepOurs()
+    }
+
+    private func spawn(_ command: String, _ descriptors: [CInt]) throws {
+        let program = try Self.runtime()
+        let null = try FD.open("/dev/null", .readWrite)
+        _ = try Process.spawn(
+            file: program.raw, arguments: ["apus-runtime", "monitor", command],
+            environment: ["SWIFT_ROOT=/", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"], descriptors: descriptors,
+            stdio: [null.raw, null.raw, null.raw], newSession: true)
+    }
+
+    /// The runtime's file on a read-only copy of its mount. Every copy of this descriptor is close-on-exec and
+    /// closed before the container's first instruction: an open one could make the mount writable again.
+    private static func runtime() throws -> FD {
+        let own = try FD.open("/proc/self", .path).readSymlink("exe")
+        let beside = own.removingLastComponent().appending("apus-runtime")
+        let path = Process.environment.first { $0.hasPrefix("APUS_RUNTIME=") }.map { FilePath(String($0.dropFirst(13))) }
+            ?? beside
+        do {
+            let tree = try FD.open(path, .path).cloneTree(recursive: false)
+            try tree.setAttributes([.readOnly, .noSetuid], propagation: .private)
+            return tree
+        } catch {
+            throw EngineError("cannot run \(path): \(error); install apus-runtime beside apus or set APUS_RUNTIME")
+        }
+    }
+}
+
+/// Containers whose monitor was killed are adopted, and what starts that were cut off left behind is removed. Cheap
+/// when nothing is wrong: one probe of a lock for each container that runs.
+struct Sweeper: Sendable {
+    let paths: EnginePaths
+
+    func sweep() {
+        guard let run = try? FD.open(paths.runContainers, [.readOnly, .directory]),  // nothing has run yet
+            let entries = try? run.entries()
+        else { return }
+        for entry in entries where Records.isID(entry.name.string) {
+            _ = try? sweep(entry.name.string, in: run)  // one that cannot be swept now is swept later
+        }
+    }
+
+    /// The same for one container that a command is about. True when a monitor has just been started for it.
+    @discardableResult
+    func sweep(_ id: String) -> Bool {
+        guard let run = try? FD.open(paths.runContainers, [.readOnly, .directory]) else { return false }
+        return (try? sweep(id, in: run)) ?? false  // as above
+    }
+
+    private func sweep(_ id: String, in run: borrowing FD) throws -> Bool {
+        guard let lock = try RunLock.takeIfFree(id, in: run) else { return false }
+        let records = Records(paths)
+        if let record = try? records.read(id), Self.needsMonitor(record) {  // damaged: only the run directory goes
+            try Launcher(paths: paths).adopt(id, lock: lock)
+            return true
+        }
+        if let record = try? records.read(id), record.config.host.removesItself {
+            try records.remove(id, name: record.config.name)
+        }
+        if let containers = try? FD.open(paths.containers, [.readOnly, .directory]) {
+            try containers.removeTree(FilePath(".new-\(id)"))
+            try containers.removeTree(FilePath(".removing-\(id)"))
+        }
+        try run.removeTree(FilePath(id))
+        return false
+    }
+
+    /// A record that says running without a monitor: the process may live or not, its monitor finds out.
+    private static func needsMonitor(_ record: Records.Record) -> Bool { record.state.isRunning }
+}
+
+/// The lock of a container's run directory: held by whoever is making, running or ending the container.
+enum RunLock {
+    /// Makes the run directory and takes its lock.
+    static func make(_ id: String, paths: EnginePaths) throws -> FD {
+        let run = try FD.directory(paths.runContainers, make: true)
+        do { try run.makeDirectory(FilePath(id)) } catch where error.errno == .fileExists {}
+        guard let lock = try takeIfFree(id, in: run) else {
+            throw EngineError("container \(id.prefix(12)) is already being started by another command")
+        }
+        return lock
+    }
+
+    /// The lock, when nobody holds it and the directory is still there.
+    static func takeIfFree(_ id: String, in run: borrowing FD) throws -> FD? {
+        guard let directory = try? run.open(FilePath(id), [.readOnly, .directory], resolve: [.beneath]) else {
+            return nil  // its end is under way
+        }
+        let lock = try directory.open("lock", [.readWrite, .create], mode: 0o600, resolve: [.beneath])
+        guard try lock.lock(wait: false) else { return nil }
+        // Whoever held it may have removed the directory in the meantime: then this is no container's lock.
+        guard let now = try run.status(of: FilePath(id)), now.inode == (try directory.status().inode) else { return nil }
+        return lock
+    }
+}

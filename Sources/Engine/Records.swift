@@ -1,0 +1,175 @@
+public import Linux
+import OCI
+import SystemPackage
+
+/// The containers' records on disk: `containers/<id>/{config.json,request.json,state.json,...}` and
+/// `names/<name>`, a symbolic link to the id: the name is taken or it is not.
+public struct Records: Sendable {
+    let paths: EnginePaths
+
+    public init(_ paths: EnginePaths) { self.paths = paths }
+
+    /// A container as its record says.
+    public struct Record: Equatable, Sendable {
+        public let config: ContainerConfig
+        public let state: ContainerState
+    }
+
+    // MARK: finding
+
+    /// The id of what a user named: a whole id, else a name, else the beginning of an id that only one has. Only
+    /// the last one reads a list.
+    public func find(_ text: String) throws -> String {
+        let name = text.hasPrefix("/") ? String(text.dropFirst()) : text
+        if Self.isID(text), exists(text) { return text }
+        if let id = try lookUp(name: name) { return id }
+        guard !text.isEmpty, text.utf8.allSatisfy(Self.isHex) else {
+            throw EngineError("No such container: \(text)", exitCode: 1)
+        }
+        let matches = try ids().filter { $0.hasPrefix(text) }
+        guard let found = matches.first else { throw EngineError("No such container: \(text)", exitCode: 1) }
+        guard matches.count == 1 else {
+            throw EngineError("multiple IDs found with provided prefix: \(text)", exitCode: 1)
+        }
+        return found
+    }
+
+    private static func isHex(_ byte: UInt8) -> Bool {
+        (byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x66)
+    }
+    static func isID(_ text: String) -> Bool { text.utf8.count == 64 && text.utf8.allSatisfy(isHex) }
+
+    private func exists(_ id: String) -> Bool { (try? FD.open(paths.container(id), .path)) != nil }  // absent is an answer
+
+    private func lookUp(name: String) throws -> String? {
+        guard ContainerName.isValid(name) else { return nil }
+        guard let names = try openIfThere(paths.names) else { return nil }
+        guard let status = try names.status(of: FilePath(name)), status.type == .symlink else { return nil }
+        let id = try names.readSymlink(FilePath(name)).string
+        return Self.isID(id) && exists(id) ? id : nil
+    }
+
+    /// All ids, in no order.
+    public func ids() throws -> [String] {
+        guard let containers = try openIfThere(paths.containers) else { return [] }
+        return try containers.entries().map(\.name.string).filter(Self.isID)
+    }
+
+    private func openIfThere(_ path: FilePath) throws -> FD? {
+        do {
+            return try FD.open(path, [.readOnly, .directory])
+        } catch {
+            if error.errno == .noSuchFileOrDirectory { return nil }
+            throw error
+        }
+    }
+
+    // MARK: reading
+
+    /// A container's record. One that is damaged is reported by name and hurts no other.
+    public func read(_ id: String) throws -> Record {
+        let directory: FD
+        do {
+            directory = try FD.open(paths.container(id), [.readOnly, .directory])
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory else { throw error }
+            throw EngineError("No such container: \(id)", exitCode: 1)
+        }
+        guard let config = try document("config.json", id, directory) else {
+            throw EngineError("container \(id.prefix(12)) is damaged: config.json is missing; remove it with: apus rm -f \(id.prefix(12))")
+        }
+        do {
+            let state = try document("state.json", id, directory).map { try ContainerState($0) } ?? ContainerState()
+            return Record(config: try ContainerConfig(config), state: try settled(state))
+        } catch let error as JSONError {
+            throw EngineError("container \(id.prefix(12)) is damaged: \(error); remove it with: apus rm -f \(id.prefix(12))")
+        }
+    }
+
+    private func document(_ name: FilePath, _ id: String, _ directory: borrowing FD) throws -> JSON? {
+        guard let bytes = try directory.contents(of: name) else { return nil }
+        do {
+            return try JSON(parsing: bytes)
+        } catch {
+            throw EngineError("container \(id.prefix(12)) is damaged: \(name): \(error); remove it with: apus rm -f \(id.prefix(12))")
+        }
+    }
+
+    /// What ran in an earlier boot does not run any more; how it ended nobody knows.
+    private func settled(_ state: ContainerState) throws -> ContainerState {
+        guard case .running(_, _, let boot) = state.phase, boot != (try Process.bootID()) else { return state }
+        var lost = state
+        lost.phase = .exited(code: nil)
+        lost.error = "the host was restarted while the container ran"
+        return lost
+    }
+
+    /// The record of what a user named.
+    public func read(named text: String) throws -> Record { try read(try find(text)) }
+
+    /// All records, newest first, and the error of each that is damaged.
+    public func readAll() throws -> (records: [Record], damaged: [String]) {
+        var records: [Record] = []
+        var damaged: [String] = []
+        for id in try ids() {
+            do { records.append(try read(id)) } catch { damaged.append("\(error)") }
+        }
+        return (records.sorted { $0.config.created > $1.config.created }, damaged)
+    }
+
+    // MARK: writing
+
+    /// Writes a new container whole: staged, named, renamed. `populate` fills its directory.
+    public func create(_ config: ContainerConfig, durable: Bool, populate: (borrowing FD) throws -> Void) throws {
+        let containers = try FD.directory(paths.containers, make: true)
+        let staged = FilePath(".new-\(config.id)")
+        try containers.makeDirectory(staged)
+        do {
+            let directory = try containers.open(staged, [.readOnly, .directory], resolve: [.beneath])
+            try directory.replace("config.json", with: config.json.bytes, durable: durable)
+            try populate(directory)
+            try publish(config, staged, containers)
+            if durable { try containers.sync() }
+        } catch {
+            _ = try? containers.removeTree(staged)  // the first error is the one to report
+            throw error
+        }
+    }
+
+    /// Name and directory appear together for everybody who asks with the lock of names held.
+    private func publish(_ config: ContainerConfig, _ staged: FilePath, _ containers: borrowing FD) throws {
+        let names = try FD.directory(paths.names, make: true)
+        let lock = try names.open(".lock", [.readWrite, .create], mode: 0o600, resolve: [.beneath])
+        try lock.lock()
+        let name = FilePath(config.name)
+        if let owner = try lookUp(name: config.name) {
+            throw EngineError(
+                "Conflict. The container name \"/\(config.name)\" is already in use by container \"\(owner)\". "
+                    + "You have to remove (or rename) that container to be able to reuse that name.")
+        }
+        try names.remove(name)
+        try names.makeSymlink(name, to: FilePath(config.id))
+        try containers.rename(staged, to: FilePath(config.id), in: containers)
+    }
+
+    /// Whether a name is free now; `create` decides.
+    public func isFree(_ name: String) throws -> Bool { try lookUp(name: name) == nil }
+
+    /// Removes a container's name and directory. Nothing is left half: the directory is hidden first.
+    public func remove(_ id: String, name: String?) throws {
+        let containers = try FD.directory(paths.containers)
+        let hidden = FilePath(".removing-\(id)")
+        do {
+            try containers.rename(FilePath(id), to: hidden, in: containers)
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory else { throw error }
+        }
+        if let name, let names = try openIfThere(paths.names),
+            try names.status(of: FilePath(name))?.type == .symlink,
+            try names.readSymlink(FilePath(name)).string == id
+        {
+            try names.remove(FilePath(name))
+        }
+        try containers.removeTree(hidden)
+    }
+}

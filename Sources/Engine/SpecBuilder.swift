@@ -1,0 +1,129 @@
+public import Linux
+public import OCI
+
+/// What the host contributes to a container's document.
+public struct HostFacts: Equatable, Sendable {
+    /// What this engine may hand out: its own permitted set.
+    public var capabilities: CapabilitySet
+    /// Device nodes of the host, for privileged containers.
+    public var devices: [RuntimeSpec.Device]
+}
+
+/// Makes the OCI document of a container. Pure. The defaults are those of docs/security.md: podman's
+/// capabilities, the union of docker's and podman's masked and read-only paths, no core files, 4096 processes.
+public func makeSpec(_ config: ContainerConfig, mounts: [RuntimeSpec.Mount], host: HostFacts) -> RuntimeSpec {
+    let options = config.host
+    var spec = RuntimeSpec()
+    spec.root.readonly = options.hasReadOnlyRoot
+    spec.hostname = config.effectiveHostname
+    spec.domainname = config.domainname
+    spec.process = makeProcess(config, host)
+    spec.mounts = standardMounts(options) + mounts
+    let kinds: [RuntimeSpec.NamespaceKind] = [.mount, .pid, .uts, .ipc, .cgroup]
+    let all = options.network == .host ? kinds : kinds + [.network]
+    spec.linux.namespaces = all.map { RuntimeSpec.Namespace($0) }
+    spec.linux.devices = standardDevices + (options.isPrivileged ? host.devices : [])
+    if !options.isPrivileged {
+        spec.linux.maskedPaths = maskedPaths
+        spec.linux.readonlyPaths = readonlyPaths
+    }
+    spec.linux.resources = makeResources(options.limits)
+    return spec
+}
+
+private func makeProcess(_ config: ContainerConfig, _ host: HostFacts) -> RuntimeSpec.Process {
+    var process = RuntimeSpec.Process()
+    process.terminal = config.terminal
+    process.args = config.command
+    process.env = config.environment
+    process.cwd = config.process.workingDir.isEmpty ? "/" : config.process.workingDir
+    process.noNewPrivileges = config.host.noNewPrivileges
+    process.capabilities = makeCapabilities(config.host, host)
+    process.rlimits = makeRlimits(config.host.ulimits)
+    process.oomScoreAdj = config.host.oomScoreAdjustment.map { Int32(clamping: $0) }
+    return process
+}
+
+/// The default set plus what was added less what was dropped. A default that this engine does not have itself is
+/// left out; what was asked for stays, and the start fails.
+func makeCapabilities(_ options: HostOptions, _ host: HostFacts) -> RuntimeSpec.Capabilities {
+    var set = CapabilitySet.default.intersection(host.capabilities)
+    if options.droppedCapabilities.contains("ALL") { set = [] }
+    if options.isPrivileged || options.addedCapabilities.contains("ALL") { set = host.capabilities }
+    for name in options.addedCapabilities {
+        if let capability = CapabilitySet(name: name) { set.insert(capability) }
+    }
+    for name in options.droppedCapabilities {
+        if let capability = CapabilitySet(name: name) { set.remove(capability) }
+    }
+    var result = RuntimeSpec.Capabilities()
+    let names = set.names
+    (result.bounding, result.effective, result.permitted) = (names, names, names)
+    return result
+}
+
+private func makeRlimits(_ ulimits: [Ulimit]) -> [RuntimeSpec.Rlimit] {
+    func value(_ limit: Int64) -> UInt64 { limit < 0 ? .max : UInt64(limit) }
+    let asked = ulimits.map {
+        RuntimeSpec.Rlimit(type: "RLIMIT_\($0.name.uppercased())", soft: value($0.soft), hard: value($0.hard))
+    }
+    let core = RuntimeSpec.Rlimit(type: "RLIMIT_CORE", soft: 0, hard: 0)
+    return asked.contains { $0.type == core.type } ? asked : [core] + asked
+}
+
+private func standardMounts(_ options: HostOptions) -> [RuntimeSpec.Mount] {
+    typealias Mount = RuntimeSpec.Mount
+    let kernel = ["nosuid", "noexec", "nodev"]
+    let access = options.isPrivileged ? "rw" : "ro"
+    return [
+        Mount(destination: "/proc", type: "proc", source: "proc", options: kernel),
+        Mount(
+            destination: "/dev", type: "tmpfs", source: "tmpfs",
+            options: ["nosuid", "noexec", "strictatime", "mode=755", "size=65536k"]),
+        Mount(
+            destination: "/dev/pts", type: "devpts", source: "devpts",
+            options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]),
+        Mount(destination: "/sys", type: "sysfs", source: "sysfs", options: kernel + [access]),
+        Mount(destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: kernel + [access]),
+        Mount(destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: kernel),
+        Mount(
+            destination: "/dev/shm", type: "tmpfs", source: "shm",
+            options: kernel + ["mode=1777", "size=\(options.shmSize)"]),
+    ]
+}
+
+private let standardDevices: [RuntimeSpec.Device] = [
+    ("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0),
+].map { name, major, minor in
+    RuntimeSpec.Device(path: "/dev/\(name)", kind: .character, major: major, minor: minor, fileMode: 0o666)
+}
+
+/// docker's and podman's lists together (CVE-2017-16539, CVE-2018-10892, GHSA-7ww5, GHSA-jq35).
+let maskedPaths = [
+    "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+    "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
+    "/sys/devices/virtual/powercap", "/sys/firmware", "/sys/fs/selinux",
+]
+let readonlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+
+/// Processes in a container unless the user says otherwise; where the host cannot limit them, it goes without.
+let defaultPids: Int64 = 4096
+
+private func makeResources(_ limits: Limits) -> RuntimeSpec.Resources {
+    var resources = RuntimeSpec.Resources()
+    resources.memory.limit = limits.memory
+    resources.memory.reservation = limits.memoryReservation
+    // Unset means as much swap as memory (docker).
+    resources.memory.swap = limits.memorySwap ?? limits.memory.flatMap { $0 > 0 && $0 < .max / 2 ? $0 * 2 : nil }
+    resources.cpu.shares = limits.cpuShares.flatMap { UInt64(exactly: $0) }
+    resources.cpu.quota = limits.cpuQuota
+    resources.cpu.period = limits.cpuPeriod.flatMap { UInt64(exactly: $0) }
+    if let nano = limits.nanoCPUs {
+        resources.cpu.period = 100_000
+        resources.cpu.quota = nano / 10_000
+    }
+    resources.cpu.cpus = limits.cpusetCPUs
+    resources.cpu.mems = limits.cpusetMems
+    resources.pids = RuntimeSpec.PidsLimit(limit: limits.pids ?? defaultPids)
+    return resources
+}
