@@ -141,13 +141,19 @@ public struct ClientLoop: ~Copyable {
     }
 
     private func forwardSignals() throws(SysError) {
-        guard case .some(let signals) = signals else { return }
-        while let signal = signals.next() {
+        while let signal = nextSignal() {
             if signal == Signal.windowChange, isTerminal {
                 if let size = Terminal.windowSize(0) { send(.resize(size)) }
             } else if ![Signal.child, Signal.urgent, Signal.pipe, Signal.windowChange].contains(signal) {
                 send(.signal(signal))
             }
+        }
+    }
+
+    private func nextSignal() -> Int32? {
+        switch signals {
+        case .some(let signals): signals.next()
+        case .none: nil
         }
     }
 

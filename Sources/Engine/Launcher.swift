@@ -122,7 +122,9 @@ enum RunLock {
         let lock = try directory.open("lock", [.readWrite, .create], mode: 0o600, resolve: [.beneath])
         guard try lock.lock(wait: false) else { return nil }
         // Whoever held it may have removed the directory in the meantime: then this is no container's lock.
-        guard let now = try run.status(of: FilePath(id)), now.inode == (try directory.status().inode) else { return nil }
+        let ours = try directory.status().inode
+        let now = try run.status(of: FilePath(id))?.inode
+        guard now == ours else { return nil }
         return lock
     }
 }

@@ -42,7 +42,9 @@ public struct LogReader: ~Copyable {
 
     /// What has been appended since; after a rotation the old file is read to its end first.
     private mutating func readMore(_ current: inout FD, _ rest: inout [UInt8]) throws -> Bool {
-        let rotated = try directory.status(of: "log").map { $0.inode } != (try current.status().inode)
+        let newest = try directory.status(of: "log")?.inode
+        let inode = try current.status().inode
+        let rotated = newest != inode
         let chunk = try current.readAll(limit: 1 << 30)
         rest += chunk
         try printLines(&rest)
