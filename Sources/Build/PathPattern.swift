@@ -16,6 +16,13 @@ struct PathPattern: Equatable {
     /// What every match starts with; nil when the pattern is this text and nothing else.
     private var prefix: [UInt32] = []
     let isLiteral: Bool
+    /// What a pattern without wildcards stands for, its escapes taken away.
+    var literal: [UInt8] {
+        prefix.flatMap { character -> [UInt8] in
+            if character & 0x8000_0000 != 0 { return [UInt8(truncatingIfNeeded: character)] }
+            return Unicode.Scalar(character).map { Array(String($0).utf8) } ?? []
+        }
+    }
 
     /// Nil when the pattern is malformed: an open bracket, an escape at the end.
     init?(_ text: String, doubleStars: Bool) {

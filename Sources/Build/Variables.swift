@@ -10,6 +10,8 @@ struct VariableExpander {
 
     let escape: Unicode.Scalar
     let lookup: Lookup
+    /// In a heredoc quotes are text, and an escape only works before `$` and itself.
+    var keepsQuotes = false
 
     /// `lookup` is asked for each variable; it may note which were used.
     init(escape: Unicode.Scalar = "\\", lookup: @escaping Lookup) {
@@ -77,7 +79,7 @@ private struct ExpansionScanner {
             }
             let isOutermost = depth == 1
             switch scalar {
-            case "'", "\"":
+            case "'" where !expander.keepsQuotes, "\"" where !expander.keepsQuotes:
                 let piece = scalar == "'" ? try singleQuoted() : try doubleQuoted()
                 result.append(contentsOf: piece.unicodeScalars)
                 if isOutermost { addQuoted(piece) }
@@ -92,7 +94,8 @@ private struct ExpansionScanner {
                     if isOutermost { addSplitting(scalar) }
                     continue
                 }
-                if rawEscapes { result.append(scalar) }
+                let isText = expander.keepsQuotes && peek != "$" && peek != expander.escape
+                if rawEscapes || isText { result.append(scalar) }
                 guard let escaped = next() else { break }
                 result.append(escaped)
                 if isOutermost { addQuoted(String(escaped)) }

@@ -20,10 +20,16 @@ public struct SHA256: Sendable {
         text.withUTF8 { update(UnsafeRawBufferPointer($0)) }
     }
 
-    /// The 64 hexadecimal digits; the state is used up.
-    public mutating func hex() -> String {
+    /// The 32 bytes; the state is used up.
+    public mutating func bytes() -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: 32)
         cl_sha256_final(&state, &digest)
+        return digest
+    }
+
+    /// The 64 hexadecimal digits; the state is used up.
+    public mutating func hex() -> String {
+        let digest = bytes()
         return String(unsafeUninitializedCapacity: 64) { out in
             let digits: StaticString = "0123456789abcdef"
             for (i, byte) in digest.enumerated() {
