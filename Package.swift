@@ -56,6 +56,7 @@ let package = Package(
         // Run by tests: clones and loads filters, which the test process with its threads must not.
         .executableTarget(
             name: "linux-probe", path: "Tests/LinuxProbe", cSettings: [.treatAllWarnings(as: .error)]),
+        .target(name: "Support", dependencies: ["CLinux"], path: "Tests/Support", swiftSettings: strict),
         tests("LinuxTests", ["CLinux", "Linux", "linux-probe", system]),
         tests("OCITests", ["OCI"]),
         tests("ImagesTests", ["Images", "Linux", "OCI", system]),
@@ -63,5 +64,6 @@ let package = Package(
         tests("RuntimeTests", ["Runtime", "Linux", "OCI", system]),
         tests("BuildTests", ["Build", "Images", "Linux", "OCI", system]),
         tests("EngineTests", ["Engine", "Images", "Build", "Runtime", "Linux", "OCI", system]),
+        tests("SystemTests", ["Support"]),
     ]
 )

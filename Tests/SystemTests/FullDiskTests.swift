@@ -1,0 +1,52 @@
+import Support
+import Testing
+
+/// The engine's root is a file system of 16 MiB, mounted inside the enclosure only.
+@Suite(.enabled(if: Host.isReady, Comment(rawValue: Host.reason)), .serialized)
+final class FullDiskTests {
+    let apus: Engine
+    init() throws {
+        apus = try Engine(withBusybox: false)
+        let script = """
+            mkdir -p "$APUS_ROOT" && cd "$APUS_ROOT/.." && truncate -s 16M disk && mkfs.ext4 -q -m 0 disk &&
+            mount -o loop disk "$APUS_ROOT" && chmod 700 "$APUS_ROOT" && head -c 30M /dev/urandom > big &&
+            tar cf big.tar big
+            """
+        let made = try apus.shell(script)
+        guard made.code == 0 else {
+            apus.tearDown()
+            throw Trouble(because: "no loop file system: \(made.err)")
+        }
+        try apus.importBusybox()
+    }
+    deinit { apus.tearDown() }
+
+    @Test func aLayerThatDoesNotFitIsAbsent() throws {
+        for _ in 1...3 {
+            try apus.expectRefusal(
+                "import", apus.directory + "/big.tar", "big", code: 1, mentions: ["o space left"])
+        }
+        #expect(try !apus.must("images").contains("big"))
+        try apus.expectWholeStore()
+        // What the failed imports had staged is gone: another small image still fits.
+        #expect(try apus("load", "-i", Host.fixture("archives/layered.tar")).code == 0)
+    }
+
+    @Test func aBuildStepThatDoesNotFitLeavesNothing() throws {
+        try apus.write("context/Dockerfile", "FROM busybox\nRUN head -c 30000000 /dev/urandom > /big\n")
+        let built = try apus("build", "-t", "big", apus.directory + "/context")
+        #expect(built.code == 1 && built.err.contains("o space left"), "\(built)")
+        try apus.expectWholeStore()
+    }
+
+    @Test func listingAndRemovingWorkOnAFullDisk() throws {
+        try apus.must("create", "--name", "box", "--network", "none", "busybox", "true")
+        _ = try apus.shell("head -c 30M /dev/urandom > \"$APUS_ROOT/ballast\"")
+        #expect(try apus.must("ps", "-a", "--format", "{{.Names}}") == "box")
+        try apus.must("rm", "box")
+        let run = try apus("run", "--rm", "--network", "none", "busybox", "true")
+        #expect(run.code == 0 || (run.code == 125 && run.errorLines.count == 1), "\(run)")
+        _ = try apus.shell("rm \"$APUS_ROOT/ballast\"")
+        try apus.expectWholeStore()
+    }
+}

@@ -1,0 +1,115 @@
+import Support
+import Testing
+
+@Suite(.enabled(if: Host.isReady, Comment(rawValue: Host.reason)), .serialized)
+final class ImageTests {
+    let apus: Engine
+    init() throws { apus = try Engine(withBusybox: true) }
+    deinit { apus.tearDown() }
+
+    @Test func importedRootsAreImages() throws {
+        let id = try apus.must("import", Host.fixture("busybox.tar"), "other:1")
+        #expect(id.hasPrefix("sha256:"))
+        #expect(try apus.must("images", "--format", "{{.Repository}}:{{.Tag}}").contains("other:1"))
+        try apus.must(
+            "import", "--change", "CMD [\"echo\", \"from the image\"]", Host.fixture("busybox.tar"), "said")
+        #expect(try apus.must("run", "--rm", "--network", "none", "said") == "from the image")
+    }
+
+    @Test func standardInputIsARootToo() throws {
+        let script = "\(Host.bin)/apus import - piped < \(Host.fixture("busybox.tar"))"
+        #expect(try apus.shell(script).code == 0)
+        #expect(try apus("run", "--rm", "--network", "none", "piped", "echo", "yes").text == "yes")
+    }
+
+    @Test(arguments: ["docker.tar", "docker.tar.gz", "docker.tar.zst"])
+    func dockerArchivesAreLoaded(name: String) throws {
+        let loaded = try apus.must("load", "-i", Host.fixture("archives/" + name))
+        #expect(loaded.hasPrefix("Loaded image: fixture/docker:"), "\(loaded)")
+        let image = String(loaded.dropFirst("Loaded image: ".count))
+        #expect(try apus("run", "--rm", "--network", "none", image, "echo", "yes").text == "yes")
+    }
+
+    @Test(arguments: ["plain", "gzip", "zstd"])
+    func imageLayoutsAreLoaded(compression: String) throws {
+        try apus.must("load", "-i", Host.fixture("archives/oci-\(compression).tar"))
+        let run = try apus(
+            "run", "--rm", "--network", "none", "fixture/oci:" + compression, "cat", "/etc/shells")
+        #expect(run.text == "/bin/sh", "\(run)")
+    }
+
+    @Test func theSameContentIsTheSameImageInEveryCompression() throws {
+        for name in ["docker.tar", "docker.tar.gz", "docker.tar.zst"] {
+            try apus.must("load", "-i", Host.fixture("archives/" + name))
+        }
+        let ids = try apus.must("images", "-q", "fixture/docker").split(separator: "\n")
+        #expect(ids.count == 3 && Set(ids).count == 1, "\(ids)")
+    }
+
+    @Test func layersHideAndReplaceWhatIsBelow() throws {
+        try apus.must("load", "-i", Host.fixture("archives/layered.tar"))
+        let script = "ls /keep /opaque; cat /plain/now-a-directory; ls -d /replaced; readlink /link"
+        let run = try apus("run", "--rm", "--network", "none", "fixture/layered", "sh", "-c", script)
+        #expect(run.lines == ["/keep:", "two", "/opaque:", "new", "yes", "keep/one"], "\(run)")
+    }
+
+    @Test func linksAttributesAndKindsSurvive() throws {
+        try apus.write("context/Dockerfile", "FROM busybox\nADD hardlinks.tar /h\nADD kinds.tar /k\n")
+        for name in ["hardlinks", "kinds"] {
+            _ = try execute(["cp", Host.fixture("layers/\(name).tar"), apus.directory + "/context/"])
+        }
+        try apus.must("build", "-q", "-t", "kinds", apus.directory + "/context")
+        let script = """
+            stat -c '%i' /h/first /h/second /h/deep/third | sort -u | wc -l; stat -c '%a %u %g' /h/second
+            readlink /h/arrow-again; stat -c '%a %F' /k/setuid /k/pipe; stat -c '%t:%T' /k/null; ls /k | wc -l
+            """
+        let run = try apus("run", "--rm", "--network", "none", "kinds", "sh", "-c", script)
+        #expect(
+            run.lines == ["1", "600 7 8", "first", "4755 regular file", "622 fifo", "1:3", "12"], "\(run)")
+    }
+
+    @Test func tagsComeAndGo() throws {
+        try apus.must("tag", "busybox", "again:v2")
+        let format = "{{.Repository}}:{{.Tag}}"
+        #expect(try apus.must("images", "--format", format, "again") == "again:v2")
+        #expect(
+            try apus.must("images", "-q", "--no-trunc", "again")
+                == apus.must("images", "-q", "--no-trunc", "busybox"))
+        #expect(try apus.must("rmi", "again:v2").contains("Untagged: again:v2"))
+        #expect(try apus.must("run", "--rm", "--network", "none", "busybox", "echo", "still") == "still")
+        #expect(try apus.must("rmi", "busybox").contains("Deleted: sha256:"))
+        #expect(try apus.must("images", "-q").isEmpty)
+        #expect(try apus.shell("find \"$APUS_ROOT/blobs\" -type f | wc -l").text == "0")
+    }
+
+    @Test func anImageInUseIsKept() throws {
+        try apus.must("create", "--name", "user", "busybox", "true")
+        try apus.expectRefusal("rmi", "busybox", code: 1, mentions: ["busybox", "container"])
+        try apus.must("rm", "user")
+        try apus.must("rmi", "busybox")
+    }
+
+    @Test func savedImagesLoadAgain() throws {
+        let file = apus.directory + "/saved.tar"
+        let before = try apus.must("images", "-q", "--no-trunc", "busybox")
+        try apus.must("save", "-o", file, "busybox")
+        try apus.must("rmi", "busybox")
+        try apus.must("load", "-i", file)
+        #expect(try apus.must("images", "-q", "--no-trunc", "busybox") == before)
+        #expect(try apus("run", "--rm", "--network", "none", "busybox", "echo", "yes").text == "yes")
+    }
+
+    @Test func theImagesSettingsApply() throws {
+        try apus.must("load", "-i", Host.fixture("archives/user.tar"))
+        let script = "id -un; pwd; echo $FROM_IMAGE"
+        let run = try apus("run", "--rm", "--network", "none", "fixture/user", "sh", "-c", script)
+        #expect(run.lines == ["app", "/home/app", "yes"], "\(run)")
+    }
+
+    @Test func theStoreIsAnImageLayout() throws {
+        #expect(try apus.shell("cat \"$APUS_ROOT/oci-layout\"").text.contains("imageLayoutVersion"))
+        let script =
+            "cd \"$APUS_ROOT/blobs/sha256\" && sha256sum * | awk '$1 != $2'; stat -c %a \"$APUS_ROOT\""
+        #expect(try apus.shell(script).text == "700")
+    }
+}
