@@ -1,3 +1,6 @@
+// swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation
+// What its name says has no comment.
+
 import CLinux
 import Glibc
 

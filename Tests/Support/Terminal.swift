@@ -1,3 +1,6 @@
+// swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation
+// What its name says has no comment.
+
 import Glibc
 
 /// A program under a pseudo-terminal of its own, as a person would sit before it.
