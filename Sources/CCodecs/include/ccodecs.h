@@ -1,6 +1,20 @@
-/// Streaming glue for zlib and libzstd: one opaque decoder, fed and drained in caller's buffers.
+/// Streaming glue for zlib and libzstd: one opaque decoder, fed and drained in the caller's buffers.
 #ifndef CCODECS_H
 #define CCODECS_H
 #include <stdint.h>
 #include <stddef.h>
+
+typedef struct cc_decoder cc_decoder;
+
+/// A decoder for gzip members (RFC 1952) or zstd frames (RFC 8878, window of at most 1 << window_log bytes); NULL
+/// when memory is short.
+cc_decoder *cc_gzip(void);
+cc_decoder *cc_zstd(int window_log);
+void cc_free(cc_decoder *decoder);
+
+/// Decodes from `in` to `out`; `*in_size` and `*out_size` become what was used of each.
+/// 0: go on; 1: a member or frame ended, the next call starts another; -1: the data is damaged, see cc_error.
+int cc_decode(cc_decoder *decoder, const void *in, size_t *in_size, void *out, size_t *out_size);
+/// Why the last call answered -1.
+const char *cc_error(const cc_decoder *decoder);
 #endif

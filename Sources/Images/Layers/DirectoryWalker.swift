@@ -1,0 +1,226 @@
+import Linux
+import SystemPackage
+
+/// An open directory, shared by those who work in it.
+final class Directory: Sendable {
+    let fd: FD
+    init(_ fd: consuming FD) { self.fd = fd }
+}
+
+/// Opens the parents of entries below a root, each component by its own openat2(2) from the one before, and keeps
+/// the chain open, so that neither depth nor the number of entries makes long walks. A symlink on the way is
+/// resolved with the root as `/`; missing directories are made.
+struct DirectoryWalker: ~Copyable {
+    private struct Level {
+        /// Where the component ends in `current`.
+        let end: Int
+        let directory: Directory
+    }
+    static let openFlags: OpenFlags = [.readOnly, .directory, .noFollow, .nonBlocking]
+    /// As many as the kernel follows.
+    private static let linkLimit = 40
+    /// Descriptors kept open.
+    private static let levelLimit = 64
+
+    let root: Directory
+    private let depth: Int
+    private var levels: [Level] = []
+    private var current: [UInt8] = []
+    /// Modes and times that are set when everything has its place.
+    var later = LaterAttributes()
+    /// The time of directories that no entry describes.
+    var impliedTime: Int64 = 0
+
+    init(root: Directory, depth: Int = 0) { (self.root, self.depth) = (root, depth) }
+
+    /// What is cached may no longer be what its path means: a directory or a link was removed.
+    mutating func forget() {
+        levels.removeAll(keepingCapacity: true)
+        current.removeAll(keepingCapacity: true)
+    }
+
+    /// The directory at `path` (clean, below the root), with `making` made when it is missing.
+    mutating func directory(
+        at path: UnsafeBufferPointer<UInt8>, making: Bool = true
+    ) throws(ImageError) -> Directory {
+        if path.isEmpty { return root }
+        if path.elementsEqual(current), let last = levels.last { return last.directory }
+        keepCommonLevels(with: path)
+        current.removeAll(keepingCapacity: true)
+        current.append(contentsOf: path)
+        current.append(0)
+        defer { current.removeLast() }
+        var start = levels.last.map { $0.end + 1 } ?? 0
+        while start < path.count {
+            let end = path[start...].firstIndex(of: UInt8(ascii: "/")) ?? path.count
+            let parent = levels.last?.directory ?? root
+            do {
+                let child = try enter(parent, from: start, to: end, making: making)
+                if levels.count == Self.levelLimit { levels.removeFirst() }
+                levels.append(Level(end: end, directory: child))
+            } catch {
+                forget()
+                current.append(0)  // for the defer
+                throw error
+            }
+            start = end + 1
+        }
+        return levels.last?.directory ?? root
+    }
+
+    private mutating func keepCommonLevels(with path: UnsafeBufferPointer<UInt8>) {
+        let common = zip(path, current).prefix { $0 == $1 }.count
+        while let top = levels.last,
+            top.end > common || (top.end < path.count && path[top.end] != UInt8(ascii: "/"))
+        {
+            levels.removeLast()
+        }
+    }
+
+    /// Opens the component `current[start..<end]` of `parent`.
+    private mutating func enter(
+        _ parent: Directory, from start: Int, to end: Int, making: Bool
+    ) throws(ImageError) -> Directory {
+        let name = Array(current[start..<end]) + [0]
+        var result: Result<Directory, ImageError> = .success(parent)
+        name.withUnsafeBytes { bytes in
+            guard let cName = bytes.baseAddress?.assumingMemoryBound(to: CChar.self) else { return }
+            do throws(ImageError) {
+                result = .success(try enter(parent, cName, end: end, making: making))
+            } catch { result = .failure(error) }
+        }
+        return try result.get()
+    }
+
+    private mutating func enter(
+        _ parent: Directory, _ name: FD.CName, end: Int, making: Bool
+    ) throws(ImageError) -> Directory {
+        do {
+            return Directory(try parent.fd.open(name, Self.openFlags, resolve: [.beneath, .noSymlinks]))
+        } catch {
+            switch error.errno {
+            case .noSuchFileOrDirectory where making: return try make(parent, name, end: end)
+            case .notDirectory, .tooManySymbolicLinkLevels: break
+            default: throw ImageError(error)
+            }
+        }
+        let status = try kernel { () throws(SysError) in try parent.fd.status(of: name) }
+        if let status, status.type == .symlink {
+            return try followLink(parent, name, end: end, making: making)
+        }
+        guard making, let status, OverlayMarkers.isWhiteout(status) else {
+            throw .invalid("parent \(quoted(current[..<end])) is not a directory (ENOTDIR)")
+        }
+        // Made anew after its own whiteout: what lies below stays hidden.
+        try kernel { () throws(SysError) in try parent.fd.unlink(name) }
+        let made = try make(parent, name, end: end)
+        try kernel { () throws(SysError) in try OverlayMarkers.markOpaque(made.fd) }
+        return made
+    }
+
+    private mutating func make(_ parent: Directory, _ name: FD.CName, end: Int) throws(ImageError)
+        -> Directory
+    {
+        later.add(current[..<end], mode: 0o755, seconds: impliedTime, nanoseconds: 0)
+        return try kernel { () throws(SysError) in
+            try parent.fd.makeDirectory(name, mode: 0o700)
+            return Directory(try parent.fd.open(name, Self.openFlags, resolve: [.beneath, .noSymlinks]))
+        }
+    }
+
+    /// What the link at `current[..<end]` leads to with the root as `/`; a place that is not there yet is made.
+    private func followLink(
+        _ parent: Directory, _ name: FD.CName, end: Int, making: Bool
+    ) throws(ImageError) -> Directory {
+        let path = FilePath(platformBytes: current[..<end])
+        do {
+            return Directory(
+                try root.fd.open(path, [.readOnly, .directory], resolve: [.inRoot, .noMagicLinks]))
+        } catch {
+            guard making, error.errno == .noSuchFileOrDirectory else { throw ImageError(error) }
+        }
+        guard depth < Self.linkLimit else { throw .invalid("too many symlinks (ELOOP)") }
+        var target = [UInt8](repeating: 0, count: TarLimit.path + 1)
+        let count = try kernel { () throws(SysError) in
+            try target.withUnsafeMutableBufferPointer { buffer throws(SysError) in
+                try parent.fd.readSymlink(name, into: buffer)
+            }
+        }
+        let isAbsolute = target.first == UInt8(ascii: "/")
+        let base = current[..<end].lastIndex(of: UInt8(ascii: "/")) ?? 0
+        let place = Self.normal(
+            (isAbsolute ? [] : Array(current[..<base]) + [UInt8(ascii: "/")]) + target[..<count])
+        var walker = DirectoryWalker(root: root, depth: depth + 1)
+        walker.impliedTime = impliedTime
+        var result: Result<Directory, ImageError> = .success(root)
+        place.withUnsafeBufferPointer { bytes in
+            do throws(ImageError) {
+                let made = try walker.directory(at: bytes)
+                try walker.later.apply(below: root)
+                result = .success(made)
+            } catch { result = .failure(error) }
+        }
+        return try result.get()
+    }
+
+    /// `a/./b/../c` is `a/c`; `..` at the root stays there.
+    private static func normal(_ path: [UInt8]) -> [UInt8] {
+        var parts: [ArraySlice<UInt8>] = []
+        for part in path.split(separator: UInt8(ascii: "/")) {
+            if part.elementsEqual("..".utf8) {
+                _ = parts.popLast()
+            } else if !part.elementsEqual(".".utf8) {
+                parts.append(part)
+            }
+        }
+        return Array(parts.joined(separator: [UInt8(ascii: "/")]))
+    }
+}
+
+/// Modes and times of directories, set last: making an entry changes its directory's time, and a mode without
+/// write permission would hinder an unprivileged owner.
+struct LaterAttributes: ~Copyable {
+    private struct Item {
+        let path: Range<Int>
+        let mode: UInt32, nanoseconds: UInt32
+        let seconds: Int64
+    }
+    private var paths: [UInt8] = []
+    private var items: [Item] = []
+
+    mutating func add(
+        _ path: some Collection<UInt8>, mode: UInt32, seconds: Int64, nanoseconds: UInt32
+    ) {
+        let start = paths.count
+        paths.append(contentsOf: path)
+        items.append(Item(path: start..<paths.count, mode: mode, nanoseconds: nanoseconds, seconds: seconds))
+    }
+
+    /// Sets them in the order of the archive: where a directory came twice, the last one counts. What is no
+    /// directory any more is left alone.
+    func apply(below root: Directory) throws(ImageError) {
+        var walker = DirectoryWalker(root: root)
+        for item in items {
+            var directory: Directory?
+            paths[item.path].withUnsafeBufferPointer { path in
+                directory = try? walker.directory(at: path, making: false)  // replaced since: nothing to set
+            }
+            guard let directory else { continue }
+            try kernel { () throws(SysError) in
+                try directory.fd.changeMode(item.mode)
+                try directory.fd.changeTimes(nil, seconds: item.seconds, nanoseconds: item.nanoseconds)
+            }
+        }
+    }
+}
+
+extension FilePath {
+    /// A path of bytes that hold no NUL.
+    init(platformBytes bytes: some Collection<UInt8>) {
+        var chars = bytes.map { CChar(bitPattern: $0) }
+        chars.append(0)
+        self = chars.withUnsafeBufferPointer { buffer in
+            buffer.baseAddress.map { FilePath(platformString: $0) } ?? ""
+        }
+    }
+}

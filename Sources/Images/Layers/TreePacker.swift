@@ -1,0 +1,214 @@
+import Linux
+import SystemPackage
+
+/// Writes an overlay's upper directory as a layer tar, in the order of its names, and makes the tree equal to what
+/// the tar says: whole seconds, nothing later than `epoch`, no sockets, none of overlayfs's own notes.
+struct TreePacker: ~Copyable {
+    private struct Inode: Hashable {
+        let device: UInt64, number: UInt64
+    }
+    private struct Level {
+        let directory: Directory
+        let status: FileStatus
+        /// Of `path`, with the slash behind.
+        let length: Int
+        var names: [FilePath]
+    }
+    private let epoch: Int64?
+    private var writer: TarWriter
+    private var path: [UInt8] = []
+    /// The first name of files that have several.
+    private var links: [Inode: [UInt8]] = [:]
+    /// Bytes of content.
+    private(set) var bytes: UInt64 = 0
+    private(set) var isOpaque = false
+
+    init(to target: consuming FD, epoch: Int64?) {
+        self.epoch = epoch
+        writer = TarWriter(ByteSink(target))
+    }
+
+    /// Writes everything below `root`, and the root itself; answers the tar's digest and size.
+    mutating func pack(_ root: Directory) throws(ImageError) -> (digest: String, size: UInt64) {
+        var levels = [try enter(root, name: nil)]
+        isOpaque = try kernel { () throws(SysError) in try OverlayMarkers.isOpaque(root.fd) }
+        while var level = levels.popLast() {
+            path.removeLast(path.count - level.length)
+            guard let name = level.names.popLast() else {
+                try leave(level)
+                continue
+            }
+            let directory = level.directory
+            levels.append(level)
+            guard let status = try kernel({ () throws(SysError) in try directory.fd.status(of: name) }) else {
+                throw .invalid("\(quoted(path)) changed while it was read")
+            }
+            do {
+                if let child = try add(name, status, in: directory) { levels.append(child) }
+            } catch { throw error.within(quoted(path)) }
+        }
+        try writer.finish()
+        return (try writer.sink.digest(), writer.sink.total)
+    }
+
+    /// Adds one name; answers the level to go on with when it is a directory.
+    private mutating func add(
+        _ name: FilePath, _ status: FileStatus, in parent: Directory
+    ) throws(ImageError) -> Level? {
+        let bytes = name.withPlatformString {
+            UnsafeRawBufferPointer(start: $0, count: name.length).map { $0 }
+        }
+        if OverlayMarkers.isWhiteout(status) {
+            path += Array(".wh.".utf8) + bytes
+            try writer.add(path, entry(.file, time: min(status.mtime.seconds, epoch ?? .max)))
+            return nil
+        }
+        path += bytes
+        switch status.type {
+        case .directory:
+            let child = Directory(
+                try kernel { () throws(SysError) in
+                    try parent.fd.open(name, DirectoryWalker.openFlags, resolve: [.beneath, .noSymlinks])
+                })
+            return try enter(child, name: name)
+        case .regular: try addFile(name, status, in: parent)
+        case .symlink:
+            try setTime(name, status, in: parent)
+            let target = try kernel { () throws(SysError) in try parent.fd.readSymlink(name) }
+            let link = target.withPlatformString {
+                UnsafeRawBufferPointer(start: $0, count: target.length).map { $0 }
+            }
+            try writer.add(path, entry(.symlink, status), link: link)
+        case .fifo: try addNode(.fifo, name, status, in: parent)
+        case .character:
+            try addNode(
+                .character(major: status.rdevMajor, minor: status.rdevMinor), name, status, in: parent)
+        case .block:
+            try addNode(.block(major: status.rdevMajor, minor: status.rdevMinor), name, status, in: parent)
+        case .socket: _ = try kernel { () throws(SysError) in try parent.fd.remove(name) }
+        }
+        return nil
+    }
+
+    /// A directory's own entry, and its opaque mark; the root's has the name `./`.
+    private mutating func enter(_ directory: Directory, name: FilePath?) throws(ImageError) -> Level {
+        let status = try kernel { () throws(SysError) in try directory.fd.status() }
+        if name != nil { path.append(UInt8(ascii: "/")) }
+        let attributes = try cleanAttributes(of: directory.fd)
+        try writer.add(
+            name == nil ? Array("./".utf8) : path, entry(.directory, status), attributes: attributes.kept)
+        if attributes.isOpaque { try writer.add(path + Array(".wh..wh..opq".utf8), entry(.file, status)) }
+        let names = try kernel { () throws(SysError) in try directory.fd.entries().map(\.name) }
+        return Level(
+            directory: directory, status: status, length: path.count,
+            names: names.sorted { $1.bytesPrecede($0) })  // taken from the end
+    }
+
+    /// After its content, because removing a socket changes a directory's time.
+    private func leave(_ level: Level) throws(ImageError) {
+        let time = time(level.status)
+        try kernel { () throws(SysError) in
+            try level.directory.fd.changeTimes(nil, seconds: time, nanoseconds: 0)
+        }
+    }
+
+    private mutating func addFile(
+        _ name: FilePath, _ status: FileStatus, in parent: Directory
+    ) throws(ImageError) {
+        if status.links > 1 {
+            let inode = Inode(device: status.device, number: status.inode)
+            if let first = links[inode] { return try writer.add(path, entry(.hardLink, status), link: first) }
+            links[inode] = path
+        }
+        let file = try kernel { () throws(SysError) in
+            try parent.fd.open(
+                name, [.readOnly, .noFollow, .nonBlocking], resolve: [.beneath, .noSymlinks])
+        }
+        let attributes = try cleanAttributes(of: file).kept
+        var entry = entry(.file, status)
+        entry.size = status.size
+        try writer.add(path, entry, attributes: attributes)
+        try writer.addContent(of: file, size: status.size)
+        bytes += status.size
+        if needsTime(status) {
+            let time = entry.seconds
+            do { try file.changeTimes(nil, seconds: time, nanoseconds: 0) } catch { throw ImageError(error) }
+        }
+    }
+
+    private mutating func addNode(
+        _ kind: TarKind, _ name: FilePath, _ status: FileStatus, in parent: Directory
+    ) throws(ImageError) {
+        try setTime(name, status, in: parent)
+        try writer.add(path, entry(kind, status))
+    }
+
+    private func entry(_ kind: TarKind, time: Int64) -> TarEntry {
+        var entry = TarEntry()
+        (entry.kind, entry.seconds) = (kind, time)
+        return entry
+    }
+
+    private func entry(_ kind: TarKind, _ status: FileStatus) -> TarEntry {
+        var entry = entry(kind, time: time(status))
+        (entry.mode, entry.uid, entry.gid) = (status.permissions, status.uid, status.gid)
+        return entry
+    }
+
+    private func time(_ status: FileStatus) -> Int64 { min(status.mtime.seconds, epoch ?? .max) }
+
+    private func needsTime(_ status: FileStatus) -> Bool {
+        status.mtime.nanoseconds != 0 || status.mtime.seconds != time(status)
+    }
+
+    private func setTime(_ name: FilePath, _ status: FileStatus, in parent: Directory) throws(ImageError) {
+        guard needsTime(status) else { return }
+        let time = time(status)
+        let failure: SysError? = name.withPlatformString { cName in
+            do throws(SysError) {
+                try parent.fd.changeTimes(cName, seconds: time, nanoseconds: 0)
+            } catch { return error }
+            return nil
+        }
+        if let failure { throw ImageError(failure) }
+    }
+
+    /// The attributes for the tar. overlayfs's notes are taken off the tree, but for the opaque mark.
+    private func cleanAttributes(
+        of file: borrowing FD
+    ) throws(ImageError) -> (kept: [(name: String, value: [UInt8])], isOpaque: Bool) {
+        var kept: [(name: String, value: [UInt8])] = []
+        var isOpaque = false
+        do throws(SysError) {
+            for name in try file.attributeNames() {
+                if name == OverlayMarkers.opaque {
+                    isOpaque = try OverlayMarkers.isOpaque(file)
+                    if isOpaque { continue }
+                }
+                if ["trusted.overlay.redirect", "trusted.overlay.metacopy"].contains(name) {
+                    throw SysError(
+                        call: "commit", subject: name, errno: .notSupported,
+                        hint: "the overlay was mounted with redirect_dir or metacopy")
+                }
+                if OverlayMarkers.prefixes.contains(where: name.hasPrefix) {
+                    try file.removeAttribute(name)
+                } else if OverlayMarkers.keeps(attribute: name.utf8), let value = try file.attribute(name) {
+                    kept.append((name, value))
+                }
+            }
+        } catch { throw ImageError(error) }
+        return (kept, isOpaque)
+    }
+}
+
+extension FilePath {
+    /// Whether this path's bytes come before the other's.
+    func bytesPrecede(_ other: FilePath) -> Bool {
+        withPlatformString { a in
+            other.withPlatformString { b in
+                UnsafeRawBufferPointer(start: a, count: length)
+                    .lexicographicallyPrecedes(UnsafeRawBufferPointer(start: b, count: other.length))
+            }
+        }
+    }
+}

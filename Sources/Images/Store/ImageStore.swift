@@ -1,0 +1,179 @@
+import Linux
+import OCI
+public import SystemPackage
+
+/// The images of one engine: an OCI image layout (`oci-layout`, `index.json`, `blobs/sha256`) with the unpacked
+/// layers beside it (`layers/<diff id>/tree`). `index.json` is the root of truth; every change is made under a
+/// lock and durable before it is acknowledged, so that any number of processes may share a store.
+public final class ImageStore: Sendable {
+    public let root: FilePath
+    let directory: FD
+    let blobs: FD
+    let layers: FD
+    let stagings: FD
+
+    /// Opens the store at `root`, making it when it is missing, and sweeps what dead processes left behind.
+    public init(root: FilePath) throws(ImageError) {
+        self.root = root
+        do {
+            directory = try FD.directory(root, make: true)
+            blobs = try directory.openMaking("blobs/sha256")
+            layers = try directory.openMaking("layers")
+            stagings = try directory.openMaking("staging")
+            if try directory.status(of: "oci-layout" as FilePath) == nil {
+                try directory.replace("oci-layout", with: Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8))
+            }
+        } catch {
+            throw ImageError(error).within("open the image store \(root)")
+        }
+        sweep()
+    }
+
+    /// Runs `body` as the only one in the store: for changes of `index.json` and what it names.
+    func locked<R>(_ body: () throws(ImageError) -> R) throws(ImageError) -> R {
+        let lock = try kernel { () throws(SysError) in
+            let lock = Directory(try directory.open("lock", [.readWrite, .create], mode: 0o600))
+            try lock.fd.lock()
+            return lock
+        }
+        defer { withExtendedLifetime(lock) {} }  // closing it ends the lock
+        return try body()
+    }
+
+    /// Runs a command's work: its name goes before errors, and a full disk is described with what is free.
+    func operation<R>(_ name: String, _ body: () throws(ImageError) -> R) throws(ImageError) -> R {
+        do {
+            return try body()
+        } catch {
+            let error = error.within(name)
+            guard error.kind == .noSpace, let free = try? directory.freeSpace() else { throw error }  // for the text
+            throw error.hinting(
+                "\(free.bytes >> 20) MiB and \(free.inodes) inodes are free in \(root); "
+                    + "remove images with `apus rmi` or choose another --root")
+        }
+    }
+
+    // MARK: index.json
+
+    static let nameKey = "org.opencontainers.image.ref.name"
+    static let containerdKey = "io.containerd.image.name"
+
+    func readIndex() throws(ImageError) -> Index {
+        let bytes = try kernel { () throws(SysError) in try directory.contents(of: "index.json") }
+        guard let bytes else { return Index() }
+        do {
+            return try Index(try JSON(parsing: bytes))
+        } catch {
+            throw .invalid("\(root)/index.json is damaged: \(error)")
+        }
+    }
+
+    /// Only under the lock.
+    func writeIndex(_ index: Index) throws(ImageError) {
+        try kernel { () throws(SysError) in try directory.replace("index.json", with: index.json.bytes) }
+    }
+
+    // MARK: documents
+
+    /// A document of the store, verified against its descriptor.
+    func document(_ descriptor: Descriptor, limit: Int) throws(ImageError) -> [UInt8] {
+        let bytes = try kernel { () throws(SysError) in
+            try blobs.contents(of: FilePath(descriptor.digest.hex), limit: limit)
+        }
+        guard let bytes else {
+            throw .invalid("blob \(descriptor.digest) is missing from the store (load it again)")
+        }
+        guard SHA256.hex(of: bytes) == descriptor.digest.hex else {
+            throw .invalid("blob \(descriptor.digest) is damaged (load it again)")
+        }
+        return bytes
+    }
+
+    /// Reads the image of a manifest.
+    func image(manifest descriptor: Descriptor, names: [Reference]) throws(ImageError) -> Image {
+        do {
+            let manifest = try Manifest(
+                try JSON(parsing: try document(descriptor, limit: DocumentLimit.manifest)))
+            let config = try ImageConfig(
+                try JSON(parsing: try document(manifest.config, limit: DocumentLimit.config)))
+            let size = config.diffIDs.reduce(Int64(0)) { $0 + (layer($1)?.size ?? 0) }
+            return Image(
+                digest: descriptor.digest, manifest: manifest, config: config,
+                names: names.sorted { $0.canonical < $1.canonical }, size: size)
+        } catch let error as ImageError {
+            throw error.within("image \(descriptor.digest.short)")
+        } catch {
+            throw .invalid("image \(descriptor.digest.short): \(error)")
+        }
+    }
+
+    /// All images, newest first. A damaged one hurts no other: it is told to `onDamage` and left out.
+    public func images(onDamage: (ImageError) -> Void = { _ in }) throws(ImageError) -> [Image] {
+        var images: [Image] = []
+        for group in try readIndex().images {
+            do throws(ImageError) {
+                images.append(try image(manifest: group.manifest, names: group.names))
+            } catch { onDamage(error) }
+        }
+        return images.sorted { ($1.created, $0.digest.hex) < ($0.created, $1.digest.hex) }
+    }
+}
+
+/// Bounds on documents (security.md, 3.2).
+enum DocumentLimit {
+    static let manifest = 4 << 20
+    static let config = 8 << 20
+}
+
+extension Index {
+    /// The entries by manifest, with all its names.
+    var images: [(manifest: Descriptor, names: [Reference])] {
+        var order: [Digest] = []
+        var groups: [Digest: (manifest: Descriptor, names: [Reference])] = [:]
+        for entry in manifests {
+            if groups[entry.digest] == nil {
+                order.append(entry.digest)
+                groups[entry.digest] = (entry, [])
+            }
+            if let name = entry.reference { groups[entry.digest]?.names.append(name) }
+        }
+        return order.compactMap { groups[$0] }
+    }
+
+    /// Gives a name to a manifest and takes it from others; a manifest keeps one entry without a name when it
+    /// has no other. Without a name the manifest is entered when it is not there yet.
+    mutating func enter(_ manifest: Descriptor, as name: Reference?) {
+        if let name { remove(name) }
+        if let name {
+            manifests.removeAll { $0.digest == manifest.digest && $0.reference == nil }
+            var entry = manifest
+            entry.annotations = [
+                ImageStore.nameKey: name.canonical, ImageStore.containerdKey: name.canonical,
+            ]
+            manifests.append(entry)
+        } else if !manifests.contains(where: { $0.digest == manifest.digest }) {
+            var entry = manifest
+            entry.annotations = [:]
+            manifests.append(entry)
+        }
+    }
+
+    /// Takes a name away; the image that had it stays, if need be without a name.
+    mutating func remove(_ name: Reference) {
+        guard let at = manifests.firstIndex(where: { $0.reference == name }) else { return }
+        var entry = manifests.remove(at: at)
+        entry.annotations = [:]
+        if !manifests.contains(where: { $0.digest == entry.digest }) { manifests.append(entry) }
+    }
+}
+
+extension Descriptor {
+    /// The name in an entry of our index; what other tools wrote there may be only a tag, which names nothing.
+    var reference: Reference? {
+        for key in [ImageStore.containerdKey, ImageStore.nameKey] {
+            guard let text = annotations[key], text.contains("/") || text.contains(":") else { continue }
+            if let name = try? Reference(text) { return name }  // not a name: an image without one
+        }
+        return nil
+    }
+}

@@ -1,0 +1,186 @@
+public import Linux
+import OCI
+import SystemPackage
+
+extension ImageStore {
+    /// Reads a docker archive or an OCI layout archive (plain, gzip or zstd), also from a pipe. All of its images
+    /// come in, or none. `onLoaded` is told of each when all are durable.
+    @discardableResult
+    public func load(
+        _ archive: borrowing FD, onLoaded: (LoadedImage) -> Void = { _ in }
+    ) throws(ImageError) -> [LoadedImage] {
+        let source = Directory(try kernel { () throws(SysError) in try archive.duplicate() })
+        let loaded = try operation("load") { () throws(ImageError) in
+            let staging = try Staging(in: self)
+            let files = try ArchiveFiles(
+                reading: try kernel { () throws(SysError) in try source.fd.duplicate() }, into: staging,
+                budget: try unpackBudget())
+            var loader = ArchiveLoader(store: self, files: files, staging: staging)
+            try loader.readImages()
+            try commit(loader.images.map { ($0.manifest, $0.names) }, in: staging)
+            return try loader.images.map { found throws(ImageError) in
+                LoadedImage(
+                    image: try image(manifest: found.manifest, names: found.names), names: found.names)
+            }
+        }
+        for image in loaded { onLoaded(image) }
+        return loaded
+    }
+}
+
+/// Finds the images of an archive and stages what they consist of.
+private struct ArchiveLoader {
+    struct Found {
+        let manifest: Descriptor
+        let config: Digest
+        var names: [Reference]
+    }
+    let store: ImageStore
+    let files: ArchiveFiles
+    let staging: Staging
+    private(set) var images: [Found] = []
+
+    init(store: ImageStore, files: ArchiveFiles, staging: Staging) {
+        (self.store, self.files, self.staging) = (store, files, staging)
+    }
+
+    /// `index.json` goes first, because it keeps digests; `manifest.json` adds names, and images of its own.
+    mutating func readImages() throws(ImageError) {
+        let (index, list) = (files["index.json"], files["manifest.json"])
+        guard index != nil || list != nil else {
+            throw .invalid(
+                "neither index.json nor manifest.json is in the archive "
+                    + "(a root file system's tar is brought in with `apus import`)")
+        }
+        if let index { try readLayout(index) }
+        if let list { try readDockerList(list) }
+        guard !images.isEmpty else { throw .invalid("the archive holds no image") }
+    }
+
+    // MARK: OCI layout
+
+    private mutating func readLayout(_ file: ArchiveFiles.File) throws(ImageError) {
+        let json = try files.document(file, limit: DocumentLimit.manifest, "index.json")
+        let index = try parsing("index.json") { () throws(JSONError) in try Index(json) }
+        for entry in index.manifests {
+            let manifest = try resolve(entry, depth: 0)
+            try add(manifest, names: [entry.reference].compactMap(\.self))
+        }
+    }
+
+    /// The manifest that an entry means: itself, or the one for this platform in the index that it points to.
+    private func resolve(_ entry: Descriptor, depth: Int) throws(ImageError) -> Descriptor {
+        if [MediaType.manifest, MediaType.dockerManifest].contains(entry.mediaType) { return entry }
+        guard [MediaType.index, MediaType.dockerManifestList].contains(entry.mediaType) else {
+            throw .invalid("\(entry.digest.short): documents of type \(entry.mediaType) are not supported")
+        }
+        guard depth < 2 else { throw .invalid("index \(entry.digest.short) is nested too deep") }
+        let json = try files.document(
+            try files.blob(entry), limit: DocumentLimit.manifest, "index \(entry.digest.short)")
+        let index = try parsing("index \(entry.digest.short)") { () throws(JSONError) in try Index(json) }
+        let host = Platform.host
+        let fitting = index.manifests.first { candidate in
+            guard let platform = candidate.platform else { return true }
+            return platform.os == host.os && platform.architecture == host.architecture
+        }
+        guard let fitting else { throw .invalid("index \(entry.digest.short) has no image for \(host)") }
+        return try resolve(fitting, depth: depth + 1)
+    }
+
+    private mutating func add(_ entry: Descriptor, names: [Reference]) throws(ImageError) {
+        if let known = images.firstIndex(where: { $0.manifest.digest == entry.digest }) {
+            images[known].names += names
+            return
+        }
+        let what = "manifest \(entry.digest.short)"
+        let file = try files.blob(entry)
+        let json = try files.document(file, limit: DocumentLimit.manifest, what)
+        let manifest = try parsing(what) { () throws(JSONError) in try Manifest(json) }
+        guard manifest.mediaType == entry.mediaType else {
+            throw .invalid("\(what) says it is \(manifest.mediaType), its descriptor \(entry.mediaType)")
+        }
+        guard [MediaType.config, MediaType.dockerConfig].contains(manifest.config.mediaType) else {
+            throw .invalid("\(what): configurations of type \(manifest.config.mediaType) are not supported")
+        }
+        var layers: [ArchiveFiles.File] = []
+        for layer in manifest.layers { layers.append(try files.blob(layer)) }
+        try stage(config: try files.blob(manifest.config), layers, manifest.layers)
+        staging.keep(blob: file.name, file.digest)
+        let descriptor = Descriptor(mediaType: entry.mediaType, digest: entry.digest, size: entry.size)
+        images.append(Found(manifest: descriptor, config: manifest.config.digest, names: names))
+    }
+
+    // MARK: docker archive
+
+    private mutating func readDockerList(_ file: ArchiveFiles.File) throws(ImageError) {
+        let list = try files.document(file, limit: DocumentLimit.manifest, "manifest.json")
+        guard let entries = list.array else { throw .invalid("manifest.json is not an array") }
+        for entry in entries {
+            let (config, layers, tags) = try parsing("manifest.json") { () throws(JSONError) in
+                (
+                    try entry.requireString("Config"), try entry.stringsOrEmpty("Layers"),
+                    try entry.stringsOrEmpty("RepoTags")
+                )
+            }
+            var names: [Reference] = []
+            for tag in tags {
+                do { names.append(try Reference(tag)) } catch { throw .invalid("manifest.json: \(error)") }
+            }
+            try add(config: config, layers: layers, names: names)
+        }
+    }
+
+    private func file(_ path: String) throws(ImageError) -> ArchiveFiles.File {
+        guard let file = files[path] else {
+            throw .invalid("\(quoted(path.utf8)), named in manifest.json, is missing from the archive")
+        }
+        return file
+    }
+
+    private mutating func add(config path: String, layers: [String], names: [Reference]) throws(ImageError) {
+        let config = try file(path)
+        if let known = images.firstIndex(where: { $0.config == config.digest }) {
+            for name in names where !images[known].names.contains(name) { images[known].names.append(name) }
+            return
+        }
+        var found: [ArchiveFiles.File] = []
+        var descriptors: [Descriptor] = []
+        for layer in layers {
+            let file = try file(layer)
+            found.append(file)
+            let compression = try ByteStream(try staging.open(file.name)).compression
+            descriptors.append(
+                Descriptor(
+                    mediaType: ImageStore.mediaType(of: compression), digest: file.digest, size: file.size))
+        }
+        try stage(config: config, found, descriptors)
+        let manifest = Manifest(
+            config: Descriptor(mediaType: MediaType.config, digest: config.digest, size: config.size),
+            layers: descriptors)
+        let descriptor = try staging.add(manifest.json.bytes, mediaType: MediaType.manifest)
+        images.append(Found(manifest: descriptor, config: config.digest, names: names))
+    }
+
+    // MARK: both
+
+    private func stage(
+        config file: ArchiveFiles.File, _ layers: [ArchiveFiles.File], _ descriptors: [Descriptor]
+    ) throws(ImageError) {
+        let what = "config \(file.digest.short)"
+        let json = try files.document(file, limit: DocumentLimit.config, what)
+        let config = try parsing(what) { () throws(JSONError) in try ImageConfig(json) }
+        guard config.platform.os == "linux" else {
+            throw .invalid("\(what): images for \(config.platform) do not run on Linux")
+        }
+        guard config.diffIDs.count == layers.count else {
+            throw .invalid("\(what) has \(config.diffIDs.count) diff ids for \(layers.count) layers")
+        }
+        for (i, layer) in layers.enumerated() {
+            do {
+                try store.stageLayer(
+                    try staging.open(layer.name), descriptors[i], diffID: config.diffIDs[i], in: staging)
+            } catch { throw error.within("layer \(i + 1)") }
+        }
+        for file in layers + [file] { staging.keep(blob: file.name, file.digest) }
+    }
+}

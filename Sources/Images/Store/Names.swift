@@ -1,0 +1,71 @@
+import Linux
+public import OCI
+import SystemPackage
+
+extension ImageStore {
+    /// The image that a user means: a name, an id, or three or more first digits of one. In docker's order: a
+    /// name goes before digits.
+    public func image(named text: String) throws(ImageError) -> Image {
+        let index = try readIndex()
+        if let reference = try? Reference(text) {  // or else it can only be an id
+            if let entry = index.manifests.first(where: { $0.reference == reference }) {
+                return try whole(entry, index)
+            }
+            if let digest = reference.digest,
+                let found = try find(index, { $0.digest == digest || $0.id == digest })
+            {
+                return found
+            }
+        }
+        if let found = try image(withID: text, index) { return found }
+        do {
+            throw ImageError(.notFound, "No such image: \(try Reference(text))")
+        } catch let error as ReferenceError {
+            if text.hasPrefix("sha256:") { throw ImageError(.notFound, "No such image: \(text)") }
+            throw .invalid(error.description)
+        } catch {
+            throw error as? ImageError ?? .invalid("\(error)")
+        }
+    }
+
+    private func whole(_ entry: Descriptor, _ index: Index) throws(ImageError) -> Image {
+        let names = index.manifests.filter { $0.digest == entry.digest }.compactMap(\.reference)
+        return try image(manifest: entry, names: names)
+    }
+
+    private func image(withID text: String, _ index: Index) throws(ImageError) -> Image? {
+        guard let digits = Self.digits(of: text) else { return nil }
+        let found = try images().filter { $0.id.hex.hasPrefix(digits) }
+        if found.isEmpty, digits.utf8.count == 64 { return try find(index) { $0.digest.hex == digits } }
+        guard found.allSatisfy({ $0.id == found.first?.id }) else {
+            throw ImageError(.conflict, "multiple IDs found with provided prefix: \(text)")
+        }
+        return found.first
+    }
+
+    /// What is typed for an id without its algorithm; nil when it cannot be one.
+    static func digits(of text: String) -> String? {
+        let digits = text.hasPrefix("sha256:") ? String(text.dropFirst(7)) : text
+        let isHex = digits.utf8.allSatisfy { ($0 >= 0x30 && $0 <= 0x39) || ($0 >= 0x61 && $0 <= 0x66) }
+        return isHex && (3...64).contains(digits.utf8.count) ? digits : nil
+    }
+
+    private func find(_ index: Index, _ fits: (Image) -> Bool) throws(ImageError) -> Image? {
+        try images().first(where: fits)
+    }
+
+    /// Gives an image a name, taking it from the one that had it.
+    public func tag(_ image: Image, as name: Reference) throws(ImageError) {
+        try operation("tag \(name)") { () throws(ImageError) in
+            try locked { () throws(ImageError) in
+                var index = try readIndex()
+                guard let entry = index.manifests.first(where: { $0.digest == image.digest }) else {
+                    throw ImageError(.notFound, "No such image: \(image.id)")
+                }
+                let before = index
+                index.enter(entry, as: name)
+                if index != before { try writeIndex(index) }
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+import Linux
+import OCI
+import SystemPackage
+
+extension ImageStore {
+    /// `docker rmi NAME`: a name is taken away, and the image with the last one; an id takes all names of one
+    /// repository, or with `force` all. Blobs and layers that nothing else needs go too. Images of ours have no
+    /// untagged parents, so `noPrune` changes nothing.
+    public func remove(
+        _ name: String, force: Bool, noPrune: Bool, inUse: [ContainerUse]
+    ) throws(ImageError) -> [Removal] {
+        try locked { () throws(ImageError) in
+            let image = try image(named: name)
+            let plan = try RemovalPlan(
+                image, as: name, force: force, inUse: inUse.filter { $0.image == image.id })
+            var index = try readIndex()
+            for name in plan.untag { index.remove(name) }
+            if plan.deletes { index.manifests.removeAll { $0.digest == image.digest } }
+            try writeIndex(index)
+            var removals = plan.untag.map { Removal.untagged("\($0)") }
+            if plan.deletes {
+                removals.append(.deleted(image.id))
+                removals += try collect(image, index, inUse: inUse).map { Removal.deleted($0) }
+            }
+            return removals
+        }
+    }
+
+    /// Deletes what only `image` needed; answers the diff ids of the layers. Only under the lock.
+    private func collect(
+        _ image: Image, _ index: Index, inUse: [ContainerUse]
+    ) throws(ImageError) -> [Digest] {
+        var kept = Set(inUse.flatMap(\.layers))
+        var keptBlobs = Set(inUse.map(\.image))
+        for group in index.images {
+            keptBlobs.insert(group.manifest.digest)
+            // What a damaged image needs cannot be known: nothing is deleted then.
+            guard let other = try? self.image(manifest: group.manifest, names: []) else { return [] }
+            kept.formUnion(other.config.diffIDs)
+            keptBlobs.formUnion(other.manifest.layers.map(\.digest) + [other.id])
+        }
+        for diffID in kept { if let layer = layer(diffID) { keptBlobs.insert(layer.blob.digest) } }
+        let blobs = Set(image.manifest.layers.map(\.digest) + [image.id, image.digest])
+        let gone = image.config.diffIDs.filter { !kept.contains($0) }
+        for diffID in Set(gone) {
+            if let blob = layer(diffID)?.blob.digest, !keptBlobs.contains(blob) { try deleteBlob(blob) }
+            try discardLayer(diffID)
+        }
+        for blob in blobs.subtracting(keptBlobs) { try deleteBlob(blob) }
+        return gone.reversed()
+    }
+
+    private func deleteBlob(_ digest: Digest) throws(ImageError) {
+        _ = try kernel { () throws(SysError) in try blobs.remove(FilePath(digest.hex)) }
+    }
+}
+
+/// What a removal may do, in docker's rules and words.
+struct RemovalPlan: Equatable {
+    private(set) var untag: [Reference] = []
+    private(set) var deletes = false
+
+    /// `inUse` are the containers of this image.
+    init(_ image: Image, as text: String, force: Bool, inUse: [ContainerUse]) throws(ImageError) {
+        let short = image.id.short
+        let running = inUse.first(where: \.isRunning)
+        let byID = ImageStore.digits(of: text).map { image.id.hex.hasPrefix($0) } ?? false
+        let name = byID ? nil : image.names.first { $0 == (try? Reference(text)) }  // a digest names no single one
+        if let name {
+            if !force, image.names.count == 1, let container = inUse.first {
+                throw ImageError(
+                    .conflict,
+                    "conflict: unable to remove repository reference \"\(text)\" (must force) - "
+                        + "container \(container.id.prefix(12)) is using its referenced image \(short)")
+            }
+            untag = [name]
+            // With force, an image that runs loses its name and stays.
+            deletes = image.names.count == 1 && running == nil
+            return
+        }
+        if let running {
+            throw Self.conflict(
+                short, "cannot be forced", "image is being used by running container \(running.id.prefix(12))"
+            )
+        }
+        let repositories = Set(image.names.map(\.name))
+        if !force, repositories.count > 1 || image.names.count(where: { $0.tag != nil }) > 1 {
+            throw Self.conflict(short, "must be forced", "image is referenced in multiple repositories")
+        }
+        if !force, let stopped = inUse.first {
+            throw Self.conflict(
+                short, "must be forced", "image is being used by stopped container \(stopped.id.prefix(12))")
+        }
+        (untag, deletes) = (image.names, true)
+    }
+
+    private static func conflict(_ id: String, _ force: String, _ why: String) -> ImageError {
+        ImageError(.conflict, "conflict: unable to delete \(id) (\(force)) - \(why)")
+    }
+}
