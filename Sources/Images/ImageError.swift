@@ -16,7 +16,9 @@ public struct ImageError: Error, Equatable, Sendable, CustomStringConvertible {
         /// A system call failed for another reason.
         case system
     }
+    /// Which kind of failure.
     public let kind: Kind
+    /// The whole line, without a full stop.
     public let description: String
 
     init(_ kind: Kind, _ description: String) { (self.kind, self.description) = (kind, description) }

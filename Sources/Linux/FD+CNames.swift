@@ -4,6 +4,7 @@ import SystemPackage
 /// The calls that unpack and pack trees, with names as C strings out of a reused buffer: a layer has thousands of
 /// entries, and a `FilePath` each would be two allocations each. Names are single components.
 extension FD {
+    /// A name that is borrowed for the call.
     public typealias CName = UnsafePointer<CChar>
 
     /// openat2(2) of a C string.
@@ -26,10 +27,12 @@ extension FD {
         return FileStatus(out)
     }
 
+    /// mkdirat(2).
     public func makeDirectory(_ name: CName, mode: UInt32) throws(SysError) {
         _ = try sys("mkdir", String(cString: name)) { cl_mkdirat(raw, name, mode) }
     }
 
+    /// mknodat(2).
     public func makeNode(
         _ name: CName, type: FileType, mode: UInt32, major: UInt32 = 0, minor: UInt32 = 0
     ) throws(SysError) {
@@ -38,6 +41,7 @@ extension FD {
         }
     }
 
+    /// symlinkat(2).
     public func makeSymlink(_ name: CName, to target: CName) throws(SysError) {
         _ = try sys("symlink", String(cString: name)) { cl_symlinkat(target, raw, name) }
     }
@@ -64,6 +68,7 @@ extension FD {
         }
     }
 
+    /// The owner of a name, a symlink itself.
     public func changeOwner(_ name: CName, uid: UInt32, gid: UInt32) throws(SysError) {
         _ = try sys("lchown", String(cString: name)) { cl_fchownat(raw, name, uid, gid, 0x100) }
     }
@@ -71,11 +76,6 @@ extension FD {
     /// The owner of the open file itself; this clears setuid, setgid and file capabilities.
     public func changeOwner(uid: UInt32, gid: UInt32) throws(SysError) {
         _ = try sys("fchown", "descriptor \(raw)") { cl_fchownat(raw, "", uid, gid, 0x1000) }
-    }
-
-    /// The mode of the open file itself.
-    public func changeMode(_ mode: UInt32) throws(SysError) {
-        _ = try sys("fchmod", "descriptor \(raw)") { cl_fchmod(raw, mode) }
     }
 
     /// The mode of a name that is known not to be a symlink (fchmodat(2) would follow one).
@@ -92,18 +92,20 @@ extension FD {
         }
     }
 
+    /// Sets an extended attribute of the open file.
     public func setAttribute(_ name: CName, _ value: UnsafeRawBufferPointer) throws(SysError) {
         _ = try sys("setxattr", String(cString: name)) {
             cl_fsetxattr(raw, name, value.baseAddress, value.count, 0)
         }
     }
 
+    /// Removes an extended attribute of the open file.
     public func removeAttribute(_ name: String) throws(SysError) {
         _ = try sys("removexattr", name) { cl_fremovexattr(raw, name) }
     }
 
     /// The value of an extended attribute of the open file; nil when it has none of this name.
-    public func attribute(_ name: String) throws(SysError) -> [UInt8]? {
+    public func attributeIfSet(_ name: String) throws(SysError) -> [UInt8]? {
         var value = [UInt8](repeating: 0, count: 65536)
         let result = value.withUnsafeMutableBytes { cl_fgetxattr(raw, name, $0.baseAddress, $0.count) }
         let absent = [Errno.noData, .notSupported, .noSuchFileOrDirectory].contains {
@@ -112,17 +114,6 @@ extension FD {
         if absent { return nil }
         let count = try sys("getxattr", name) { result }
         return Array(value[..<count])
-    }
-
-    /// The names of the open file's extended attributes, sorted by bytes; none where they are not supported.
-    public func attributeNames() throws(SysError) -> [String] {
-        var names = [UInt8](repeating: 0, count: 65536)
-        let result = names.withUnsafeMutableBytes {
-            cl_flistxattr(raw, $0.baseAddress?.assumingMemoryBound(to: CChar.self), $0.count)
-        }
-        if result == -Int(Errno.notSupported.rawValue) { return [] }
-        let count = try sys("listxattr", "descriptor \(raw)") { result }
-        return names[..<count].split(separator: 0).map { String(decoding: $0, as: UTF8.self) }.sorted()
     }
 
     /// Writes all bytes at an offset.

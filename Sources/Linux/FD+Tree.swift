@@ -111,7 +111,7 @@ extension FD {
             if error.errno == .notSupported { return [] }
             throw error
         }
-        return buffer[..<n].split(separator: 0).map { String(decoding: $0.map(UInt8.init), as: UTF8.self) }
+        return buffer[..<n].split(separator: 0).map { String(decoding: $0.map(UInt8.init(bitPattern:)), as: UTF8.self) }
             .sorted()
     }
 

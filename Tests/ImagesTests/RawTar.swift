@@ -166,7 +166,7 @@ func listing(_ root: FilePath) throws -> [String] {
             lines.append(prefix + entry.string + " " + (try describe(entry, status, in: directory)))
             if status.type == .directory {
                 let child = try directory.open(entry, [.readOnly, .directory], resolve: [.noSymlinks])
-                if let value = try child.attribute("trusted.overlay.opaque") {
+                if let value = try child.attributeIfSet("trusted.overlay.opaque") {
                     lines.append(prefix + entry.string + " opaque=" + String(decoding: value, as: UTF8.self))
                 }
                 try walk(child, prefix + entry.string + "/")

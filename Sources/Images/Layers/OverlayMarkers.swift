@@ -18,17 +18,11 @@ enum OverlayMarkers {
     }
 
     static func markOpaque(_ directory: borrowing FD) throws(SysError) {
-        var failure: SysError?
-        opaque.withCString { name in
-            withUnsafeBytes(of: UInt8(ascii: "y")) { value in
-                do throws(SysError) { try directory.setAttribute(name, value) } catch { failure = error }
-            }
-        }
-        if let failure { throw failure }
+        try directory.setAttribute(opaque, [UInt8(ascii: "y")])
     }
 
     static func isOpaque(_ directory: borrowing FD) throws(SysError) -> Bool {
-        try directory.attribute(opaque) == [UInt8(ascii: "y")]
+        try directory.attributeIfSet(opaque) == [UInt8(ascii: "y")]
     }
 
     /// Which extended attributes of an image are kept: what programs use and what grants nothing to the host.

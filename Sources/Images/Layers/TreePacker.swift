@@ -192,7 +192,9 @@ struct TreePacker: ~Copyable {
                 }
                 if OverlayMarkers.prefixes.contains(where: name.hasPrefix) {
                     try file.removeAttribute(name)
-                } else if OverlayMarkers.keeps(attribute: name.utf8), let value = try file.attribute(name) {
+                } else if OverlayMarkers.keeps(attribute: name.utf8),
+                    let value = try file.attributeIfSet(name)
+                {
                     kept.append((name, value))
                 }
             }

@@ -8,7 +8,9 @@ public struct Image: Equatable, Sendable {
     public let digest: Digest
     /// Of the configuration: docker's IMAGE ID.
     public var id: Digest { manifest.config.digest }
+    /// As it stands in the store, byte for byte behind `digest`.
     public let manifest: Manifest
+    /// Read from the blob `id`.
     public let config: ImageConfig
     /// Every name it has, sorted; empty for a dangling image.
     public let names: [Reference]
@@ -34,6 +36,7 @@ public struct Layer: Equatable, Sendable {
 
 /// One image that `load` brought in.
 public struct LoadedImage: Equatable, Sendable, CustomStringConvertible {
+    /// With the names of the archive.
     public let image: Image
     /// The names it was given by the archive.
     public let names: [Reference]
@@ -50,6 +53,7 @@ public enum Removal: Equatable, Sendable, CustomStringConvertible {
     case untagged(String)
     case deleted(Digest)
 
+    /// `Untagged: NAME` or `Deleted: sha256:...`.
     public var description: String {
         switch self {
         case .untagged(let name): "Untagged: \(name)"
@@ -60,13 +64,16 @@ public enum Removal: Equatable, Sendable, CustomStringConvertible {
 
 /// What a container needs of the store, so that removing an image leaves it whole.
 public struct ContainerUse: Equatable, Sendable {
+    /// The container's.
     public let id: String
     /// The image's id (digest of its configuration).
     public let image: Digest
     /// The diff ids of its layers.
     public let layers: [Digest]
+    /// A running container keeps its image even from `force`.
     public let isRunning: Bool
 
+    /// The use that one container makes.
     public init(id: String, image: Digest, layers: [Digest], isRunning: Bool) {
         (self.id, self.image, self.layers, self.isRunning) = (id, image, layers, isRunning)
     }

@@ -6,6 +6,7 @@ public import SystemPackage
 /// layers beside it (`layers/<diff id>/tree`). `index.json` is the root of truth; every change is made under a
 /// lock and durable before it is acknowledged, so that any number of processes may share a store.
 public final class ImageStore: Sendable {
+    /// As given to `init`.
     public let root: FilePath
     let directory: FD
     let blobs: FD
@@ -46,7 +47,8 @@ public final class ImageStore: Sendable {
             return try body()
         } catch {
             let error = error.within(name)
-            guard error.kind == .noSpace, let free = try? directory.freeSpace() else { throw error }  // for the text
+            // Without the numbers the text is shorter.
+            guard error.kind == .noSpace, let free = try? directory.freeSpace() else { throw error }
             throw error.hinting(
                 "\(free.bytes >> 20) MiB and \(free.inodes) inodes are free in \(root); "
                     + "remove images with `apus rmi` or choose another --root")

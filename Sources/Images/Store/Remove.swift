@@ -65,7 +65,8 @@ struct RemovalPlan: Equatable {
         let short = image.id.short
         let running = inUse.first(where: \.isRunning)
         let byID = ImageStore.digits(of: text).map { image.id.hex.hasPrefix($0) } ?? false
-        let name = byID ? nil : image.names.first { $0 == (try? Reference(text)) }  // a digest names no single one
+        // A text that is no name is an id or a digest.
+        let name = byID ? nil : image.names.first { $0 == (try? Reference(text)) }
         if let name {
             if !force, image.names.count == 1, let container = inUse.first {
                 throw ImageError(

@@ -15,7 +15,8 @@ enum TarFields {
 
     /// The sum of all bytes with the sum's own field as blanks; old writers summed signed bytes.
     static func hasValidChecksum(_ header: UnsafeRawBufferPointer) -> Bool {
-        guard let stored = try? signed(slice(header, 148, 8), "checksum") else { return false }  // unreadable: wrong
+        // A sum that is no number is wrong too.
+        guard let stored = try? signed(slice(header, 148, 8), "checksum") else { return false }
         var unsignedSum: Int64 = 0
         var signedSum: Int64 = 0
         for i in 0..<block {
