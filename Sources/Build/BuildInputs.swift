@@ -18,7 +18,7 @@ struct BuildInputs: ~Copyable {
         } else if options.dockerfilePath == nil {
             bytes = try Self.read(name, below: context)
         } else {
-            // The user's own word, so it may lie anywhere; docker looks beside the caller, then in the context.
+            // The user's own word, so it may lie anywhere; it is relative to the current directory, as in docker.
             bytes = try Self.read(options.dockerfilePath ?? name)
         }
         let file = try Dockerfile(parsing: bytes, name: name == "-" ? "stdin" : name.string)

@@ -44,7 +44,7 @@ public final class Builder<Runner: StepRunner> {
             root: try inputs.context.duplicate(), ignore: inputs.ignore, keepsOwners: false, cache: statCache)
         context = tree
         for stage in plan.stages { finished[stage.index] = try build(stage) }
-        for warning in tree.warnings { warn(warning) }
+        for tree in [tree] + trees.values { for warning in tree.warnings { warn(warning) } }
         if let learned = tree.cache { try cache.save(learned, of: inputs.context) }
         guard let last = plan.stages.last, let state = finished[last.index] else {
             preconditionFailure("a plan has at least one stage")
@@ -65,6 +65,7 @@ public final class Builder<Runner: StepRunner> {
     private func build(_ stage: BuildPlan.Stage) throws -> StageState {
         announce(stage.from.text)
         var state = try located(stage.from) { try start(stage) }
+        state.config.created = state.created
         sayState(state)
         let triggers = state.config.process.onBuild
         state.config.process.onBuild = []
@@ -152,7 +153,6 @@ public final class Builder<Runner: StepRunner> {
 extension Builder {
     private func finish(_ state: StageState) throws -> Image {
         var config = state.config
-        config.created = state.created
         for (name, value) in options.labels { config.process.labels[name] = value }
         warnOfUnusedArguments()
         let image =

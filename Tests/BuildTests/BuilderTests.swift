@@ -317,6 +317,45 @@ struct BuilderTests {
         #expect(try text("t/f", in: try site.root(of: image)) == "x")
     }
 
+    @Test func archivesAreUnpackedByTheirContent() throws {
+        let site = try Site()
+        try site.write("tree/sub/f", "x", mode: 0o640)
+        try site.write("plain.tar", "no archive")
+        let layer = try site.build("FROM scratch\nCOPY --chown=3:4 tree /\n")
+        let blob = try #require(layer.manifest.layers.first).digest.hex
+        let tar = try FD.open(site.store.root.appending("blobs/sha256/\(blob)"))
+        let copy = try site.scratch.root.open("context/named.txt", [.writeOnly, .create], mode: 0o644)
+        try copy.copyContents(of: tar)
+        let image = try site.build(
+            "FROM scratch\nADD named.txt plain.tar /a/\nADD --chown=7:8 named.txt /b\nCOPY named.txt /c\n")
+        let root = try site.root(of: image)
+        #expect(try owner("a/sub/f", in: root) == "3:4 640" && text("a/sub/f", in: root) == "x")
+        #expect(try text("a/plain.tar", in: root) == "no archive")
+        #expect(try owner("b/sub/f", in: root) == "7:8 640")
+        #expect(try root.resolve("c").status?.type == .regular)
+        #expect(
+            message { try site.build("FROM scratch\nADD --chmod=755 named.txt /\n") }
+                == "Dockerfile:2: ADD --chmod of an archive is not supported")
+    }
+
+    @Test func attributesAndCapabilitiesAreKept() throws {
+        let site = try Site()
+        try site.write("d/f", "x", mode: 0o755)
+        let file = try site.scratch.root.open("context/d/f", .readWrite)
+        // VFS_CAP_REVISION_2, effective, CAP_NET_BIND_SERVICE.
+        let capability: [UInt8] = [1, 0, 0, 2, 0, 4] + [UInt8](repeating: 0, count: 14)
+        try file.setAttribute("user.note", Array("n".utf8))
+        try file.setAttribute("security.capability", capability)
+        try file.setAttribute("trusted.secret", Array("s".utf8))
+        let dockerfile = "FROM scratch AS a\nCOPY --chown=5 d /d\nFROM scratch\nCOPY --from=a / /"
+        let first = try site.build(dockerfile)
+        let copied = try site.root(of: first).open("d/f")
+        #expect(try copied.attributeNames() == ["security.capability", "user.note"])
+        #expect(try copied.attribute("security.capability") == capability)
+        try file.setAttribute("user.note", Array("m".utf8))
+        #expect(try site.build(dockerfile).id != first.id)
+    }
+
     @Test func optionsTakeEffect() throws {
         let site = try Site()
         try site.write("f", "x")
