@@ -39,9 +39,11 @@ public struct IPv4Subnet: Equatable, Hashable, Sendable, CustomStringConvertible
     /// The subnet that `address` lies in; nil when the prefix is over 32.
     public init?(_ address: IPv4, prefix: UInt8) {
         guard prefix <= 32 else { return nil }
-        self.prefix = prefix
-        base = IPv4(address.number & IPv4Subnet.mask(prefix))
+        self.init(base: IPv4(address.number & IPv4Subnet.mask(prefix)), length: prefix)
     }
+
+    /// For what is known to be one.
+    init(base: IPv4, length: UInt8) { (self.base, prefix) = (base, length) }
 
     /// Reads `a.b.c.d/n`.
     public init?(_ text: String) {
@@ -55,6 +57,12 @@ public struct IPv4Subnet: Equatable, Hashable, Sendable, CustomStringConvertible
     /// `a.b.c.d/n`.
     public var description: String { "\(base)/\(prefix)" }
 
+    /// As an address whose leading `prefix` bits are set.
+    var mask: IPv4 { IPv4(IPv4Subnet.mask(prefix)) }
+
+    /// The highest address.
+    var broadcast: IPv4 { IPv4(base.number | ~mask.number) }
+
     /// How many addresses it has.
     public var size: UInt64 { 1 << UInt64(32 - prefix) }
 
@@ -66,7 +74,7 @@ public struct IPv4Subnet: Equatable, Hashable, Sendable, CustomStringConvertible
     /// Whether the two have an address in common.
     public func overlaps(_ other: IPv4Subnet) -> Bool { contains(other.base) || other.contains(base) }
 
-    private static func mask(_ prefix: UInt8) -> UInt32 { prefix == 0 ? 0 : ~0 << UInt32(32 - prefix) }
+    private static func mask(_ prefix: UInt8) -> UInt32 { ~0 << (32 - UInt32(prefix)) }
 }
 
 /// An address of the host on which a port is published.

@@ -1,44 +1,182 @@
 public import Linux
-public import OCI
-public import SystemPackage
+import SystemPackage
 
-/// A container's place in a network.
+/// A container's place in a network: its address, its links, the ports of the host that lead to it.
 public final class Attachment {
     let network: BridgeNetwork
-    init(network: BridgeNetwork) { self.network = network }
+    let container: String
+    let leased: IPv4
+    /// The host's end of the pair of links; never used by another container.
+    let link: String
+    /// With the host ports that were really taken.
+    let ports: [PortMapping]
+    /// Held so that nobody else takes them.
+    private var held: [HostPort]
 
-    /// Leases an address and takes the published ports.
-    public static func reserve(
-        on network: BridgeNetwork, container id: String, ports: [PortMapping]
-    ) throws(NetworkError) -> Attachment { Attachment(network: network) }
-
-    /// Takes over what another monitor had.
-    public static func adopt(_ json: JSON) throws(NetworkError) -> Attachment {
-        throw NetworkError("not yet")
+    init(
+        network: BridgeNetwork, container: String, leased: IPv4, link: String, ports: [PortMapping],
+        held: [HostPort]
+    ) {
+        (self.network, self.container, self.leased) = (network, container, leased)
+        (self.link, self.ports, self.held) = (link, ports, held)
     }
 
-    /// Makes the container's link.
-    public func connect(_ pidfd: borrowing Pidfd) throws(NetworkError) {}
-    /// Gives everything back.
-    public func release() throws(NetworkError) {}
-    /// Docker's members of NetworkSettings, and what `adopt` needs.
-    public var json: JSON { .null }
-    /// The container's address.
-    public var address: String { "" }
+    /// The container's address in the network.
+    public var address: String { leased.description }
+
+    /// Makes the network where it is missing, takes the published ports and leases an address. Docker's error
+    /// when a port is taken; nothing is kept then.
+    public static func reserve(
+        on network: BridgeNetwork, container id: String, ports: [PortMapping]
+    ) throws(NetworkError) -> Attachment {
+        let leases = try Leases(network)
+        try network.ensure()
+        let (taken, held) = try hold(ports)
+        let lease = try leases.allocate(in: network, container: id, link: newLinkName(), ports: taken)
+        return Attachment(
+            network: network, container: id, leased: lease.address, link: lease.link, ports: taken,
+            held: held)
+    }
+
+    /// Gives the container its links, address, route and published ports. It has none of it when this throws;
+    /// the lease stays until `release`.
+    public func connect(_ pidfd: borrowing Pidfd) throws(NetworkError) {
+        do throws(SysError) {
+            try makeLinks(pidfd)
+        } catch {
+            _ = try? removeLink(link)  // the first error is the one to report
+            throw NetworkError("connect the container to network \(network.name): \(error)")
+        }
+    }
+
+    /// Takes everything away and frees the ports, then the address.
+    public func release() throws(NetworkError) {
+        let keys = ports.compactMap(PortKey.init)
+        try asking("unpublish the ports of \(container)") { () throws(SysError) in
+            try removeElements(keys, from: network.table)
+        }
+        held = []
+        try asking("remove the link of \(container)") { () throws(SysError) in _ = try removeLink(link) }
+        try Leases(network).remove(leased)
+    }
 }
 
-/// `--network none`.
-public func configureLoopbackOnly(_ pidfd: borrowing Pidfd) throws(NetworkError) {}
-/// Frees what dead containers left.
-public func sweepNetwork(_ network: BridgeNetwork, isAlive: (String) -> Bool) throws(NetworkError) {}
-/// Bridge and table away.
-public func removeNetwork(_ network: BridgeNetwork) throws(NetworkError) {}
-/// Names another table's chain that drops forwarded packets by default.
-public func foreignForwardDrop() throws(NetworkError) -> String? { nil }
+extension Attachment {
+    /// Sockets stay in the namespace they were opened in: the host's makes the pair from inside the
+    /// container, where its namespace has a descriptor, and the container's goes on when we are back.
+    private func makeLinks(_ pidfd: borrowing Pidfd) throws(SysError) {
+        guard let bridge = Route.index(of: network.link) else {
+            throw SysError(call: "if_nametoindex", subject: network.link, errno: .noSuchFileOrDirectory)
+        }
+        var outside = try NetlinkSocket(.route)
+        try Inside.visit(pidfd) { () throws(SysError) in
+            let inner = try FD.open("/proc/self/ns/net")
+            try Inside.allowUnprivileged()
+            try hintingAtFullBridge { () throws(SysError) in
+                try outside.transact([
+                    Route.makePair(link, master: bridge, peer: "eth0", mac: mac(of: leased), in: inner)
+                ])
+            }
+            try Inside.refuseIPv6(on: "eth0")
+            try configureInside()
+        }
+        try publish()
+        try outside.transact([Route.raisePort(link)])
+    }
 
-extension BridgeNetwork {
-    /// The engine's default network.
-    public static func standard(
-        suffix: String?, records: FilePath, leases: FilePath
-    ) throws(NetworkError) -> BridgeNetwork { throw NetworkError("not yet") }
+    private func configureInside() throws(SysError) {
+        guard let index = Route.index(of: "eth0") else {
+            throw SysError(call: "if_nametoindex", subject: "eth0", errno: .noSuchFileOrDirectory)
+        }
+        let (prefix, broadcast) = (network.subnet.prefix, network.subnet.broadcast.bytes)
+        var inside = try NetlinkSocket(.route)
+        try inside.transact([
+            Route.raise("lo"),
+            Route.addAddress(leased.bytes, prefix: prefix, broadcast: broadcast, index: index),
+            Route.raise("eth0"),
+            Route.addDefault(gateway: network.gateway.bytes),
+        ])
+    }
+
+    func holdPorts() throws(NetworkError) { held = try hold(ports).held }
+
+    /// One transaction. An element that a dead container left with our key is replaced: its port is ours, for
+    /// we hold it.
+    func publish() throws(SysError) {
+        let keys = ports.compactMap { mapping in PortKey(mapping).map { ($0, mapping.containerPort) } }
+        let add = keys.map { $0.0.add(to: leased, port: $0.1, in: network.table) }
+        var socket = try NetlinkSocket(.netfilter)
+        do {
+            try socket.transactAtOnce(add)
+        } catch {
+            guard error.errno == .fileExists else { throw error }
+            // The batch failed as a whole, and its socket may hold answers still.
+            try removeElements(keys.map(\.0), from: network.table)
+            var again = try NetlinkSocket(.netfilter)
+            try again.transactAtOnce(add)
+        }
+    }
+
+    private func hintingAtFullBridge(_ body: () throws(SysError) -> Void) throws(SysError) {
+        do throws(SysError) {
+            try body()
+        } catch {
+            guard error.errno == Errno(rawValue: 54) else { throw error }  // EXFULL
+            throw error.hinting("a bridge holds about 1,000 containers; this one is full")
+        }
+    }
+}
+
+/// Removes elements, all at once when all are there, else those that are.
+func removeElements(_ keys: [PortKey], from table: String) throws(SysError) {
+    if keys.isEmpty { return }
+    var all = try NetlinkSocket(.netfilter)
+    do {
+        return try all.transactAtOnce(keys.map { $0.remove(from: table) })
+    } catch {
+        guard error.errno == .noSuchFileOrDirectory else { throw error }
+    }
+    for key in keys {
+        var one = try NetlinkSocket(.netfilter)
+        do {
+            try one.transactAtOnce([key.remove(from: table)])
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory else { throw error }
+        }
+    }
+}
+
+/// Takes host ports: those that the kernel chose and the first free ones of ranges are filled in.
+func hold(_ ports: [PortMapping]) throws(NetworkError) -> (taken: [PortMapping], held: [HostPort]) {
+    var (taken, held): ([PortMapping], [HostPort]) = ([], [])
+    for mapping in ports {
+        let port = try hold(mapping)
+        held.append(port)
+        var exact = mapping
+        (exact.hostPort, exact.lastHostPort) = (port.number, port.number)
+        taken.append(exact)
+    }
+    return (taken, held)
+}
+
+private func hold(_ mapping: PortMapping) throws(NetworkError) -> HostPort {
+    let address = mapping.hostAddress?.bytes ?? [0, 0, 0, 0]
+    let prefix = "driver failed programming external connectivity on endpoint"
+    for number in mapping.hostPort...mapping.lastHostPort {
+        do throws(SysError) {
+            return try HostPort(address: address, port: number, stream: mapping.proto == .tcp)
+        } catch {
+            if error.errno == .addressInUse { continue }
+            throw NetworkError("\(prefix): Bind for \(mapping.hostText):\(number) failed: \(error.errno)")
+        }
+    }
+    let number = mapping.lastHostPort
+    throw NetworkError("\(prefix): Bind for \(mapping.hostText):\(number) failed: port is already allocated")
+}
+
+/// 56 random bits: no name comes twice, so a lease's link is gone for good when it is gone.
+private func newLinkName() -> String {
+    let number = UInt64.random(in: 0..<131_621_703_842_267_136)  // 36 to the power of 11
+    let digits = String(number, radix: 36)
+    return "av" + String(repeating: "0", count: 11 - digits.count) + digits
 }

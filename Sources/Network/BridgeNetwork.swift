@@ -27,7 +27,8 @@ public struct BridgeNetwork: Equatable, Sendable {
     public var json: JSON {
         .fields([
             "name": .string(name), "link": .string(link), "table": .string(table),
-            "subnet": .string("\(subnet)"), "gateway": .string("\(gateway)"), "leases": .string(leases.string),
+            "subnet": .string("\(subnet)"), "gateway": .string("\(gateway)"),
+            "leases": .string(leases.string),
         ])
     }
 

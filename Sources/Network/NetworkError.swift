@@ -9,7 +9,9 @@ public struct NetworkError: Error, Equatable, Sendable, CustomStringConvertible 
 }
 
 /// Runs calls of the kernel; a failure becomes one line that begins with what was attempted.
-func asking<R>(_ what: @autoclosure () -> String, _ body: () throws(SysError) -> R) throws(NetworkError) -> R {
+func asking<R: ~Copyable>(
+    _ what: @autoclosure () -> String, _ body: () throws(SysError) -> R
+) throws(NetworkError) -> R {
     do throws(SysError) {
         return try body()
     } catch {

@@ -134,7 +134,9 @@ extension PortMapping {
         lastHostPort = json["lastHostPort"] == nil ? hostPort : try PortMapping.port(json, "lastHostPort")
         containerPort = try PortMapping.port(json, "containerPort")
         let name = try json.requireString("proto")
-        guard let proto = PortProtocol(rawValue: name) else { throw JSONError("proto \"\(name)\" is not known") }
+        guard let proto = PortProtocol(rawValue: name) else {
+            throw JSONError("proto \"\(name)\" is not known")
+        }
         guard lastHostPort >= hostPort else { throw JSONError("lastHostPort is below hostPort") }
         self.proto = proto
     }

@@ -1,0 +1,167 @@
+import CLinux
+
+/// nf_tables by netlink (linux/netfilter/nf_tables.h): messages for tables, chains, rules, maps and elements.
+/// Family is inet everywhere, so that one table sees IPv4 and IPv6.
+public enum Nftables {
+    /// Where a chain hangs in the way of a packet.
+    public enum Hook: UInt32, Sendable {
+        case prerouting = 0
+        case input, forward, output, postrouting
+    }
+
+    static func message(_ type: UInt16, _ flags: NetlinkFlags, _ subject: String) -> NetlinkMessage {
+        // struct nfgenmsg: family inet, version 0, resource 0; the type's high byte is nf_tables
+        NetlinkMessage(
+            type: 0x0a00 | type, flags: flags.union(.request), fixed: [1, 0, 0, 0], subject: subject)
+    }
+
+    /// A new table; EEXIST when there is one of this name.
+    public static func makeTable(_ name: String) -> NetlinkMessage {
+        var message = message(0, [.create, .exclusive], "make table \(name)")
+        message.add(1, name)
+        message.add(2, big: 0)
+        return message
+    }
+
+    /// Removes a table with all that is in it; ENOENT when there is none.
+    public static func removeTable(_ name: String) -> NetlinkMessage {
+        var message = message(2, [], "remove table \(name)")
+        message.add(1, name)
+        return message
+    }
+
+    /// Asks for a table; ENOENT when there is none.
+    public static func findTable(_ name: String) -> NetlinkMessage {
+        var message = message(1, [], "find table \(name)")
+        message.add(1, name)
+        return message
+    }
+
+    /// A base chain that accepts what no rule decides; `type` is `filter` or `nat`.
+    public static func makeChain(
+        _ name: String, in table: String, type: String, hook: Hook, priority: Int32
+    ) -> NetlinkMessage {
+        var message = message(3, .create, "make chain \(name)")
+        message.add(1, table)
+        message.add(3, name)
+        message.nest(4) { place in
+            place.add(1, big: hook.rawValue)
+            place.add(2, big: UInt32(bitPattern: priority))
+        }
+        message.add(5, big: 1)  // policy accept
+        message.add(7, type)
+        return message
+    }
+
+    /// A rule at the end of a chain.
+    public static func addRule(
+        _ expressions: [NftExpression], to chain: String, in table: String
+    ) -> NetlinkMessage {
+        var message = message(6, [.create, .append], "add rule to \(chain)")
+        message.add(1, table)
+        message.add(2, chain)
+        message.nest(4) { list in
+            for expression in expressions { list.nest(1) { expression.write(to: &$0) } }
+        }
+        return message
+    }
+
+    /// A map. The type numbers only tell the `nft` program how to print it: six bits for each part.
+    public static func makeMap(
+        _ name: String, in table: String, key: (type: UInt32, length: UInt32),
+        value: (type: UInt32, length: UInt32), id: UInt32
+    ) -> NetlinkMessage {
+        var message = message(9, .create, "make map \(name)")
+        message.add(1, table)
+        message.add(2, name)
+        message.add(3, big: 8)  // NFT_SET_MAP
+        message.add(4, big: key.type)
+        message.add(5, big: key.length)
+        message.add(6, big: value.type)
+        message.add(7, big: value.length)
+        message.add(10, big: id)  // names it within this batch
+        return message
+    }
+
+    /// Adds an element; EEXIST when the key has another value. Each part of key and value is padded to 4 bytes.
+    public static func addElement(_ key: [UInt8], _ value: [UInt8], to map: String, in table: String)
+        -> NetlinkMessage
+    {
+        element(12, .create, key, value, map, table, "add element to \(map)")
+    }
+
+    /// Removes an element; ENOENT when there is none with this key.
+    public static func removeElement(_ key: [UInt8], from map: String, in table: String) -> NetlinkMessage {
+        element(14, [], key, nil, map, table, "remove element from \(map)")
+    }
+
+    private static func element(
+        _ type: UInt16, _ flags: NetlinkFlags, _ key: [UInt8], _ value: [UInt8]?, _ map: String,
+        _ table: String, _ subject: String
+    ) -> NetlinkMessage {
+        var message = message(type, flags, subject)
+        message.add(1, table)
+        message.add(2, map)
+        message.nest(3) { list in
+            list.nest(1) { element in
+                element.nest(1) { $0.add(1, key) }
+                if let value { element.nest(2) { $0.add(1, value) } }
+            }
+        }
+        return message
+    }
+}
+
+/// A base chain as the kernel lists it.
+public struct NftChain: Equatable, Sendable {
+    /// NFPROTO_*: 1 inet, 2 ip, 10 ip6, 7 bridge.
+    public let family: UInt8
+    /// The table it is in.
+    public let table: String
+    /// Unique in its table.
+    public let name: String
+    /// Its hook's number in that family.
+    public let hook: UInt32
+    /// Whether what no rule decides is dropped.
+    public let drops: Bool
+}
+
+extension Nftables {
+    /// The base chains of every table in this network namespace.
+    public static func baseChains() throws(SysError) -> [NftChain] {
+        var socket = try NetlinkSocket(.netfilter)
+        var all = NetlinkMessage(
+            type: 0x0a04, flags: [.request, .dump], fixed: [0, 0, 0, 0], subject: "list chains")
+        all.wantAcknowledgement()
+        return try socket.request(all).compactMap(chain)
+    }
+
+    static func chain(_ reply: NetlinkReply) -> NftChain? {
+        guard reply.type == 0x0a03, let family = reply.body.first else { return nil }
+        var (table, name, hook, drops): (String, String, UInt32?, Bool) = ("", "", nil, false)
+        for (type, payload) in reply.attributes(after: 4) {
+            switch type {
+            case 1: table = text(payload)
+            case 3: name = text(payload)
+            case 4:
+                let number = netlinkAttributes(payload).first { $0.type == 1 }
+                hook = number.map { UInt32(bigEndian: number32($0.payload)) }
+            case 5: drops = number32(payload) == 0
+            default: break
+            }
+        }
+        return hook.map { NftChain(family: family, table: table, name: name, hook: $0, drops: drops) }
+    }
+
+    private static func text(_ bytes: ArraySlice<UInt8>) -> String {
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    }
+}
+
+extension NetlinkMessage {
+    /// NFNL_MSG_BATCH_BEGIN or _END around what nf_tables does at once.
+    static func batch(begin: Bool) -> NetlinkMessage {
+        NetlinkMessage(
+            type: begin ? 16 : 17, flags: .request, fixed: [0, 0, 0, 10], subject: "nf_tables batch")
+    }
+}

@@ -1,0 +1,81 @@
+import Linux
+import OCI
+public import SystemPackage
+
+/// Choosing the default network's subnet, once for each engine.
+extension BridgeNetwork {
+    /// The engine's default network as `records/bridge.json` says; chosen and written when there is none.
+    /// `suffix` is nil for the engine with the usual root, else 8 hex digits that tell engines apart.
+    public static func standard(
+        suffix: String?, records: FilePath, leases: FilePath
+    ) throws(NetworkError) -> BridgeNetwork {
+        if let suffix, suffix.utf8.count != 8 || UInt32(suffix, radix: 16) == nil {
+            throw NetworkError("network suffix \"\(suffix)\" is not 8 hex digits")
+        }
+        let directory = try asking("open \(records)") { () throws(SysError) in
+            try FD.directory(records, make: true)
+        }
+        if let network = try recorded(in: directory) { return network.keeping(leases) }
+        let lock = try asking("lock \(records)") { () throws(SysError) in
+            let lock = try directory.open(
+                "bridge.lock", [.readWrite, .create, .noFollow], mode: 0o600, resolve: .beneath)
+            try lock.lock()
+            return lock
+        }
+        if let network = try recorded(in: directory) { return network.keeping(leases) }
+        let network = try choose(suffix: suffix, leases: leases)
+        try asking("record the network") { () throws(SysError) in
+            try directory.replace(file, with: network.json.bytes)
+        }
+        _ = consume lock  // held to here
+        return network
+    }
+
+    private static var file: FilePath { "bridge.json" }
+
+    private static func recorded(in directory: borrowing FD) throws(NetworkError) -> BridgeNetwork? {
+        let raw = try asking("read bridge.json") { () throws(SysError) in
+            try directory.contents(of: file, limit: 65536)
+        }
+        guard let raw else { return nil }
+        do throws(JSONError) {
+            return try BridgeNetwork(JSON(parsing: raw))
+        } catch {
+            throw NetworkError("bridge.json is damaged: \(error); remove it when no container runs")
+        }
+    }
+
+    private static func choose(suffix: String?, leases: FilePath) throws(NetworkError) -> BridgeNetwork {
+        let ranges = try asking("list the host's routes") { () throws(SysError) in try Route.rangesInUse() }
+        let used = ranges.compactMap { IPv4Subnet(IPv4($0.base), prefix: $0.prefix) }
+        guard let subnet = firstFree(subnetCandidates(suffix: suffix), used: used) else {
+            throw NetworkError("every private subnet we could use is routed by this host already")
+        }
+        let name = suffix.map { "apus-\($0)" }
+        return BridgeNetwork(
+            name: "bridge", link: name ?? "apus0", table: name ?? "apus", subnet: subnet, leases: leases)
+    }
+
+    /// The first candidate without an address in common with what is used.
+    static func firstFree(_ candidates: some Sequence<IPv4Subnet>, used: [IPv4Subnet]) -> IPv4Subnet? {
+        candidates.first { candidate in !used.contains { $0.overlaps(candidate) } }
+    }
+
+    /// In the order they are tried: /16 of 172.30, 172.29 ... for the usual engine; for another /20 below
+    /// 10.64.0.0/10, beginning where its suffix says.
+    static func subnetCandidates(suffix: String?) -> [IPv4Subnet] {
+        guard let suffix, let hash = UInt32(suffix, radix: 16) else {
+            let second = [30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 31] as [UInt32]
+            return second.map { IPv4Subnet(base: IPv4(172 << 24 | $0 << 16), length: 16) }
+                + (200...250).map { IPv4Subnet(base: IPv4(10 << 24 | $0 << 16), length: 16) }
+        }
+        return (0..<1024).map { step in
+            IPv4Subnet(base: IPv4(10 << 24 | 64 << 16 | ((hash &+ step) & 1023) << 12), length: 20)
+        }
+    }
+
+    /// A record that was moved with its engine's root still finds its leases.
+    private func keeping(_ leases: FilePath) -> BridgeNetwork {
+        BridgeNetwork(name: name, link: link, table: table, subnet: subnet, leases: leases)
+    }
+}
