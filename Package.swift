@@ -57,10 +57,13 @@ let package = Package(
         .executableTarget(
             name: "linux-probe", path: "Tests/LinuxProbe", cSettings: [.treatAllWarnings(as: .error)]),
         .target(name: "Support", dependencies: ["CLinux"], path: "Tests/Support", swiftSettings: strict),
+        .executableTarget(
+            name: "network-probe", dependencies: ["Network", "CLinux", "Linux", "OCI", system],
+            path: "Tests/NetworkProbe", swiftSettings: strict),
         tests("LinuxTests", ["CLinux", "Linux", "linux-probe", system]),
         tests("OCITests", ["OCI"]),
         tests("ImagesTests", ["Images", "Linux", "OCI", system]),
-        tests("NetworkTests", ["Network", "Linux", "OCI", system]),
+        tests("NetworkTests", ["Network", "Linux", "OCI", "network-probe", system]),
         tests("RuntimeTests", ["Runtime", "Linux", "OCI", system]),
         tests("BuildTests", ["Build", "Images", "Linux", "OCI", system]),
         tests("EngineTests", ["Engine", "Images", "Build", "Runtime", "Linux", "OCI", system]),
