@@ -116,23 +116,44 @@ extension Builder {
         try layered(key, &state, "RUN \(prefix)\(argv.joined(separator: " "))") { layers, upper, work in
             let id = key.digest.short
             say(" ---> Running in \(id)")
+            var script: FilePath?
+            if let body = wholeBody(of: run), body.hasPrefix("#!") {
+                script = try writeScript(body, named: FilePath(".build-\(id)"), in: upper)
+            }
             let step = RunStep(
-                argv: argv, env: env + proxies.map { "\($0)=\(given[$0] ?? "")" }, workingDir: workingDir,
+                argv: script.map { ["/\($0)"] } ?? argv,
+                env: env + proxies.map { "\($0)=\(given[$0] ?? "")" }, workingDir: workingDir,
                 user: config.user, layers: layers, upper: upper, work: work, network: network, config: config,
                 stepName: "build-\(id)")
             try execute(step)
+            if let script { try FD.open(upper, [.readOnly, .directory]).remove(script) }
             try removeMountPoints(upper: upper, layers: layers)
         }
+    }
+
+    /// A heredoc that is all of the command: its body is the script.
+    private func wholeBody(of run: Instruction.Run) -> String? {
+        guard let only = run.heredocs.first, case .shell(let text) = run.command else { return nil }
+        return splitRawWords(text, escape: escape).count == 1 ? only.content : nil
     }
 
     private func argv(of run: Instruction.Run, _ state: StageState) -> [String] {
         guard !run.heredocs.isEmpty, case .shell(let text) = run.command else {
             return state.words(of: run.command)
         }
-        let words = splitRawWords(text, escape: escape)
-        if words.count == 1, let only = run.heredocs.first { return state.shell + [only.content] }
+        // A body that names its interpreter is a program; its text stands for it in the key.
+        if let body = wholeBody(of: run) { return body.hasPrefix("#!") ? [body] : state.shell + [body] }
         let bodies = run.heredocs.map { "\n\($0.content)\($0.name)" }.joined()
         return state.shell + [text + bodies]
+    }
+
+    /// The program of a step, in its root while it runs.
+    private func writeScript(_ text: String, named name: FilePath, in upper: FilePath) throws -> FilePath {
+        let directory = try FD.open(upper, [.readOnly, .directory])
+        let file = try directory.open(name, [.writeOnly, .create, .exclusive], mode: 0o755)
+        try file.changeMode(0o755)
+        try file.writeAll(Array(text.utf8))
+        return name
     }
 
     private func execute(_ step: RunStep) throws {

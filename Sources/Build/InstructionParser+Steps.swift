@@ -43,18 +43,7 @@ extension InstructionParser {
             throw DockerfileError("RUN requires a command, the exec form here has none")
         }
         let heredocs = try jsonWords(flags.rest) == nil ? line.heredocs : []
-        if let first = heredocs.first, heredocs.count == 1, first.content.hasPrefix("#!"),
-            isOnlyHeredoc(flags.rest)
-        {
-            throw DockerfileError("RUN with a heredoc that starts with #! is not supported", isSyntax: false)
-        }
         return Instruction.Run(command: command, network: network, heredocs: heredocs)
-    }
-
-    /// Whether nothing but `<<NAME` is there: then the body itself is the script.
-    private func isOnlyHeredoc(_ text: String) -> Bool {
-        let words = splitRawWords(text, escape: escape)
-        return words.count == 1 && HeredocStart(words[0], escape: escape) != nil
     }
 
     func copy(_ read: InstructionFlags) throws(DockerfileError) -> Instruction.Copy {

@@ -12,10 +12,17 @@ private let isRoot = (try? FD.open("/proc/self", [.path]).status().uid) == 0
 /// Runs no container: `write NAME TEXT`, `mountpoints`, `fail N`, or `env NAME` on the step's upper directory.
 private final class FakeRunner: StepRunner {
     var steps: [RunStep] = []
+    /// What was to be executed, where that is a file of the build's.
+    var scripts: [String] = []
 
     func run(_ step: RunStep, output: @escaping (UnsafeRawBufferPointer) -> Void) throws -> Int32 {
         steps.append(step)
         let upper = try FD.open(step.upper, [.readOnly, .directory])
+        if let first = step.argv.first, first.hasPrefix("/.build-") {
+            let path = FilePath(String(first.dropFirst()))
+            guard try upper.status(of: path)?.permissions == 0o755 else { return 126 }
+            scripts.append(try text(path, in: upper) ?? "")
+        }
         let words = (step.argv.last ?? "").split(separator: " ").map(String.init)
         Array("ran \(words[0])\n".utf8).withUnsafeBytes(output)
         switch words[0] {
@@ -304,6 +311,10 @@ struct BuilderTests {
         let root = try site.root(of: image)
         #expect(try text("d/a", in: root) == "1 \"q\" $x\n" && text("d/b", in: root) == "$v\n")
         #expect(site.runner.steps.first?.argv == ["/bin/sh", "-c", "write s 1\n"])
+        let scripted = try site.build("FROM scratch\nRUN <<E\n#!/bin/perl\nx\nE\nRUN cat <<E >f\nx\nE\n")
+        #expect(site.runner.scripts == ["#!/bin/perl\nx\n"])
+        #expect(site.runner.steps.last?.argv == ["/bin/sh", "-c", "cat <<E >f\nx\nE"])
+        #expect(scripted.config.diffIDs.isEmpty)
     }
 
     @Test func triggersRunInTheChildOnly() throws {
