@@ -80,7 +80,8 @@ struct StatCache {
     }
 
     mutating func remember(_ digest: [UInt8], for status: FileStatus) {
-        let changed = Timestamp(seconds: status.ctime.seconds, nanoseconds: Int32(clamping: status.ctime.nanoseconds))
+        let changed = Timestamp(
+            seconds: status.ctime.seconds, nanoseconds: Int32(clamping: status.ctime.nanoseconds))
         guard changed < youngest, digest.count == 32 else { return }
         added[Key(status)] = digest
     }
