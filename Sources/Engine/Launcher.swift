@@ -47,15 +47,19 @@ struct Launcher: Sendable {
     private static func runtime() throws -> FD {
         let own = try FD.open("/proc/self", .path).readSymlink("exe")
         let beside = own.removingLastComponent().appending("apus-runtime")
-        let path = Process.environment.first { $0.hasPrefix("APUS_RUNTIME=") }.map { FilePath(String($0.dropFirst(13))) }
-            ?? beside
-        do {
-            let tree = try FD.open(path, .path).cloneTree(recursive: false)
-            try tree.setAttributes([.readOnly, .noSetuid], propagation: .private)
-            return tree
+        let chosen = Process.environment.first { $0.hasPrefix("APUS_RUNTIME=") }
+        let path = chosen.map { FilePath(String($0.dropFirst(13))) } ?? beside
+        do throws(SysError) {
+            return try readOnlyCopy(of: path)
         } catch {
             throw EngineError("cannot run \(path): \(error); install apus-runtime beside apus or set APUS_RUNTIME")
         }
+    }
+
+    private static func readOnlyCopy(of path: FilePath) throws(SysError) -> FD {
+        let tree = try FD.open(path, .path).cloneTree(recursive: false)
+        try tree.setAttributes([.readOnly, .noSetuid], propagation: .private)
+        return tree
     }
 }
 
@@ -65,10 +69,8 @@ struct Sweeper: Sendable {
     let paths: EnginePaths
 
     func sweep() {
-        guard let run = try? FD.open(paths.runContainers, [.readOnly, .directory]),  // nothing has run yet
-            let entries = try? run.entries()
-        else { return }
-        for entry in entries where Records.isID(entry.name.string) {
+        guard let run = try? FD.open(paths.runContainers, [.readOnly, .directory]) else { return }  // nothing has run
+        for entry in (try? run.entries()) ?? [] where Records.isID(entry.name.string) {
             _ = try? sweep(entry.name.string, in: run)  // one that cannot be swept now is swept later
         }
     }
@@ -107,11 +109,17 @@ enum RunLock {
     /// Makes the run directory and takes its lock.
     static func make(_ id: String, paths: EnginePaths) throws -> FD {
         let run = try FD.directory(paths.runContainers, make: true)
-        do { try run.makeDirectory(FilePath(id)) } catch where error.errno == .fileExists {}
-        guard let lock = try takeIfFree(id, in: run) else {
-            throw EngineError("container \(id.prefix(12)) is already being started by another command")
+        try makeDirectory(id, in: run)
+        if let lock = try takeIfFree(id, in: run) { return lock }
+        throw EngineError("container \(id.prefix(12)) is already being started by another command")
+    }
+
+    private static func makeDirectory(_ id: String, in run: borrowing FD) throws(SysError) {
+        do {
+            try run.makeDirectory(FilePath(id))
+        } catch {
+            guard error.errno == .fileExists else { throw error }
         }
-        return lock
     }
 
     /// The lock, when nobody holds it and the directory is still there.

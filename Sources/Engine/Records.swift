@@ -68,11 +68,7 @@ public struct Records: Sendable {
 
     /// A container's record. One that is damaged is reported by name and hurts no other.
     public func read(_ id: String) throws -> Record {
-        let directory: FD
-        do {
-            directory = try FD.open(paths.container(id), [.readOnly, .directory])
-        } catch {
-            guard error.errno == .noSuchFileOrDirectory else { throw error }
+        guard let directory = try openIfThere(paths.container(id)) else {
             throw EngineError("No such container: \(id)", exitCode: 1)
         }
         guard let config = try document("config.json", id, directory) else {
