@@ -6,7 +6,7 @@ public import SystemPackage
 /// layers beside it (`layers/<diff id>/tree`). `index.json` is the root of truth; every change is made under a
 /// lock and durable before it is acknowledged, so that any number of processes may share a store.
 public final class ImageStore: Sendable {
-    /// As given to `init`.
+    /// Absolute.
     public let root: FilePath
     let directory: FD
     let blobs: FD
@@ -15,9 +15,10 @@ public final class ImageStore: Sendable {
 
     /// Opens the store at `root`, making it when it is missing, and sweeps what dead processes left behind.
     public init(root: FilePath) throws(ImageError) {
-        self.root = root
+        let here = root.isRelative ? FilePath(platformBytes: Kernel.currentDirectory() ?? []) : "/"
+        self.root = here.pushing(root)
         do {
-            directory = try FD.directory(root, make: true)
+            directory = try FD.directory(here.pushing(root), make: true)
             blobs = try directory.openMaking("blobs/sha256")
             layers = try directory.openMaking("layers")
             stagings = try directory.openMaking("staging")
@@ -50,7 +51,7 @@ public final class ImageStore: Sendable {
             // Without the numbers the text is shorter.
             guard error.kind == .noSpace, let free = try? directory.freeSpace() else { throw error }
             throw error.hinting(
-                "\(free.bytes >> 20) MiB and \(free.inodes) inodes are free in \(root); "
+                "undone; \(free.bytes >> 20) MiB and \(free.inodes) inodes are free in \(root) again; "
                     + "remove images with `apus rmi` or choose another --root")
         }
     }
