@@ -211,8 +211,8 @@ struct FormatTests {
         try withScratch { scratch in
             let store = try ImageStore(root: scratch.appending("store"))
             var tar = RawTar()
-            tar.header(Array("bomb".utf8), size: 256 << 20)
-            tar.data([UInt8](repeating: 0, count: 256 << 20))
+            tar.header(Array("bomb".utf8), size: 128 << 20)
+            tar.data([UInt8](repeating: 0, count: 128 << 20))
             let packed = try run(command, input: tar.closed, in: scratch)
             #expect(throws: ImageError.self) { _ = try store.tree(ofImporting: packed, scratch) }
             #expect(try listing(scratch.appending("store/staging")).isEmpty)

@@ -67,7 +67,10 @@ final class Staging {
     }
 
     /// The file becomes the blob `digest` when this is committed.
-    func keep(blob name: FilePath, _ digest: Digest) { blobs.append((name, digest)) }
+    func keep(blob name: FilePath, _ digest: Digest) {
+        // An archive may name one file several times, or hold it twice.
+        if !blobs.contains(where: { $0.digest == digest }) { blobs.append((name, digest)) }
+    }
 
     /// A document as a blob.
     func add(_ document: [UInt8], mediaType: String) throws(ImageError) -> Descriptor {
