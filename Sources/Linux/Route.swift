@@ -104,6 +104,27 @@ extension Route {
         return index == 0 ? nil : index
     }
 
+    /// Waits until a bridge forwards what comes from this port, as a rule a millisecond after both ends are
+    /// up. A packet sent before is lost, and sent again a second later. After 200 ms it goes on all the same.
+    public static func waitUntilForwarding(
+        _ port: String, using socket: inout NetlinkSocket
+    ) throws(SysError) {
+        let forwarding: UInt8 = 3  // BR_STATE_FORWARDING
+        var ask = link(18, [], "find link \(port)")
+        ask.add(3, port)
+        for _ in 0..<200 {
+            if try socket.request(ask).contains(where: { portState($0) == forwarding }) { return }
+            Kernel.sleep(milliseconds: 1)
+        }
+    }
+
+    /// IFLA_LINKINFO, IFLA_INFO_SLAVE_DATA, IFLA_BRPORT_STATE.
+    private static func portState(_ reply: NetlinkReply) -> UInt8? {
+        let info = reply.attributes(after: 16).first { $0.type == 18 }.map { netlinkAttributes($0.payload) }
+        let port = info?.first { $0.type == 5 }.map { netlinkAttributes($0.payload) }
+        return port?.first { $0.type == 1 }?.payload.first
+    }
+
     /// Every IPv4 range that this network namespace routes or has an address in: base (host order) and prefix.
     /// The default route is none.
     public static func rangesInUse() throws(SysError) -> [(base: UInt32, prefix: UInt8)] {

@@ -10,8 +10,8 @@ public final class Attachment {
     let link: String
     /// With the host ports that were really taken.
     let ports: [PortMapping]
-    /// Held so that nobody else takes them.
-    private var held: [HostPort]
+    /// Held so that nobody else takes them; nil when they are given back.
+    private var held: [HostPort]?
 
     init(
         network: BridgeNetwork, container: String, leased: IPv4, link: String, ports: [PortMapping],
@@ -49,13 +49,20 @@ public final class Attachment {
         }
     }
 
-    /// Takes everything away and frees the ports, then the address.
-    public func release() throws(NetworkError) {
+    /// Takes the published ports back and frees them: the quick part of `release`, which may come first when
+    /// somebody waits for them. Done once: another container may have them afterwards.
+    public func unpublish() throws(NetworkError) {
+        if held == nil { return }
         let keys = ports.compactMap(PortKey.init)
         try asking("unpublish the ports of \(container)") { () throws(SysError) in
             try removeElements(keys, from: network.table)
         }
-        held = []
+        held = nil
+    }
+
+    /// Takes everything away: ports, link (the kernel takes some 30 ms for it), and then the address.
+    public func release() throws(NetworkError) {
+        try unpublish()
         try asking("remove the link of \(container)") { () throws(SysError) in _ = try removeLink(link) }
         try Leases(network).remove(leased)
     }
@@ -69,7 +76,8 @@ extension Attachment {
             throw SysError(call: "if_nametoindex", subject: network.link, errno: .noSuchFileOrDirectory)
         }
         var outside = try NetlinkSocket(.route)
-        try Inside.visit(pidfd) { () throws(SysError) in
+        var index: UInt32 = 0
+        var inside = try Inside.visit(pidfd) { () throws(SysError) in
             let inner = try FD.open("/proc/self/ns/net")
             try Inside.allowUnprivileged()
             try hintingAtFullBridge { () throws(SysError) in
@@ -78,24 +86,24 @@ extension Attachment {
                 ])
             }
             try Inside.refuseIPv6(on: "eth0")
-            try configureInside()
+            index = Route.index(of: "eth0") ?? 0
+            return try NetlinkSocket(.route)
         }
         try publish()
+        // The container's end comes second: it works at once then, and only the bridge's port takes a moment.
         try outside.transact([Route.raisePort(link)])
+        try inside.transact(planInside(index))
+        try Route.waitUntilForwarding(link, using: &outside)
     }
 
-    private func configureInside() throws(SysError) {
-        guard let index = Route.index(of: "eth0") else {
-            throw SysError(call: "if_nametoindex", subject: "eth0", errno: .noSuchFileOrDirectory)
-        }
+    private func planInside(_ index: UInt32) -> [NetlinkMessage] {
         let (prefix, broadcast) = (network.subnet.prefix, network.subnet.broadcast.bytes)
-        var inside = try NetlinkSocket(.route)
-        try inside.transact([
+        return [
             Route.raise("lo"),
             Route.addAddress(leased.bytes, prefix: prefix, broadcast: broadcast, index: index),
             Route.raise("eth0"),
             Route.addDefault(gateway: network.gateway.bytes),
-        ])
+        ]
     }
 
     func holdPorts() throws(NetworkError) { held = try hold(ports).held }

@@ -4,15 +4,20 @@ import SystemPackage
 /// A visit to a container's network namespace; the process has one thread, so all of it goes.
 enum Inside {
     /// Runs `body` there and comes back, also after an error. When coming back fails the process must end.
-    static func visit(
-        _ pidfd: borrowing Pidfd, _ body: () throws(SysError) -> Void
-    ) throws(SysError) {
+    static func visit<R: ~Copyable>(
+        _ pidfd: borrowing Pidfd, _ body: () throws(SysError) -> R
+    ) throws(SysError) -> R {
         let home = try FD.open("/proc/self/ns/net")
         try Process.enter(.network, of: pidfd.fd)
-        var failure: SysError?
-        do throws(SysError) { try body() } catch { failure = error }
+        let result: R
+        do throws(SysError) {
+            result = try body()
+        } catch {
+            try Process.enter(.network, of: home)
+            throw error
+        }
         try Process.enter(.network, of: home)
-        if let failure { throw failure }
+        return result
     }
 
     /// What every container gets, as docker gives it: ping and low ports without privilege.

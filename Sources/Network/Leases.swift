@@ -39,7 +39,7 @@ struct Leases: ~Copyable {
         in network: BridgeNetwork, container: String, link: String, ports: [PortMapping]
     ) throws(NetworkError) -> Lease {
         let cursor = FilePath("next-\(network.link)")
-        return try asking("lease an address of \(network.subnet)") { () throws(SysError) in
+        return try asking("connect to network \(network.name)") { () throws(SysError) in
             let text = try directory.contents(of: cursor, limit: 64)
             let last = text.flatMap { IPv4(String(decoding: $0, as: UTF8.self)) }
             for address in network.candidates(after: last) {
