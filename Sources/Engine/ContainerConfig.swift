@@ -94,9 +94,11 @@ extension ContainerConfig {
 
     /// The environment of the container's first process without HOME, which the runtime adds from passwd:
     /// docker's defaults, then the configured ones, which replace a default in its place.
+    static let standardPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
     public var environment: [String] {
         var result = [
-            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            ContainerConfig.standardPath,
             "HOSTNAME=\(effectiveHostname)",
         ]
         if terminal { result.append("TERM=xterm") }

@@ -1,4 +1,5 @@
 import Linux
+import OCI
 import SystemPackage
 
 /// The texts of /etc/hosts, /etc/hostname and /etc/resolv.conf of a container. Pure.
@@ -14,6 +15,32 @@ enum ContainerFiles {
             if parts.count == 2 { lines.append("\(parts[1])\t\(parts[0])") }
         }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// Writes the three files into a container's directory.
+    static func write(
+        to directory: borrowing FD, hostname: String, _ options: HostOptions
+    ) throws {
+        let host = (try? FD.open("/etc/resolv.conf").readAll(limit: 1 << 20)) ?? []  // a host without one
+        let texts = [
+            ("hosts", hosts(extra: options.extraHosts)), ("hostname", hostname + "\n"),
+            ("resolv.conf", resolvConf(host: String(decoding: host, as: UTF8.self), options)),
+        ]
+        for (name, text) in texts {
+            let file = try directory.open(
+                FilePath(name), [.writeOnly, .create, .truncate], mode: 0o600, resolve: [.beneath])
+            try file.writeAll(Array(text.utf8))
+            try Kernel.changeMode(file, 0o644)
+        }
+    }
+
+    /// Binds them over the image's own.
+    static func mounts(of directory: FilePath, isReadOnly: Bool, except taken: Set<String> = []) -> [RuntimeSpec.Mount] {
+        ["hosts", "hostname", "resolv.conf"].filter { !taken.contains("/etc/\($0)") }.map {
+            RuntimeSpec.Mount(
+                destination: "/etc/\($0)", type: "bind", source: directory.appending($0).string,
+                options: ["bind", "rprivate", "nosuid", "nodev", isReadOnly ? "ro" : "rw"])
+        }
     }
 
     /// The names on the container's own line: `web`, or `web.example.org web`.

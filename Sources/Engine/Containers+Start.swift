@@ -7,7 +7,7 @@ import SystemPackage
 extension Containers {
     /// Starts a container that was just made, with the lock that came with it.
     public func start(_ created: consuming Created, hello: Hello) throws -> FD {
-        try launcher.start(created.id, lock: created.lock, hello: hello.message)
+        try launcher.start(paths.container(created.id), lock: created.lock, hello: hello.message)
     }
 
     /// Starts a container that is there; nil when it runs already.
@@ -15,7 +15,7 @@ extension Containers {
         Sweeper(paths: paths).sweep(id)
         guard try !records.read(id).state.isRunning else { return nil }
         let lock = try RunLock.make(id, paths: paths)
-        return try launcher.start(id, lock: lock, hello: hello.message)
+        return try launcher.start(paths.container(id), lock: lock, hello: hello.message)
     }
 
     /// Connects to the monitor of a running container.

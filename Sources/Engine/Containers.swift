@@ -76,15 +76,9 @@ public struct Containers: Sendable {
     ) throws {
         try directory.makeDirectory("upper", mode: 0o755)
         try directory.makeDirectory("work", mode: 0o700)
-        let hosts = ContainerFiles.hosts(extra: try extraHosts(config.host))
-        let hostFile = (try? FD.open("/etc/resolv.conf").readAll(limit: 1 << 20)) ?? []  // a host without one
-        let resolv = ContainerFiles.resolvConf(host: String(decoding: hostFile, as: UTF8.self), config.host)
-        for (name, text) in [
-            ("hosts", hosts), ("resolv.conf", resolv), ("hostname", config.effectiveHostname + "\n"),
-        ] {
-            let file = try directory.open(FilePath(name), [.writeOnly, .create], mode: 0o644, resolve: [.beneath])
-            try file.writeAll(Array(text.utf8))
-        }
+        var options = config.host
+        options.extraHosts = try extraHosts(options)
+        try ContainerFiles.write(to: directory, hostname: config.effectiveHostname, options)
         try directory.replace("request.json", with: request.json.bytes, durable: !config.host.removesItself)
     }
 
@@ -102,7 +96,8 @@ public struct Containers: Sendable {
         let facts = HostFacts(
             capabilities: try ProcessCapabilities.current(last: CapabilitySet.lastOfKernel).permitted,
             devices: config.host.isPrivileged ? HostDevices.all() : [])
-        let own = ownMounts(config, directory)
+        let own = ContainerFiles.mounts(
+            of: directory, isReadOnly: config.host.hasReadOnlyRoot, except: Set(config.host.mounts.map(\.target)))
         let removesItself = config.host.removesItself
         var spec = makeSpec(config, mounts: own + mounts, host: facts)
         if config.terminal, let size = Terminal.windowSize(0) {
@@ -125,21 +120,10 @@ public struct Containers: Sendable {
         request.closesStdinWithClient = config.stdinOnce
         if removesItself {
             request.removal = RemovalRequest(
-                containers: paths.containers, names: paths.names, name: config.name,
+                containers: paths.containers, nameLink: paths.names.appending(config.name),
                 volumes: Volumes(paths).anonymous(of: config))
         }
         return request
-    }
-
-    /// /etc/hosts, /etc/hostname and /etc/resolv.conf are files of the container's directory.
-    private func ownMounts(_ config: ContainerConfig, _ directory: FilePath) -> [RuntimeSpec.Mount] {
-        let access = config.host.hasReadOnlyRoot ? "ro" : "rw"
-        let taken = Set(config.host.mounts.map(\.target))
-        return ["hosts", "hostname", "resolv.conf"].filter { !taken.contains("/etc/\($0)") }.map {
-            RuntimeSpec.Mount(
-                destination: "/etc/\($0)", type: "bind", source: directory.appending($0).string,
-                options: ["bind", "rprivate", "nosuid", "nodev", access])
-        }
     }
 
     private func seccomp(_ options: HostOptions) throws -> SeccompChoice {

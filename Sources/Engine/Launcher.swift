@@ -8,12 +8,12 @@ import SystemPackage
 struct Launcher: Sendable {
     let paths: EnginePaths
 
-    /// Starts a container's monitor. `lock` is its run directory's, held by us and from then on by the monitor:
+    /// Starts the monitor of a container by its directory. `lock` is its run directory's, held by us and from then on by the monitor:
     /// it is never free in between. Answers the engine's end of the monitor's first client.
-    func start(_ id: String, lock: borrowing FD, hello: ClientMessage) throws -> FD {
+    func start(_ directory: FilePath, lock: borrowing FD, hello: ClientMessage) throws -> FD {
         let pair = try MessagePair()
         _ = try pair.ours.sendMessage(hello.bytes)
-        let directory = try FD.open(paths.container(id), [.readOnly, .directory])
+        let directory = try FD.open(directory, [.readOnly, .directory])
         try spawn("start", [directory.raw, lock.raw, pair.theirs.raw])
         return pair.keepOurs()
     }

@@ -27,6 +27,15 @@ struct NetworkChoice {
         }
     }
 
+    /// A build step's network, by docker's words.
+    func request(_ network: String) throws -> NetworkRequest {
+        switch network {
+        case "none": .none
+        case "host": .host
+        default: .bridge(try bridge(), ports: [])
+        }
+    }
+
     /// What was published by number, and with `-P` every exposed port on a free one.
     private func ports(_ config: ContainerConfig) throws -> [PortMapping] {
         var ports: [PortMapping] = []

@@ -12,12 +12,24 @@ public struct HostFacts: Equatable, Sendable {
 /// Makes the OCI document of a container. Pure. The defaults are those of docs/security.md: podman's
 /// capabilities, the union of docker's and podman's masked and read-only paths, no core files, 4096 processes.
 public func makeSpec(_ config: ContainerConfig, mounts: [RuntimeSpec.Mount], host: HostFacts) -> RuntimeSpec {
-    let options = config.host
-    var spec = RuntimeSpec()
-    spec.root.readonly = options.hasReadOnlyRoot
+    var spec = makeSpec(config.host, mounts: mounts, host: host)
     spec.hostname = config.effectiveHostname
     spec.domainname = config.domainname
-    spec.process = makeProcess(config, host)
+    spec.process.terminal = config.terminal
+    spec.process.args = config.command
+    spec.process.env = config.environment
+    if !config.process.workingDir.isEmpty { spec.process.cwd = config.process.workingDir }
+    return spec
+}
+
+/// The part that the host's options decide, whatever runs in it.
+func makeSpec(_ options: HostOptions, mounts: [RuntimeSpec.Mount], host: HostFacts) -> RuntimeSpec {
+    var spec = RuntimeSpec()
+    spec.root.readonly = options.hasReadOnlyRoot
+    spec.process.noNewPrivileges = options.noNewPrivileges
+    spec.process.capabilities = makeCapabilities(options, host)
+    spec.process.rlimits = makeRlimits(options.ulimits)
+    spec.process.oomScoreAdj = options.oomScoreAdjustment.map { Int32(clamping: $0) }
     spec.mounts = standardMounts(options) + mounts
     let kinds: [RuntimeSpec.NamespaceKind] = [.mount, .pid, .uts, .ipc, .cgroup]
     let all = options.network == .host ? kinds : kinds + [.network]
@@ -29,19 +41,6 @@ public func makeSpec(_ config: ContainerConfig, mounts: [RuntimeSpec.Mount], hos
     }
     spec.linux.resources = makeResources(options.limits)
     return spec
-}
-
-private func makeProcess(_ config: ContainerConfig, _ host: HostFacts) -> RuntimeSpec.Process {
-    var process = RuntimeSpec.Process()
-    process.terminal = config.terminal
-    process.args = config.command
-    process.env = config.environment
-    process.cwd = config.process.workingDir.isEmpty ? "/" : config.process.workingDir
-    process.noNewPrivileges = config.host.noNewPrivileges
-    process.capabilities = makeCapabilities(config.host, host)
-    process.rlimits = makeRlimits(config.host.ulimits)
-    process.oomScoreAdj = config.host.oomScoreAdjustment.map { Int32(clamping: $0) }
-    return process
 }
 
 /// The default set plus what was added less what was dropped. A default that this engine does not have itself is

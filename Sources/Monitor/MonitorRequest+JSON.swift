@@ -15,7 +15,7 @@ extension MonitorRequest {
             "log": log.map { .fields(["maxSize": .int(Int64($0.maxSize)), "maxFiles": .int(Int64($0.maxFiles))]) },
             "directory": .string(directory.string), "runDirectory": .string(runDirectory.string),
             "opensStdin": .bool(opensStdin), "closesStdinWithClient": .bool(closesStdinWithClient),
-            "removal": removal?.json,
+            "endsWithClient": .bool(endsWithClient), "removal": removal?.json,
         ])
     }
 
@@ -37,6 +37,7 @@ extension MonitorRequest {
         defaultLimits = Set(try json.stringsOrEmpty("defaultLimits"))
         opensStdin = try json.optionalBool("opensStdin") ?? false
         closesStdinWithClient = try json.optionalBool("closesStdinWithClient") ?? false
+        endsWithClient = try json.optionalBool("endsWithClient") ?? false
         if let limits = json["log"] {
             log = LogLimits(
                 maxSize: Int(try limits.requireInt("maxSize")), maxFiles: Int(try limits.requireInt("maxFiles")))
@@ -113,7 +114,7 @@ extension NetworkRequest {
 extension RemovalRequest {
     var json: JSON {
         .fields([
-            "containers": .string(containers.string), "names": .string(names.string), "name": .string(name),
+            "containers": .string(containers.string), "nameLink": nameLink.map { .string($0.string) },
             "volumes": .nonEmpty(volumes.map(\.string)),
         ])
     }
@@ -121,7 +122,7 @@ extension RemovalRequest {
     init(_ json: JSON) throws(JSONError) {
         self.init(
             containers: FilePath(try json.requireString("containers")),
-            names: FilePath(try json.requireString("names")), name: try json.requireString("name"),
+            nameLink: try json.optionalString("nameLink").map { FilePath($0) },
             volumes: try json.stringsOrEmpty("volumes").map { FilePath($0) })
     }
 }

@@ -29,16 +29,15 @@ public struct LogLimits: Equatable, Sendable {
 
 /// What happens to the names and directories of a container when it ends.
 public struct RemovalRequest: Equatable, Sendable {
-    /// Directory that holds the container's, and its name there.
+    /// The directory that holds the container's, which is named by its id.
     public var containers: FilePath
-    /// The directory of names, and the container's name there.
-    public var names: FilePath
-    public var name: String
+    /// The link that makes its name taken.
+    public var nameLink: FilePath?
     /// Anonymous volumes, which go with it.
     public var volumes: [FilePath]
 
-    public init(containers: FilePath, names: FilePath, name: String, volumes: [FilePath]) {
-        (self.containers, self.names, self.name, self.volumes) = (containers, names, name, volumes)
+    public init(containers: FilePath, nameLink: FilePath?, volumes: [FilePath]) {
+        (self.containers, self.nameLink, self.volumes) = (containers, nameLink, volumes)
     }
 }
 
@@ -70,11 +69,9 @@ public struct MonitorRequest: Equatable, Sendable {
     public var opensStdin = false
     /// stdin ends with the client that has it.
     public var closesStdinWithClient = false
-    public var initialSize: WindowSizeRequest?
+    /// A build step: nobody wants its result once the build is gone.
+    public var endsWithClient = false
     public var removal: RemovalRequest?
-
-    /// Rows and columns for a terminal before anybody is attached.
-    public typealias WindowSizeRequest = RuntimeSpec.ConsoleSize
 
     public init(
         id: String, spec: RuntimeSpec, root: RootSource, user: String, additionalGroups: [String] = [],

@@ -134,8 +134,9 @@ extension RemovalRequest {
     /// Removes a container's name, directory and anonymous volumes. The directory is renamed first, so that nobody
     /// sees half a container.
     public func apply(id: String) throws(SysError) {
-        let names = try FD.open(names, [.readOnly, .directory])
-        try names.remove(FilePath(name))
+        if let nameLink, let name = nameLink.lastComponent {
+            try FD.open(nameLink.removingLastComponent(), [.readOnly, .directory]).remove(FilePath(name.string))
+        }
         let containers = try FD.open(containers, [.readOnly, .directory])
         let hidden = FilePath(".removing-\(id)")
         do {

@@ -72,7 +72,7 @@ final class RunMonitor {
         }
         return Session(
             pidfd: pidfd, io: io, listener: listener, log: log, clients: clients,
-            closesStdinWithClient: request.closesStdinWithClient)
+            closesStdinWithClient: request.closesStdinWithClient, endsWithClient: request.endsWithClient)
     }
 
     /// A terminal, or FIFOs that a later monitor can open again.

@@ -10,6 +10,7 @@ final class Session {
     private let listener: FD?
     private var log: LogWriter?
     private let closesStdinWithClient: Bool
+    private let endsWithClient: Bool
     private var clients: [Client]
     private var chunk = [UInt8](repeating: 0, count: MonitorMessage.limit - 1)
     private var chunkCount = 0
@@ -22,8 +23,9 @@ final class Session {
 
     init(
         pidfd: consuming Pidfd, io: consuming ProcessIO, listener: consuming FD?, log: consuming LogWriter?,
-        clients: [Client], closesStdinWithClient: Bool
+        clients: [Client], closesStdinWithClient: Bool, endsWithClient: Bool = false
     ) {
+        self.endsWithClient = endsWithClient
         self.pidfd = pidfd
         self.io = io
         self.listener = listener
@@ -165,6 +167,7 @@ final class Session {
     private func leave(_ client: Client) {
         client.isGone = true
         if client.streams?.contains(.stdin) == true, closesStdinWithClient { endInput() }
+        if endsWithClient { _ = try? pidfd.send(signal: Signal.kill) }  // it may have ended by itself
     }
 
     private func handle(_ message: ClientMessage, from client: Client) {

@@ -1,0 +1,92 @@
+public import Build
+import Linux
+import Monitor
+import OCI
+import Runtime
+import SystemPackage
+
+/// Runs a build's RUN steps as containers of their own, from the same functions as any other. A step ends with the
+/// build that asked for it.
+public struct BuildSteps: StepRunner {
+    private let paths: EnginePaths
+
+    public init(paths: EnginePaths) { self.paths = paths }
+
+    public func run(
+        _ step: RunStep, output: @escaping (UnsafeRawBufferPointer) -> Void
+    ) throws -> Int32 {
+        let id = ContainerName.newID()
+        let lock = try RunLock.make(id, paths: paths)
+        let steps = paths.root.appending("build/steps")
+        let directory = steps.appending(id)
+        do {
+            let files = try FD.directory(directory, make: true)
+            let request = try makeRequest(step, id, directory)
+            try ContainerFiles.write(to: files, hostname: Self.hostname, HostOptions(network: step.network))
+            try files.replace("request.json", with: request.json.bytes, durable: false)
+            let hello = ClientMessage.hello([.stdout, .stderr], detachKeys: [])
+            let socket = try Launcher(paths: paths).start(directory, lock: lock, hello: hello)
+            return try follow(socket, output)
+        } catch {
+            Containers(paths: paths).release(id)
+            _ = try? FD.open(steps, [.readOnly, .directory]).removeTree(FilePath(id))  // the first error counts
+            throw error
+        }
+    }
+
+    /// The same for every build, so that what a step writes does not depend on it.
+    private static let hostname = "build"
+
+    private func makeRequest(_ step: RunStep, _ id: String, _ directory: FilePath) throws -> MonitorRequest {
+        var options = HostOptions(network: step.network)
+        options.removesItself = true
+        let facts = HostFacts(
+            capabilities: try ProcessCapabilities.current(last: CapabilitySet.lastOfKernel).permitted, devices: [])
+        let own = ContainerFiles.mounts(of: directory, isReadOnly: false)
+        var spec = makeSpec(options, mounts: own, host: facts)
+        spec.hostname = Self.hostname
+        spec.process.args = step.argv
+        spec.process.env = step.env
+        if !step.env.contains(where: { $0.hasPrefix("PATH=") }) { spec.process.env.append(ContainerConfig.standardPath) }
+        spec.process.cwd = step.workingDir
+        var request = MonitorRequest(
+            id: id, spec: spec,
+            root: .overlay(lower: step.layers, upper: step.upper, work: step.work, volatile: true),
+            user: step.user, seccomp: .standard, seccompCache: paths.seccompCache,
+            cgroup: paths.cgroupParent.appending(id), network: try NetworkChoice(paths).request(step.network),
+            hosts: directory.appending("hosts"), hostsNames: Self.hostname, directory: directory,
+            runDirectory: paths.runContainer(id))
+        request.defaultLimits = ["pids"]
+        request.endsWithClient = true
+        request.removal = RemovalRequest(
+            containers: directory.removingLastComponent(), nameLink: nil, volumes: [])
+        return request
+    }
+
+    /// Hands the step's output on until it has ended.
+    private func follow(
+        _ socket: borrowing FD, _ output: (UnsafeRawBufferPointer) -> Void
+    ) throws -> Int32 {
+        while true {
+            let message = try socket.receiveMessage(limit: MonitorMessage.limit)
+            switch MonitorMessage(message.bytes[...]) {
+            case .stdout(let bytes), .stderr(let bytes): bytes.withUnsafeBytes(output)
+            case .exited(let code): return code
+            case .failed(let code, let text): throw EngineError(text, exitCode: code)
+            case .started: continue
+            case .detached, nil: throw EngineError("the step's monitor ended without a word; run the build again")
+            }
+        }
+    }
+}
+
+extension HostOptions {
+    fileprivate init(network: String) {
+        self.init()
+        switch network {
+        case "none": self.network = .none
+        case "host": self.network = .host
+        default: self.network = .bridge
+        }
+    }
+}
