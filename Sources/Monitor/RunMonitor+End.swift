@@ -9,7 +9,11 @@ extension RunMonitor {
     /// Takes over a container whose monitor has died, or finds that it has ended and cleans up after both.
     func adopt() throws(RuntimeError) {
         if let record = try readState() { state = record }
-        guard state.status == "running", let pidfd = openRunning() else { return end(nil, session: nil) }
+        guard state.status == "running", let pidfd = openRunning() else {
+            // What cannot be taken over is swept by lease: the network of the dead is not the container's any more.
+            if let network = state.network { attachment = try? Attachment.adopt(network) }
+            return end(nil, session: nil)
+        }
         let session: Session
         do throws(SysError) {
             let io = ProcessIO(
