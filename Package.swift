@@ -13,7 +13,6 @@ let staticBinary: [LinkerSetting] = [
     .unsafeFlags(["-static-executable"], .when(configuration: .release))
 ]
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
-let parser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
@@ -30,7 +29,6 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
     ],
     targets: [
         .target(
@@ -51,7 +49,7 @@ let package = Package(
             name: "apus-runtime", dependencies: ["Monitor", "Runtime", "Linux", "OCI", system],
             swiftSettings: strict, linkerSettings: staticBinary),
         .executableTarget(
-            name: "apus", dependencies: ["Engine", "Linux", "OCI", system, parser],
+            name: "apus", dependencies: ["Engine", "Linux", "OCI", system],
             swiftSettings: strict, linkerSettings: staticBinary),
         // Run by tests: clones and loads filters, which the test process with its threads must not.
         .executableTarget(
@@ -67,6 +65,7 @@ let package = Package(
         tests("RuntimeTests", ["Runtime", "Linux", "OCI", system]),
         tests("BuildTests", ["Build", "Images", "Linux", "OCI", system]),
         tests("EngineTests", ["Engine", "Images", "Build", "Runtime", "Linux", "OCI", system]),
+        tests("ApusTests", ["apus", "Engine", "Linux", "OCI", system]),
         tests("SystemTests", ["Support"]),
     ]
 )

@@ -25,13 +25,14 @@ public struct Limits: Equatable, Sendable {
     public init() {}
 
     /// Refuses what docker refuses; `processors` are those of the host.
-    public func validate(processors: Int) throws(UsageError) {
+    public func validate(processors: @autoclosure () -> Int) throws(UsageError) {
         try validateMemory()
         if let nanoCPUs {
             guard cpuPeriod == nil, cpuQuota == nil else {
                 let other = cpuPeriod == nil ? "Quota" : "Period"
                 throw UsageError("Conflicting options: Nano CPUs and CPU \(other) cannot both be set.")
             }
+            let processors = processors()
             guard nanoCPUs >= 10_000_000, nanoCPUs <= Int64(processors) * 1_000_000_000 else {
                 throw UsageError(
                     "range of CPUs is from 0.01 to \(processors).00, as there are only \(processors) CPUs available"

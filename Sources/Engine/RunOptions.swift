@@ -76,7 +76,7 @@ public struct RunOptions: Equatable, Sendable {
 
 extension RunOptions {
     /// What no single flag shows to be wrong, and what depends on the machine; docker's texts.
-    public func validate(processors: Int) throws(UsageError) {
+    public func validate(processors: @autoclosure () -> Int) throws(UsageError) {
         if let name, !ContainerName.isValid(name) { throw ContainerName.refusal(name) }
         if let workingDirectory, !workingDirectory.hasPrefix("/") {
             throw UsageError(
@@ -91,7 +91,7 @@ extension RunOptions {
                 throw UsageError("conflicting options: port publishing and the container type network mode")
             }
         }
-        try host.limits.validate(processors: processors)
+        try host.limits.validate(processors: processors())
         var targets = Set<String>()
         for mount in host.mounts where !targets.insert(mount.target).inserted {
             throw UsageError("Duplicate mount point: \(mount.target)")

@@ -1,1 +1,3 @@
-print("apus")
+import Linux
+
+Process.exitNow(Program.run(Array(CommandLine.arguments.dropFirst()), environment: Process.environment))

@@ -1,0 +1,145 @@
+import Images
+public import Linux
+public import OCI
+import Monitor
+import Runtime
+import SystemPackage
+
+/// The images of an engine as its commands see them: found by what the user typed, listed, and removed only when
+/// no container needs them.
+public struct ImageCatalog: Sendable {
+    let store: ImageStore
+    let paths: EnginePaths
+
+    /// Opens the store of an engine, making it when it is missing.
+    public init(paths: EnginePaths) throws {
+        store = try ImageStore(root: paths.root)
+        self.paths = paths
+    }
+
+    /// What `images` lists: one entry a name, newest first; images without a name once. `repository` limits them
+    /// to a repository or a name; `filters` are `reference=`, `dangling=`, `label=`, `before=` and `since=`.
+    public func list(repository: String? = nil, filters: ImageFilters = ImageFilters()) throws
+        -> [ImageSummary]
+    {
+        let bounds = try filters.bounds { try store.image(named: $0).created }
+        return try store.images().filter { filters.holds(for: $0, bounds) }.flatMap {
+            image -> [ImageSummary] in
+            let names = image.names.map(Optional.some) + (image.names.isEmpty ? [nil] : [])
+            return names.filter { filters.holds(for: $0, repository) }.map { name in
+                ImageSummary(
+                    id: image.id, reference: name, digest: image.digest,
+                    created: image.created == .zero ? nil : image.created, size: image.size)
+            }
+        }
+    }
+
+    /// The document of `inspect`.
+    public func inspect(_ name: String) throws -> JSON {
+        let image = try store.image(named: name)
+        let layers = try store.layerDirectories(of: image)
+        return InspectView.image(
+            id: image.id, config: image.config, tags: image.names.map(\.description), size: image.size,
+            layers: layers.map(\.string))
+    }
+
+    /// Gives an image one more name.
+    public func tag(_ name: String, as target: String) throws {
+        let reference: Reference
+        do { reference = try Reference(target) } catch {
+            throw EngineError(
+                "Error parsing reference: \"\(target)\" is not a valid repository/tag: \(error)", exitCode: 1)
+        }
+        guard reference.digest == nil else {
+            throw EngineError("refusing to create a tag with a digest reference", exitCode: 1)
+        }
+        try store.tag(try store.image(named: name), as: reference)
+    }
+
+    /// docker's lines of what was untagged and deleted.
+    public func remove(_ name: String, force: Bool, keepsParents: Bool) throws -> [String] {
+        try store.remove(name, force: force, noPrune: keepsParents, inUse: try uses()).map(\.description)
+    }
+
+    /// Makes an image of a root file system's tar; the answer is its id.
+    public func importRoot(_ tar: borrowing FD, as name: String?, message: String?) throws -> Digest {
+        let reference = try name.map { try Reference($0) }
+        return try store.importRoot(tar, as: reference, process: ImageConfig.Process(), comment: message).id
+    }
+
+    /// Reads an archive; `report` hears a line for each image.
+    public func load(_ archive: borrowing FD, report: (String) -> Void) throws {
+        try store.load(archive) { report($0.description) }
+    }
+
+    /// Writes images with the names by which they were asked for; one asked for by its id has none.
+    public func save(_ names: [String], to archive: borrowing FD) throws {
+        var images: [(Image, [Reference])] = []
+        for name in names {
+            let image = try store.image(named: name)
+            // What is no reference is an id.
+            let reference = (try? Reference(name)).flatMap { image.names.contains($0) ? $0 : nil }
+            images.append((image, reference.map { [$0] } ?? []))
+        }
+        try store.save(images, to: archive)
+    }
+
+    /// What the containers need, damaged records included as far as their layers can be read.
+    private func uses() throws -> [ContainerUse] {
+        let containers = Containers(paths: paths)
+        return try containers.records.readAll().records.map { record in
+            let layers = (try? containers.layers(of: record.config.id)) ?? []  // no request, no layers in use
+            return ContainerUse(
+                id: record.config.id, image: record.config.image, layers: layers,
+                isRunning: record.state.isRunning)
+        }
+    }
+}
+
+extension Containers {
+    /// Makes a container of the image that was typed.
+    public func create(_ options: RunOptions) throws -> Created {
+        let store = try ImageStore(root: paths.root)
+        if options.pull == .always {
+            throw EngineError("--pull always is not supported yet: there is no registry client")
+        }
+        let image = try localImage(options.image, store)
+        if let wanted = options.platform {
+            let has = image.config.platform
+            guard has.os == wanted.os, has.architecture == wanted.architecture else {
+                throw EngineError(
+                    "image with reference \(options.image) was found but its platform (\(has)) does not match the "
+                        + "specified platform (\(wanted))")
+            }
+        }
+        return try create(options, image: image, store: store)
+    }
+
+    private func localImage(_ name: String, _ store: ImageStore) throws -> Image {
+        do {
+            return try store.image(named: name)
+        } catch {
+            guard error.kind == .notFound else { throw error }
+            throw EngineError(
+                "Unable to find image '\(name)' locally, and pulling is not supported yet: see apus import, "
+                    + "apus load and apus build")
+        }
+    }
+
+    /// The directories of a container's root, the writable one first; empty when its record is damaged.
+    public func layerDirectories(of id: String) -> [String] {
+        // What cannot be read is left out of a listing.
+        guard let root = try? request(of: id).root, case .overlay(let lower, let upper, _, _) = root else {
+            return []
+        }
+        return [upper.string] + lower.map(\.string)
+    }
+
+    /// The diff ids of the layers below a container, by the directories that its request names.
+    func layers(of id: String) throws -> [Digest] {
+        guard case .overlay(let lower, _, _, _) = try request(of: id).root else { return [] }
+        return lower.compactMap { tree in
+            tree.components.reversed().lazy.compactMap { Digest(hex: $0.string) ?? Digest($0.string) }.first
+        }
+    }
+}

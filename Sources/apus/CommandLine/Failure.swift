@@ -1,0 +1,40 @@
+import Engine
+
+/// A flag or its value that is wrong: answered with the command's usage and code 125.
+struct FlagError: Error, Equatable, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
+
+/// What ends a command: a text for stderr and an exit code.
+struct CommandFailure: Error, Equatable, CustomStringConvertible {
+    let description: String
+    let code: Int32
+    /// Whether `apus: ` stands before it; docker leaves it out of some of its texts.
+    let isNamed: Bool
+
+    init(_ description: String, code: Int32 = 1) {
+        (self.description, self.code, isNamed) = (description, code, true)
+    }
+
+    private init(bare description: String) { (self.description, code, isNamed) = (description, 1, false) }
+
+    /// A text without the program's name, code 1.
+    static func bare(_ description: String) -> CommandFailure { CommandFailure(bare: description) }
+}
+
+/// Commands that take several names go on past an error and end with 1.
+enum EachName {
+    static func run(_ names: [String], failureCode: Int32 = 1, _ body: (String) throws -> Void) throws
+        -> Int32
+    {
+        var code: Int32 = 0
+        for name in names {
+            do { try body(name) } catch {
+                Standard.error("apus: \(error)")
+                code = failureCode
+            }
+        }
+        return code
+    }
+}

@@ -1,0 +1,68 @@
+import Engine
+import Linux
+
+/// `stop`, `kill`, `wait` and `rm`.
+enum EndCommands {
+    static let stop = Command(
+        "stop", group: "container", "CONTAINER [CONTAINER...]", "Stop one or more running containers",
+        words: Command.atLeast(1),
+        flags: [
+            .value("timeout", "t", "int", "Seconds to wait before killing the container (-1: for ever)"),
+            .value("time", nil, "int", "The same as --timeout"),
+        ] + Flag.later("signal")
+    ) { arguments, session in
+        let timeout =
+            try arguments.parsed("timeout", Arguments.integer) ?? arguments.parsed("time", Arguments.integer)
+        let containers = try session.containers()
+        return try EachName.run(arguments.words) { name in
+            try containers.stop(try containers.records.find(name), timeout: timeout)
+            try Standard.out("\(name)\n")
+        }
+    }
+
+    static let kill = Command(
+        "kill", group: "container", "CONTAINER [CONTAINER...]", "Kill one or more running containers",
+        words: Command.atLeast(1), flags: [.value("signal", "s", "string", "Signal to send to the container")]
+    ) { arguments, session in
+        let name = arguments.value("signal") ?? "KILL"
+        guard let signal = Signal.number(name) else { throw CommandFailure("Invalid signal: \(name)") }
+        let containers = try session.containers()
+        return try EachName.run(arguments.words) { name in
+            try containers.kill(try containers.records.find(name), signal: signal)
+            try Standard.out("\(name)\n")
+        }
+    }
+
+    static let wait = Command(
+        "wait", group: "container", "CONTAINER [CONTAINER...]",
+        "Block until one or more containers stop, then print their exit codes", words: Command.atLeast(1)
+    ) { arguments, session in
+        let containers = try session.containers()
+        return try EachName.run(arguments.words) { name in
+            try Standard.out("\(try containers.wait(try containers.records.find(name)))\n")
+        }
+    }
+
+    static let remove = Command(
+        "rm", group: "container", as: ["rm", "remove"], "CONTAINER [CONTAINER...]",
+        "Remove one or more containers",
+        words: Command.atLeast(1),
+        flags: [
+            .toggle("force", "f", "Force the removal of a running container (uses SIGKILL)"),
+            .toggle("volumes", "v", "Remove anonymous volumes associated with the container"),
+        ] + Flag.later("link", toggle: true)
+    ) { arguments, session in
+        let (force, volumes) = (arguments.isOn("force"), arguments.isOn("volumes"))
+        let containers = try session.containers()
+        return try EachName.run(arguments.words) { name in
+            let id: String
+            do { id = try containers.records.find(name) } catch {
+                guard force else { throw error }
+                // docker: what is already gone is what was asked for.
+                return Standard.error("apus: \(error)")
+            }
+            try containers.remove(id, force: force, volumes: volumes)
+            try Standard.out("\(name)\n")
+        }
+    }
+}

@@ -1,0 +1,143 @@
+import Engine
+import Linux
+import SystemPackage
+
+/// `images`, `rmi`, `tag`, `import`, `load` and `save`.
+enum ImagesCommand {
+    static let images = Command(
+        "images", group: "image", as: ["ls", "list"], "[REPOSITORY[:TAG]]", "List images", words: 0...1,
+        flags: [
+            .toggle("all", "a", "Show all images (none is hidden here)"),
+            .toggle("digests", "Show digests"),
+            .list("filter", "f", "filter", "Filter output based on conditions provided"),
+            .value("format", "Print 'table', 'table TEMPLATE', 'json' or a Go template"),
+            .toggle("no-trunc", "Don't truncate output"),
+            .toggle("quiet", "q", "Only show image IDs"),
+        ] + Flag.later("tree", toggle: true)
+    ) { arguments, session in
+        var filters = ImageFilters()
+        for text in arguments.values("filter") { try filters.add(text) }
+        var images = try session.images().list(repository: arguments.words.first, filters: filters)
+        let quiet = arguments.isOn("quiet") && arguments.value("format") == nil
+        // An image with several names has one id.
+        if quiet {
+            images = images.enumerated().filter { i, image in !images[..<i].contains { $0.id == image.id } }
+                .map(\.element)
+        }
+        let listing = ImagesView.listing(
+            images, now: .now(), truncates: !arguments.isOn("no-trunc"),
+            showsDigests: arguments.isOn("digests"))
+        try Listings.print(listing, format: quiet ? "{{.ID}}" : arguments.value("format"))
+        return 0
+    }
+
+    static let remove = Command(
+        "rmi", group: "image", as: ["rm", "remove"], "IMAGE [IMAGE...]", "Remove one or more images",
+        words: Command.atLeast(1),
+        flags: [
+            .toggle("force", "f", "Force removal of the image"),
+            .toggle("no-prune", "Do not delete untagged parents"),
+        ] + Flag.later("platform")
+    ) { arguments, session in
+        let images = try session.images()
+        let (force, keeps) = (arguments.isOn("force"), arguments.isOn("no-prune"))
+        return try EachName.run(arguments.words) { name in
+            for line in try images.remove(name, force: force, keepsParents: keeps) {
+                try Standard.out("\(line)\n")
+            }
+        }
+    }
+
+    static let tag = Command(
+        "tag", group: "image", "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
+        "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE", words: 2...2
+    ) { arguments, session in
+        try session.images().tag(arguments.words[0], as: arguments.words[1])
+        return 0
+    }
+
+    static let importRoot = Command(
+        "import", group: "image", "file|- [REPOSITORY[:TAG]]",
+        "Import the contents from a tarball to create a filesystem image", words: 1...2,
+        flags: [.value("message", "m", "string", "Set commit message for imported image")]
+            + Flag.later("platform", "change")
+    ) { arguments, session in
+        let source = arguments.words[0]
+        if source.contains("://") {
+            throw CommandFailure("importing from a URL is not supported yet: fetch \(source) first")
+        }
+        let tar = try input(source == "-" ? nil : source)
+        let id = try session.images().importRoot(
+            tar, as: arguments.words.dropFirst().first, message: arguments.value("message"))
+        try Standard.out("\(id)\n")
+        return 0
+    }
+
+    static let load = Command(
+        "load", group: "image", "", "Load an image from a tar archive or STDIN",
+        flags: [
+            .value("input", "i", "string", "Read from tar archive file, instead of STDIN"),
+            .toggle("quiet", "q", "Suppress the load output"),
+        ] + Flag.later("platform")
+    ) { arguments, session in
+        if arguments.value("input") == nil, Terminal.isTerminal(0) {
+            throw CommandFailure.bare("requested load from stdin, but stdin is empty")
+        }
+        let archive = try input(arguments.value("input"))
+        var failure: SysError?
+        try session.images().load(archive) { line in
+            do throws(SysError) { try Standard.out("\(line)\n") } catch { failure = error }
+        }
+        if let failure { throw failure }
+        return 0
+    }
+
+    static let save = Command(
+        "save", group: "image", "IMAGE [IMAGE...]",
+        "Save one or more images to a tar archive (streamed to STDOUT by default)",
+        words: Command.atLeast(1),
+        flags: [.value("output", "o", "string", "Write to a file, instead of STDOUT")]
+            + Flag.later("platform")
+    ) { arguments, session in
+        let images = try session.images()
+        if let path = arguments.value("output") {
+            try saveToFile(FilePath(path)) { try images.save(arguments.words, to: $0) }
+        } else if Standard.outIsTerminal {
+            throw CommandFailure.bare("cowardly refusing to save to a terminal. Use the -o flag or redirect")
+        } else {
+            try images.save(arguments.words, to: try FD.open("/proc/self/fd/1", .writeOnly))
+        }
+        return 0
+    }
+
+    /// The file appears when it is whole.
+    private static func saveToFile(_ path: FilePath, _ body: (borrowing FD) throws -> Void) throws {
+        let parent = path.removingLastComponent()
+        guard let name = path.lastComponent else {
+            throw CommandFailure("failed to save image: \(path) is a directory")
+        }
+        let directory: FD
+        do { directory = try FD.open(parent.isEmpty ? "." : parent, [.readOnly, .directory]) } catch {
+            throw CommandFailure.bare("failed to save image: invalid output path: \(error)")
+        }
+        let temporary = FilePath(".\(name.string).\(Process.pid).tmp")
+        do {
+            let file = try directory.open(
+                temporary, [.writeOnly, .create, .truncate], mode: 0o600, resolve: [])
+            try body(file)
+            try file.sync()
+            try directory.rename(temporary, to: FilePath(name.string), in: directory)
+        } catch {
+            _ = try? directory.remove(temporary)  // the first error is the one to report
+            throw error
+        }
+    }
+
+    /// A file of the user's, or stdin.
+    private static func input(_ path: String?) throws -> FD {
+        guard let path else { return try FD.open("/proc/self/fd/0", .readOnly) }
+        do { return try FD.open(FilePath(path)) } catch {
+            throw CommandFailure.bare("open \(path): \("\(error.errno)".lowercased())")
+        }
+    }
+}

@@ -1,0 +1,83 @@
+import Engine
+import OCI
+import SystemPackage
+
+/// `inspect`, `container inspect` and `image inspect`.
+enum InspectCommand {
+    private static let format = Flag.value("format", "f", "string", "Print 'json' or a Go template")
+
+    static let any = Command(
+        "inspect", "NAME|ID [NAME|ID...]", "Return low-level information on containers and images",
+        words: Command.atLeast(1),
+        flags: [format, .value("type", "Only inspect objects of the given type (container, image)")]
+            + Flag.later("size", toggle: true)
+    ) { arguments, session in
+        let type = arguments.value("type") ?? ""
+        guard ["", "container", "image"].contains(type) else {
+            throw CommandFailure.bare("unknown type: \"\(type)\": must be one of \"container\", \"image\"")
+        }
+        return try inspect(arguments, session, type: type)
+    }
+
+    static let container = Command(
+        "", group: "container", as: ["inspect"], "CONTAINER [CONTAINER...]",
+        "Display detailed information on one or more containers", words: Command.atLeast(1),
+        flags: [format] + Flag.later("size", toggle: true)
+    ) { arguments, session in try inspect(arguments, session, type: "container") }
+
+    static let image = Command(
+        "", group: "image", as: ["inspect"], "IMAGE [IMAGE...]",
+        "Display detailed information on one or more images",
+        words: Command.atLeast(1), flags: [format]
+    ) { arguments, session in try inspect(arguments, session, type: "image") }
+
+    private static func inspect(_ arguments: Arguments, _ session: Session, type: String) throws -> Int32 {
+        let format = arguments.value("format") ?? ""
+        let template = try template(format)
+        var found: [JSON] = []
+        let code = try EachName.run(arguments.words) { name in
+            let document = try find(name, type: type, session)
+            if let template {
+                // Templates are for programs: docker ends each with a line feed and escapes nothing.
+                do { try Standard.out(try template.render(document) + "\n") } catch let error as TemplateError
+                {
+                    throw CommandFailure("template parsing error: \(error)")
+                }
+            } else {
+                found.append(document)
+            }
+        }
+        if template == nil {
+            let array = JSON.array(found)
+            try Standard.out((format == "json" ? array.text : array.pretty) + "\n")
+        }
+        return code
+    }
+
+    private static func template(_ format: String) throws -> Template? {
+        if format.isEmpty || format == "json" { return nil }
+        do { return try Template(format) } catch {
+            throw CommandFailure("template parsing error: \(error)", code: 64)
+        }
+    }
+
+    private static func find(_ name: String, type: String, _ session: Session) throws -> JSON {
+        if type != "image" {
+            let containers = try session.containers()
+            do {
+                let record = try containers.records.read(named: name)
+                return InspectView.container(
+                    record.config, record.state,
+                    directory: containers.paths.container(record.config.id).string,
+                    layers: containers.layerDirectories(of: record.config.id))
+            } catch let error as EngineError {
+                let isMissing = error.description.hasPrefix("No such container")
+                guard isMissing else { throw error }
+                if type == "container" { throw error }
+            }
+        }
+        do { return try session.images().inspect(name) } catch {
+            throw CommandFailure(type.isEmpty ? "No such object: \(name)" : "\(error)")
+        }
+    }
+}

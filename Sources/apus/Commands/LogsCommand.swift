@@ -1,0 +1,43 @@
+import Engine
+import Linux
+import SystemPackage
+
+/// `logs`.
+enum LogsCommand {
+    static let logs = Command(
+        "logs", group: "container", "CONTAINER", "Fetch the logs of a container", words: 1...1,
+        flags: [
+            .toggle("follow", "f", "Follow log output"),
+            .value("since", "Show logs since a time (RFC 3339, seconds) or a duration ago (42m)"),
+            .value("tail", "n", "string", "Number of lines to show from the end of the logs"),
+            .toggle("timestamps", "t", "Show timestamps"),
+            .value("until", "Show logs before a time (RFC 3339, seconds) or a duration ago (42m)"),
+        ] + Flag.ignored("details", toggle: true)
+    ) { arguments, session in
+        let containers = try session.containers()
+        let record = try containers.records.read(named: arguments.words[0])
+        let directory = try FD.open(containers.paths.container(record.config.id), [.readOnly, .directory])
+        // A container that was never started has no log.
+        guard try directory.status(of: "log") != nil || arguments.isOn("follow") else { return 0 }
+        var reader = LogReader(directory: directory, try options(arguments))
+        let id = record.config.id
+        try reader.run { try containers.records.read(id).state.isRunning }
+        return 0
+    }
+
+    private static func options(_ arguments: Arguments) throws -> LogOptionsWanted {
+        let now = Timestamp.now()
+        var options = LogOptionsWanted()
+        options.follow = arguments.isOn("follow")
+        options.timestamps = arguments.isOn("timestamps")
+        if let text = arguments.value("since") { options.since = try Durations.moment(text, now: now) }
+        if let text = arguments.value("until") { options.until = try Durations.moment(text, now: now) }
+        if let text = arguments.value("tail"), text != "all" {
+            guard let count = Int(text) else {
+                throw CommandFailure("invalid value for \"tail\": \"\(text)\" is no number")
+            }
+            options.tail = count < 0 ? nil : count
+        }
+        return options
+    }
+}

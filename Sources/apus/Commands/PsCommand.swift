@@ -1,0 +1,57 @@
+import Engine
+import Linux
+
+/// `ps`.
+enum PsCommand {
+    static let ps = Command(
+        "ps", group: "container", as: ["ls", "list", "ps"], "", "List containers",
+        flags: [
+            .toggle("all", "a", "Show all containers (default shows just running)"),
+            .list("filter", "f", "filter", "Filter output based on conditions provided"),
+            .value("format", "Print 'table', 'table TEMPLATE', 'json' or a Go template"),
+            .value("last", "n", "int", "Show n last created containers (includes all states)"),
+            .toggle("latest", "l", "Show the latest created container (includes all states)"),
+            .toggle("no-trunc", "Don't truncate output"),
+            .toggle("quiet", "q", "Only display container IDs"),
+        ] + Flag.later("size", toggle: true)
+    ) { arguments, session in
+        var filters = ContainerFilters()
+        for text in arguments.values("filter") { try add(text, to: &filters, arguments) }
+        let last = arguments.isOn("latest") ? 1 : try arguments.parsed("last", Arguments.integer) ?? -1
+        let (records, damaged) = try session.containers().records.readAll()
+        for text in damaged { Standard.error("WARNING: \(text)") }
+        var shown = try filters.apply(records.map { ContainerSummary(config: $0.config, state: $0.state) })
+        if last > 0 {
+            shown = Array(shown.prefix(last))
+        } else if !arguments.isOn("all"), !filters.showsAll {
+            shown.removeAll { !$0.state.isRunning }
+        }
+        let truncates = !arguments.isOn("no-trunc")
+        let listing = PsView.listing(shown, now: .now(), truncates: truncates)
+        let format = arguments.value("format") ?? (arguments.isOn("quiet") ? "{{.ID}}" : nil)
+        try Listings.print(listing, format: format)
+        return 0
+    }
+
+    private static func add(_ text: String, to filters: inout ContainerFilters, _ arguments: Arguments) throws
+    {
+        do throws(UsageError) {
+            try filters.add(text)
+        } catch {
+            if text.contains("=") { throw error }
+            throw arguments.refusal("filter", text, error)
+        }
+    }
+}
+
+/// Printing listings.
+enum Listings {
+    /// Control characters are shown, not sent, when a terminal reads them.
+    static func print(_ listing: Listing, format: String?) throws {
+        do {
+            try Standard.out(listing.render(format: format, escaping: Standard.outIsTerminal))
+        } catch let error as TemplateError {
+            throw CommandFailure.bare("failed to parse template: \(error)")
+        }
+    }
+}

@@ -1,0 +1,118 @@
+import Engine
+import Linux
+import SystemPackage
+
+/// `run` and `create`.
+enum RunCommand {
+    static let run = Command(
+        "run", group: "container", "IMAGE [COMMAND] [ARG...]", "Create and run a new container from an image",
+        words: Command.atLeast(1), stopsAtWord: true, flags: RunFlags.common + RunFlags.run
+    ) { arguments, session in
+        try withCode(125) { try start(arguments, session) }
+    }
+
+    static let create = Command(
+        "create", group: "container", "IMAGE [COMMAND] [ARG...]", "Create a new container",
+        words: Command.atLeast(1), stopsAtWord: true, flags: RunFlags.common
+    ) { arguments, session in
+        try withCode(1) {
+            let options = try options(arguments, session, path: "create")
+            let containers = try session.containers()
+            let idFile = try IDFile(options.idFile)
+            let created = try containers.create(options)
+            try idFile.write(created.id)
+            containers.release(created.id)
+            try Standard.out("\(created.id)\n")
+            return 0
+        }
+    }
+
+    /// Errors of the engine carry their own code; all others get this one.
+    private static func withCode(_ code: Int32, _ body: () throws -> Int32) throws -> Int32 {
+        do { return try body() } catch let error as FlagError { throw error } catch let error
+            as CommandFailure
+        {
+            throw error
+        } catch {
+            throw CommandFailure(
+                "\(error)", code: code == 125 ? (error as? EngineError)?.exitCode ?? code : code)
+        }
+    }
+
+    /// Everything that was typed, checked; what is wrong is answered in docker's layout with code 125.
+    private static func options(_ arguments: Arguments, _ session: Session, path: String) throws -> RunOptions
+    {
+        do {
+            let options = try RunOptions(arguments, client: try session.client())
+            try options.validate(processors: HostInfo.processorCount())
+            return options
+        } catch let error as FlagError {
+            throw error
+        } catch {
+            throw CommandFailure("\(error)\n\nRun 'apus \(path) --help' for more information", code: 125)
+        }
+    }
+
+    private static func start(_ arguments: Arguments, _ session: Session) throws -> Int32 {
+        var options = try options(arguments, session, path: "run")
+        options.proxiesSignals = arguments.isOn("sig-proxy")
+        options.detachKeys = try RunOptions.detachKeys(arguments.value("detach-keys") ?? "")
+        if arguments.isOn("detach") {
+            guard arguments.values("attach").isEmpty else {
+                throw CommandFailure.bare("conflicting options: cannot specify both --attach and --detach")
+            }
+            options.attach = []
+        }
+        try Terminals.requireInput(terminal: options.terminal, stdin: options.attach.contains(.stdin))
+        let containers = try session.containers()
+        let idFile = try IDFile(options.idFile)
+        let created = try containers.create(options)
+        let id = created.id
+        try idFile.write(id)
+        session.debug("created container \(id)")
+        let hello = Hello(options.attach, keys: options.detachKeys)
+        if options.isDetached {
+            let socket = try containers.start(created, hello: hello)
+            if let failure = try ClientLoop.awaitStart(socket) { return try Attached.code(of: failure) }
+            try Standard.out("\(id)\n")
+            return 0
+        }
+        // Blocked before the start: a signal that comes in between waits for the process.
+        let signals = try Attached.signals(proxied: options.proxiesSignals)
+        let socket = try containers.start(created, hello: hello)
+        return try Attached.run(
+            socket, input: options.attach.contains(.stdin), terminal: options.terminal, signals: signals)
+    }
+}
+
+/// The file of `--cidfile`: made before the container, so that two calls never share one, and gone again when no
+/// container came of it.
+private final class IDFile {
+    private let path: FilePath?
+    private var isWritten = false
+
+    init(_ path: String?) throws {
+        self.path = path.map { FilePath($0) }
+        guard let path = self.path else { return }
+        do throws(SysError) {
+            _ = try FD.open(path, [.writeOnly, .create, .exclusive], mode: 0o644)
+        } catch {
+            guard error.errno == .fileExists else { throw error }
+            throw UsageError(
+                "container ID file found, make sure the other container isn't running or delete \(path)")
+        }
+    }
+
+    func write(_ id: String) throws {
+        isWritten = true
+        guard let path else { return }
+        try FD.open(path, .writeOnly).writeAll(Array(id.utf8))
+    }
+
+    deinit {
+        guard let path, !isWritten, let name = path.lastComponent else { return }
+        let parent = path.removingLastComponent()
+        // The container's own error is the one to report.
+        _ = try? FD.open(parent.isEmpty ? "." : parent, [.readOnly, .directory]).remove(FilePath(name.string))
+    }
+}

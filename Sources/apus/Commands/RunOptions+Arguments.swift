@@ -1,0 +1,164 @@
+import Engine
+import Linux
+import OCI
+import SystemPackage
+
+/// What the client contributes to the options of a container: its environment, directory and files.
+struct Client {
+    let environment: [String: String]
+    let directory: String
+    /// The text of a file of the client's.
+    let read: (String) throws -> [UInt8]
+}
+
+extension RunOptions {
+    /// Every flag in its final type. The order of the checks is the order in which docker complains.
+    init(_ arguments: Arguments, client: Client) throws {
+        self.init(image: arguments.words[0])
+        command = Array(arguments.words.dropFirst())
+        try takeNaming(arguments, client)
+        try takeStreams(arguments)
+        try takeProcess(arguments, client)
+        try takeStorage(arguments, client)
+        try takeNetwork(arguments)
+        try takeLimits(arguments)
+        try takeSecurity(arguments, client)
+    }
+
+    private mutating func takeNaming(_ arguments: Arguments, _ client: Client) throws {
+        name = arguments.value("name").flatMap { $0.isEmpty ? nil : $0 }
+        idFile = arguments.value("cidfile")
+        quiet = arguments.isOn("quiet")
+        host.removesItself = arguments.isOn("rm")
+        for path in arguments.values("label-file") {
+            for line in try EnvFile.parse(client.read(path), path: path, lookUp: nil) {
+                let label = try EnvFile.label(line)
+                labels[label.key] = label.value
+            }
+        }
+        for label in try arguments.eachParsed("label", { try EnvFile.label($0) }) {
+            labels[label.key] = label.value
+        }
+        if let text = arguments.value("pull") {
+            guard let pull = Pull(rawValue: text) else {
+                throw UsageError(
+                    "invalid pull option: '\(text)': must be one of \"always\", \"missing\" or \"never\"")
+            }
+            self.pull = pull
+        }
+        if let text = arguments.value("platform") {
+            guard let platform = Platform(text) else {
+                throw UsageError(
+                    "error parsing specified platform: \"\(text)\": cannot parse platform specifier: invalid argument"
+                )
+            }
+            self.platform = platform
+        }
+    }
+
+    private mutating func takeStreams(_ arguments: Arguments) throws {
+        terminal = arguments.isOn("tty")
+        openStdin = arguments.isOn("interactive")
+        var asked: Streams = []
+        for stream in try arguments.eachParsed("attach", RunOptions.stream) { asked.formUnion(stream) }
+        attach = asked.isEmpty ? [.stdout, .stderr] : asked
+        if openStdin { attach.insert(.stdin) }
+        if let driver = arguments.value("log-driver"), driver != "json-file" {
+            throw UsageError("--log-driver \(driver) is not supported yet: only json-file is")
+        }
+        for option in arguments.values("log-opt") { try host.log.set(option) }
+    }
+
+    private static func stream(_ text: String) throws(UsageError) -> Streams {
+        switch text.lowercased() {
+        case "stdin": return .stdin
+        case "stdout": return .stdout
+        case "stderr": return .stderr
+        default: throw UsageError("valid streams are STDIN, STDOUT and STDERR")
+        }
+    }
+
+    private mutating func takeProcess(_ arguments: Arguments, _ client: Client) throws {
+        env = try RunOptions.environment(arguments, client)
+        workingDirectory = arguments.value("workdir")
+        user = arguments.value("user")
+        host.groups = arguments.values("group-add")
+        entrypoint = arguments.value("entrypoint")
+        hostname = arguments.value("hostname").flatMap { $0.isEmpty ? nil : $0 }
+        domainname = arguments.value("domainname").flatMap { $0.isEmpty ? nil : $0 }
+        stopTimeout = try arguments.parsed("stop-timeout", Arguments.integer)
+        if let signal = arguments.value("stop-signal") {
+            guard Signal.number(signal) != nil else { throw UsageError("Invalid signal: \(signal)") }
+            stopSignal = signal
+        }
+    }
+
+    /// Files first, then single variables, as docker has it.
+    static func environment(_ arguments: Arguments, _ client: Client) throws -> [String] {
+        var variables: [String] = []
+        for path in arguments.values("env-file") {
+            variables += try EnvFile.parse(client.read(path), path: path) { client.environment[$0] }
+        }
+        return try variables
+            + arguments.eachParsed("env") { try EnvFile.variable($0) { client.environment[$0] } }
+    }
+
+    private mutating func takeStorage(_ arguments: Arguments, _ client: Client) throws {
+        let directory = client.directory
+        host.mounts = try arguments.eachParsed("mount") { try MountOption(mount: $0, directory: directory) }
+        for text in arguments.values("volume") {
+            host.mounts.append(try MountOption(volume: text, directory: directory))
+        }
+        for text in arguments.values("tmpfs") { host.mounts.append(try MountOption(tmpfs: text)) }
+        host.hasReadOnlyRoot = arguments.isOn("read-only")
+        if let size = try arguments.parsed("shm-size", Size.parse) {
+            guard size > 0 else { throw UsageError("SHM size can not be less than 0") }
+            host.shmSize = size
+        }
+    }
+
+    private mutating func takeNetwork(_ arguments: Arguments) throws {
+        if let text = arguments.value("network") { host.network = try HostOptions.Network(parsing: text) }
+        host.extraHosts = try arguments.eachParsed("add-host", NameOptions.extraHost)
+        host.dns = try arguments.eachParsed("dns", NameOptions.server)
+        host.dnsSearch = try arguments.eachParsed("dns-search", NameOptions.searchDomain)
+        host.dnsOptions = try arguments.eachParsed("dns-option", NameOptions.resolverOption)
+        host.publishesAll = arguments.isOn("publish-all")
+        host.ports = arguments.values("publish")
+        for text in arguments.values("expose") { exposedPorts.formUnion(try ExposedPort.parse(text)) }
+    }
+
+    private mutating func takeLimits(_ arguments: Arguments) throws {
+        func number(_ name: String) throws -> Int64? {
+            try arguments.parsed(name, Arguments.integer).flatMap { $0 == 0 ? nil : Int64($0) }
+        }
+        host.limits.memory = try arguments.parsed("memory", Size.parse)
+        host.limits.memoryReservation = try arguments.parsed("memory-reservation", Size.parse)
+        host.limits.memorySwap = try arguments.parsed("memory-swap", Size.parseOrUnlimited)
+        host.limits.nanoCPUs = try arguments.parsed("cpus", Processors.parse).flatMap { $0 == 0 ? nil : $0 }
+        host.limits.cpuShares = try number("cpu-shares")
+        host.limits.cpuPeriod = try number("cpu-period")
+        host.limits.cpuQuota = try number("cpu-quota")
+        host.limits.cpusetCPUs = arguments.value("cpuset-cpus")
+        host.limits.cpusetMems = arguments.value("cpuset-mems")
+        host.limits.pids = try arguments.parsed("pids-limit", Arguments.integer).map {
+            $0 <= 0 ? -1 : Int64($0)
+        }
+        host.ulimits = try arguments.eachParsed("ulimit") { try Ulimit(parsing: $0) }
+        if let score = try arguments.parsed("oom-score-adj", Arguments.integer) {
+            guard (-1000...1000).contains(score) else {
+                throw UsageError("Invalid value \(score), range for oom score adj is [-1000, 1000]")
+            }
+            host.oomScoreAdjustment = score
+        }
+    }
+
+    private mutating func takeSecurity(_ arguments: Arguments, _ client: Client) throws {
+        host.isPrivileged = arguments.isOn("privileged")
+        host.addedCapabilities = try arguments.values("cap-add").map(HostOptions.capability)
+        host.droppedCapabilities = try arguments.values("cap-drop").map(HostOptions.capability)
+        for option in arguments.values("security-opt") {
+            try host.setSecurity(option) { String(decoding: try client.read($0), as: UTF8.self) }
+        }
+    }
+}

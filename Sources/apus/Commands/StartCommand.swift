@@ -1,0 +1,74 @@
+import Engine
+import Linux
+
+/// `start`.
+enum StartCommand {
+    static let start = Command(
+        "start", group: "container", "CONTAINER [CONTAINER...]", "Start one or more stopped containers",
+        words: Command.atLeast(1),
+        flags: [
+            .toggle("attach", "a", "Attach STDOUT/STDERR and forward signals"),
+            .value("detach-keys", "Override the key sequence for detaching a container"),
+            .toggle("interactive", "i", "Attach container's STDIN"),
+        ] + Flag.later("checkpoint", "checkpoint-dir")
+    ) { arguments, session in
+        let containers = try session.containers()
+        if arguments.isOn("attach") || arguments.isOn("interactive") {
+            guard arguments.words.count == 1 else {
+                throw CommandFailure.bare("you cannot start and attach multiple containers at once")
+            }
+            return try attached(arguments, containers)
+        }
+        return try EachName.run(arguments.words) { name in
+            let id = try containers.records.find(name)
+            if let socket = try containers.start(id, hello: Hello([], keys: [])),
+                let failure = try ClientLoop.awaitStart(socket)
+            {
+                _ = try Attached.code(of: failure)
+            }
+            try Standard.out("\(name)\n")
+        }
+    }
+
+    private static func attached(_ arguments: Arguments, _ containers: Containers) throws -> Int32 {
+        let id = try containers.records.find(arguments.words[0])
+        let config = try containers.records.read(id).config
+        let input = arguments.isOn("interactive") && config.openStdin
+        try Terminals.requireInput(terminal: config.terminal, stdin: input)
+        let streams: RunOptions.Streams = input ? [.stdin, .stdout, .stderr] : [.stdout, .stderr]
+        let hello = Hello(streams, keys: try RunOptions.detachKeys(arguments.value("detach-keys") ?? ""))
+        let signals = try Attached.signals(proxied: true)
+        if let socket = try containers.start(id, hello: hello) {
+            return try Attached.run(socket, input: input, terminal: config.terminal, signals: signals)
+        }
+        let socket = try containers.attach(id, hello: hello)
+        return try Attached.run(socket, input: input, terminal: config.terminal, signals: signals)
+    }
+}
+
+/// `attach`.
+enum AttachCommand {
+    static let attach = Command(
+        "attach", group: "container", "CONTAINER",
+        "Attach local standard input, output, and error streams to a running container", words: 1...1,
+        flags: [
+            .value("detach-keys", "Override the key sequence for detaching a container"),
+            .toggle("no-stdin", "Do not attach STDIN"),
+            .toggle("sig-proxy", "Proxy all received signals to the process", default: true),
+        ]
+    ) { arguments, session in
+        let containers = try session.containers()
+        let record = try containers.records.read(named: arguments.words[0])
+        guard record.state.isRunning else {
+            throw CommandFailure("You cannot attach to a stopped container, start it first")
+        }
+        let input = record.config.openStdin && !arguments.isOn("no-stdin")
+        try Terminals.requireInput(terminal: record.config.terminal, stdin: input)
+        let streams: RunOptions.Streams = input ? [.stdin, .stdout, .stderr] : [.stdout, .stderr]
+        let keys = try RunOptions.detachKeys(arguments.value("detach-keys") ?? "")
+        let signals = try Attached.signals(proxied: arguments.isOn("sig-proxy"))
+        let socket = try containers.attach(record.config.id, hello: Hello(streams, keys: keys))
+        return try Attached.run(
+            socket, input: input, terminal: record.config.terminal, signals: signals, detachedCode: 1)
+    }
+}

@@ -1,0 +1,56 @@
+import Engine
+import OCI
+
+/// `version`, `info` and `completion`.
+enum SystemCommands {
+    private static let format = Flag.value("format", "f", "string", "Print 'json' or a Go template")
+
+    static let version = Command("version", "", "Show the version", flags: [format]) { arguments, _ in
+        let platform = Platform.host
+        let part: JSON = .fields([
+            "Version": .string(Program.version), "Os": .string(platform.os),
+            "Arch": .string(platform.architecture),
+        ])
+        // Client and server are one program here; docker's templates ask for either.
+        let json: JSON = .fields(["Client": part, "Server": part])
+        let text = "Client and Engine: apus\n Version:    \(Program.version)\n OS/Arch:    \(platform)\n"
+        return try show(json, text, arguments)
+    }
+
+    static let info = Command("info", "", "Display system-wide information", flags: [format]) {
+        arguments, session in
+        let containers = try session.containers()
+        let (records, damaged) = try containers.records.readAll()
+        for line in damaged { Standard.error("WARNING: \(line)") }
+        let running = records.count { $0.state.isRunning }
+        let images = Set(try session.images().list().map(\.id)).count
+        let json = InfoView.json(
+            HostInfo(), paths: containers.paths, version: Program.version, running: running,
+            stopped: records.count - running, images: images)
+        return try show(json, InfoView.text(json), arguments)
+    }
+
+    static let completion = Command(
+        "completion", "bash|zsh|fish", "Print a script that completes commands and names in a shell",
+        words: 1...1
+    ) { arguments, _ in
+        let commands = CommandList.all.filter { !$0.name.isEmpty }
+        guard let script = Completion.script(for: arguments.words[0], commands: commands) else {
+            throw CommandFailure("no completion for \"\(arguments.words[0])\": use bash, zsh or fish")
+        }
+        try Standard.out(script)
+        return 0
+    }
+
+    private static func show(_ json: JSON, _ text: String, _ arguments: Arguments) throws -> Int32 {
+        switch arguments.value("format") ?? "" {
+        case "": try Standard.out(text)
+        case "json": try Standard.out(json.text + "\n")
+        case let format:
+            do { try Standard.out(try Template(format).render(json) + "\n") } catch {
+                throw CommandFailure.bare("template parsing error: \(error)")
+            }
+        }
+        return 0
+    }
+}

@@ -1,0 +1,44 @@
+import Engine
+import Linux
+import SystemPackage
+
+/// One call of the program: its global options and what it inherited.
+struct Session: Sendable {
+    /// `--root` and `--run` as typed.
+    var root: String?
+    var run: String?
+    /// Say on stderr what is done.
+    var debugs = false
+    let environment: [String: String]
+
+    init(environment: [String]) {
+        var variables: [String: String] = [:]
+        for variable in environment {
+            guard let equals = variable.firstIndex(of: "=") else { continue }
+            variables[String(variable[..<equals])] = String(variable[variable.index(after: equals)...])
+        }
+        self.environment = variables
+    }
+
+    /// The client's own environment, directory and files, for what refers to them.
+    func client() throws -> Client {
+        let directory = try FD.open("/proc/self", .path).readSymlink("cwd").string
+        return Client(environment: environment, directory: directory) { path in
+            do throws(SysError) {
+                return try FD.open(FilePath(path)).readAll(limit: 16 << 20)
+            } catch { throw UsageError("open \(path): \("\(error.errno)".lowercased())") }
+        }
+    }
+
+    /// Where this engine keeps what.
+    func paths() throws -> EnginePaths {
+        try EnginePaths(root: root, run: run) { environment[$0] }
+    }
+
+    func containers() throws -> Containers { Containers(paths: try paths()) }
+
+    func images() throws -> ImageCatalog { try ImageCatalog(paths: try paths()) }
+
+    /// Says what is done, where --debug asks for it.
+    func debug(_ text: @autoclosure () -> String) { if debugs { Standard.error("debug: \(text())") } }
+}

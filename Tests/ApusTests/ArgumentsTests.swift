@@ -1,0 +1,140 @@
+import Engine
+import Testing
+
+@testable import apus
+
+/// docker's own command line (28.2) gives these texts.
+@Suite struct ArgumentsTests {
+    private static let flags: [Flag] =
+        [
+            .toggle("interactive", "i", ""), .toggle("tty", "t", ""), .toggle("sig-proxy", "", default: true),
+            .list("publish", "p", ""), .value("memory", "m", "bytes", ""), .value("name", ""),
+        ] + Flag.later("restart") + Flag.ignored("isolation")
+
+    private func parse(_ words: String...) throws -> Arguments {
+        try Arguments(parsing: words, flags: Self.flags, stopsAtWord: true)
+    }
+
+    private func refusal(_ words: String...) -> String? {
+        do {
+            _ = try Arguments(parsing: words, flags: Self.flags, stopsAtWord: true)
+            return nil
+        } catch { return "\(error)" }
+    }
+
+    @Test func shortFlagsAreCombinedAndTakeValuesInEveryWay() throws {
+        for words in [
+            ["-itp", "80:80"], ["-it", "-p80:80"], ["-ti", "-p=80:80"], ["-t", "-i", "--publish=80:80"],
+        ] {
+            let arguments = try Arguments(parsing: words + ["x"], flags: Self.flags, stopsAtWord: true)
+            #expect(arguments.isOn("interactive") && arguments.isOn("tty"))
+            #expect(arguments.values("publish") == ["80:80"])
+            #expect(arguments.words == ["x"])
+        }
+    }
+
+    @Test func togglesTakeAValueAfterAnEqualsSignOnly() throws {
+        #expect(try parse("--tty=false", "x").isOn("tty") == false)
+        #expect(try parse("-t=0", "x").isOn("tty") == false)
+        #expect(try parse("x").isOn("sig-proxy"))
+        #expect(try parse("--sig-proxy=false", "x").isOn("sig-proxy") == false)
+        #expect(try parse("--tty", "false").words == ["false"])
+    }
+
+    @Test func theFirstWordEndsTheFlagsOfAContainersCommand() throws {
+        let arguments = try parse("-p", "1", "image", "-p", "2", "--name", "-x")
+        #expect(arguments.values("publish") == ["1"])
+        #expect(arguments.words == ["image", "-p", "2", "--name", "-x"])
+        #expect(try parse("--", "-p", "x").words == ["-p", "x"])
+        #expect(try parse("--name", "--tty", "x").value("name") == "--tty")
+        #expect(try parse("-", "x").words == ["-", "x"])
+    }
+
+    @Test func elsewhereFlagsMayFollowWords() throws {
+        let arguments = try Arguments(
+            parsing: ["web", "-i", "db", "--", "-t"], flags: Self.flags, stopsAtWord: false)
+        #expect(arguments.words == ["web", "db", "-t"])
+        #expect(arguments.isOn("interactive"))
+    }
+
+    @Test func theLastValueCountsAndListsKeepAll() throws {
+        let arguments = try parse("--name=a", "-p1", "--name", "b", "-p", "2", "x")
+        #expect(arguments.value("name") == "b")
+        #expect(arguments.values("publish") == ["1", "2"])
+        #expect(arguments.value("memory") == nil)
+    }
+
+    @Test func refusesInDockersWords() {
+        #expect(refusal("--bogus", "x") == "unknown flag: --bogus")
+        #expect(refusal("-Z", "x") == "unknown shorthand flag: 'Z' in -Z")
+        #expect(refusal("-iZt", "x") == "unknown shorthand flag: 'Z' in -Zt")
+        #expect(refusal("-p") == "flag needs an argument: 'p' in -p")
+        #expect(refusal("--memory") == "flag needs an argument: --memory")
+        #expect(
+            refusal("--tty=maybe", "x")
+                == "invalid argument \"maybe\" for \"-t, --tty\" flag: strconv.ParseBool: parsing \"maybe\": invalid syntax"
+        )
+        #expect(refusal("---x") == "bad flag syntax: ---x")
+        #expect(refusal("--=x") == "bad flag syntax: --=x")
+    }
+
+    @Test func nothingOfDockersIsIgnoredInSilence() throws {
+        #expect(refusal("--restart", "always", "x") == "--restart is not supported yet")
+        #expect(try parse("--isolation=x", "y").ignored == ["isolation"])
+    }
+
+    @Test func typedValuesNameTheirFlagWhenTheyAreWrong() throws {
+        let arguments = try parse("-m", "abc", "x")
+        #expect(throws: FlagError("invalid argument \"abc\" for \"-m, --memory\" flag: invalid size: 'abc'"))
+        {
+            try arguments.parsed("memory", Size.parse)
+        }
+    }
+}
+
+@Suite struct CommandTests {
+    @Test func everyCommandsFlagsAreUniqueAndExplained() {
+        for command in CommandList.all {
+            let names = command.flags.map(\.name)
+            #expect(Set(names).count == names.count, "\(command.name)")
+            let shorts = command.flags.compactMap(\.short)
+            #expect(Set(shorts).count == shorts.count, "\(command.name)")
+            for flag in command.flags where flag.standing == .works {
+                #expect(!flag.help.isEmpty, "--\(flag.name) of \(command.name)")
+            }
+        }
+    }
+
+    @Test func helpListsEveryCommandOnce() {
+        let listed = CommandList.sections.flatMap { $0.commands.map(\.name) }
+        #expect(Set(listed) == Set(CommandList.all.map(\.name).filter { !$0.isEmpty }))
+        #expect(Set(listed).count == listed.count)
+    }
+
+    @Test func helpLooksAsDockers() {
+        let text = Help.text(EndCommands.kill, path: "kill")
+        #expect(
+            text == """
+                Usage:  apus kill [OPTIONS] CONTAINER [CONTAINER...]
+
+                Kill one or more running containers
+
+                Aliases:
+                  apus container kill, apus kill
+
+                Options:
+                  -s, --signal string   Signal to send to the container
+
+                """)
+    }
+
+    @Test func completionsNameCommandsAndFlags() {
+        for shell in ["bash", "zsh", "fish"] {
+            let script =
+                Completion.script(for: shell, commands: CommandList.all.filter { !$0.name.isEmpty }) ?? ""
+            #expect(script.contains("images") && script.contains("memory-swap"))
+            #expect(!script.contains("isolation"))
+        }
+        #expect(Completion.script(for: "tcsh", commands: []) == nil)
+    }
+}
