@@ -1,4 +1,5 @@
 import OCI
+import SystemPackage
 import Testing
 
 @testable import Linux
