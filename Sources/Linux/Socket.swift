@@ -79,7 +79,13 @@ extension FD {
             return Int(try sys("recv", "socket") { cl_recv(raw, buffer.baseAddress, buffer.count, 0) })
         } catch {
             if error.errno == .wouldBlock { return nil }
-            if error.errno == .connectionReset { return 0 }
+            guard error.errno == .connectionReset else { throw error }
+        }
+        // The other side left without reading all of ours. This error, told once, hides what it said before.
+        do {
+            return Int(try sys("recv", "socket") { cl_recv(raw, buffer.baseAddress, buffer.count, 0) })
+        } catch {
+            if error.errno == .wouldBlock || error.errno == .connectionReset { return 0 }
             throw error
         }
     }
