@@ -28,7 +28,7 @@ let package = Package(
         .executable(name: "apus-runtime", targets: ["apus-runtime"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.6.0")
     ],
     targets: [
         .target(

@@ -41,13 +41,16 @@ public struct BuildSteps: StepRunner {
         var options = HostOptions(network: step.network)
         options.removesItself = true
         let facts = HostFacts(
-            capabilities: try ProcessCapabilities.current(last: CapabilitySet.lastOfKernel).permitted, devices: [])
+            capabilities: try ProcessCapabilities.current(last: CapabilitySet.lastOfKernel).permitted,
+            devices: [])
         let own = ContainerFiles.mounts(of: directory, isReadOnly: false)
         var spec = makeSpec(options, mounts: own, host: facts)
         spec.hostname = Self.hostname
         spec.process.args = step.argv
         spec.process.env = step.env
-        if !step.env.contains(where: { $0.hasPrefix("PATH=") }) { spec.process.env.append(ContainerConfig.standardPath) }
+        if !step.env.contains(where: { $0.hasPrefix("PATH=") }) {
+            spec.process.env.append(ContainerConfig.standardPath)
+        }
         spec.process.cwd = step.workingDir
         var request = MonitorRequest(
             id: id, spec: spec,
@@ -74,7 +77,8 @@ public struct BuildSteps: StepRunner {
             case .exited(let code): return code
             case .failed(let code, let text): throw EngineError(text, exitCode: code)
             case .started: continue
-            case .detached, nil: throw EngineError("the step's monitor ended without a word; run the build again")
+            case .detached, nil:
+                throw EngineError("the step's monitor ended without a word; run the build again")
             }
         }
     }

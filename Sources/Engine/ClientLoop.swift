@@ -65,7 +65,8 @@ public struct ClientLoop: ~Copyable {
             if let p = fromSignals, !poll[p].isEmpty { try forwardSignals() }
             if poll[fromMonitor].contains(.writable) { try sendPending() }
             if let p = fromUser, !poll[p].isEmpty { try forwardInput() }
-            if !poll[fromMonitor].isDisjoint(with: [.readable, .hungUp, .failed]), let end = try takeMessage() {
+            if !poll[fromMonitor].isDisjoint(with: [.readable, .hungUp, .failed]), let end = try takeMessage()
+            {
                 return end
             }
         }

@@ -35,7 +35,9 @@ enum ContainerFiles {
     }
 
     /// Binds them over the image's own.
-    static func mounts(of directory: FilePath, isReadOnly: Bool, except taken: Set<String> = []) -> [RuntimeSpec.Mount] {
+    static func mounts(of directory: FilePath, isReadOnly: Bool, except taken: Set<String> = [])
+        -> [RuntimeSpec.Mount]
+    {
         ["hosts", "hostname", "resolv.conf"].filter { !taken.contains("/etc/\($0)") }.map {
             RuntimeSpec.Mount(
                 destination: "/etc/\($0)", type: "bind", source: directory.appending($0).string,
@@ -59,7 +61,8 @@ enum ContainerFiles {
             let words = line.split(whereSeparator: \.isWhitespace).map(String.init)
             guard let key = words.first, words.count > 1 else { continue }
             switch key {
-            case "nameserver" where options.network == .host || !isLoopback(words[1]): servers.append(words[1])
+            case "nameserver" where options.network == .host || !isLoopback(words[1]):
+                servers.append(words[1])
             case "search", "domain": search = Array(words.dropFirst())
             case "options": settings += words.dropFirst()
             default: break
@@ -75,5 +78,7 @@ enum ContainerFiles {
         return lines.map { $0 + "\n" }.joined()
     }
 
-    private static func isLoopback(_ address: String) -> Bool { address.hasPrefix("127.") || address == "::1" }
+    private static func isLoopback(_ address: String) -> Bool {
+        address.hasPrefix("127.") || address == "::1"
+    }
 }

@@ -72,7 +72,9 @@ extension Containers {
             record = try records.read(id)
         } catch {
             // What cannot be read can still be removed, on demand.
-            guard force, (error as? EngineError)?.description.contains("is damaged") == true else { throw error }
+            guard force, (error as? EngineError)?.description.contains("is damaged") == true else {
+                throw error
+            }
             return try records.remove(id, name: nil)
         }
         if record.state.isRunning {

@@ -31,7 +31,8 @@ extension Containers {
         var last = SysError(call: "connect", subject: "attach", errno: .noSuchFileOrDirectory)
         for _ in 0..<200 {
             do throws(SysError) {
-                return try FD.open(paths.runContainer(id), [.readOnly, .directory]).connectForMessages(to: "attach")
+                return try FD.open(paths.runContainer(id), [.readOnly, .directory]).connectForMessages(
+                    to: "attach")
             } catch { last = error }
             guard try records.read(id).state.isRunning else {
                 throw EngineError("container \(id) is not running", exitCode: 1)
@@ -66,7 +67,9 @@ extension Containers {
     private func execEnvironment(_ own: [String], _ options: ExecOptions) -> [String] {
         var environment = own
         if options.user != nil { environment.removeAll { $0.hasPrefix("HOME=") } }
-        if options.terminal, !environment.contains(where: { $0.hasPrefix("TERM=") }) { environment.append("TERM=xterm") }
+        if options.terminal, !environment.contains(where: { $0.hasPrefix("TERM=") }) {
+            environment.append("TERM=xterm")
+        }
         ContainerConfig.apply(options.env, to: &environment)
         return environment
     }

@@ -84,7 +84,9 @@ public struct Containers: Sendable {
 
     /// `host-gateway` is the bridge's own address.
     private func extraHosts(_ options: HostOptions) throws -> [String] {
-        guard options.extraHosts.contains(where: { $0.hasSuffix(":host-gateway") }) else { return options.extraHosts }
+        guard options.extraHosts.contains(where: { $0.hasSuffix(":host-gateway") }) else {
+            return options.extraHosts
+        }
         let gateway = try NetworkChoice(paths).bridge().gateway.description
         return options.extraHosts.map { $0.replacingSuffix("host-gateway", with: gateway) }
     }
@@ -97,7 +99,8 @@ public struct Containers: Sendable {
             capabilities: try ProcessCapabilities.current(last: CapabilitySet.lastOfKernel).permitted,
             devices: config.host.isPrivileged ? HostDevices.all() : [])
         let own = ContainerFiles.mounts(
-            of: directory, isReadOnly: config.host.hasReadOnlyRoot, except: Set(config.host.mounts.map(\.target)))
+            of: directory, isReadOnly: config.host.hasReadOnlyRoot,
+            except: Set(config.host.mounts.map(\.target)))
         let removesItself = config.host.removesItself
         var spec = makeSpec(config, mounts: own + mounts, host: facts)
         if config.terminal, let size = Terminal.windowSize(0) {
@@ -106,11 +109,13 @@ public struct Containers: Sendable {
         var request = MonitorRequest(
             id: config.id, spec: spec,
             root: .overlay(
-                lower: layers.reversed(), upper: directory.appending("upper"), work: directory.appending("work"),
+                lower: layers.reversed(), upper: directory.appending("upper"),
+                work: directory.appending("work"),
                 volatile: removesItself),
             user: config.process.user, additionalGroups: config.host.groups,
             seccomp: try seccomp(config.host), seccompCache: paths.seccompCache,
-            cgroup: paths.cgroupParent.appending(config.id), network: try NetworkChoice(paths).request(config),
+            cgroup: paths.cgroupParent.appending(config.id),
+            network: try NetworkChoice(paths).request(config),
             hosts: directory.appending("hosts"), hostsNames: ContainerFiles.ownNames(config),
             directory: directory, runDirectory: paths.runContainer(config.id))
         request.allowsDevices = config.host.isPrivileged

@@ -26,15 +26,18 @@ extension Volumes {
             switch entry.status.type {
             case .directory:
                 try target.makeDirectory(name)
-                let from = try source.open(name, [.readOnly, .directory, .noFollow], resolve: [.beneath, .noSymlinks])
-                let into = try target.open(name, [.readOnly, .directory, .noFollow], resolve: [.beneath, .noSymlinks])
+                let from = try source.open(
+                    name, [.readOnly, .directory, .noFollow], resolve: [.beneath, .noSymlinks])
+                let into = try target.open(
+                    name, [.readOnly, .directory, .noFollow], resolve: [.beneath, .noSymlinks])
                 try copyTree(from, to: into)
                 try copyFacts(of: from, to: into)
             case .symlink:
                 try target.makeSymlink(name, to: try source.readSymlink(name))
                 try target.changeOwner(of: name, uid: entry.status.uid, gid: entry.status.gid)
             case .regular:
-                let from = try source.open(name, [.readOnly, .noFollow, .nonBlocking], resolve: [.beneath, .noSymlinks])
+                let from = try source.open(
+                    name, [.readOnly, .noFollow, .nonBlocking], resolve: [.beneath, .noSymlinks])
                 let into = try target.open(
                     name, [.writeOnly, .create, .exclusive], mode: 0o600, resolve: [.beneath, .noSymlinks])
                 try into.copyContents(of: from)
@@ -51,7 +54,8 @@ extension Volumes {
         let status = try source.status()
         try target.changeOwner(uid: status.uid, gid: status.gid)
         try target.changeMode(status.permissions)
-        for name in try source.attributeNames() where name.hasPrefix("user.") || name == "security.capability" {
+        for name in try source.attributeNames() where name.hasPrefix("user.") || name == "security.capability"
+        {
             try target.setAttribute(name, try source.attribute(name))
         }
     }

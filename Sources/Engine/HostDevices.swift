@@ -6,7 +6,8 @@ import SystemPackage
 enum HostDevices {
     /// What a container has of its own, or what is none of its business.
     private static let left: Set<String> = [
-        "pts", "shm", "mqueue", "fd", "console", "ptmx", "core", "stdin", "stdout", "stderr", "null", "zero", "full",
+        "pts", "shm", "mqueue", "fd", "console", "ptmx", "core", "stdin", "stdout", "stderr", "null", "zero",
+        "full",
         "random", "urandom", "tty", "hugepages",
     ]
 
@@ -15,7 +16,9 @@ enum HostDevices {
         return devices(in: root, "/dev", depth: 0)
     }
 
-    private static func devices(in directory: borrowing FD, _ path: String, depth: Int) -> [RuntimeSpec.Device] {
+    private static func devices(in directory: borrowing FD, _ path: String, depth: Int) -> [RuntimeSpec
+        .Device]
+    {
         var result: [RuntimeSpec.Device] = []
         // A device that comes or goes while we look is left out.
         for entry in (try? directory.entries()) ?? [] where depth > 0 || !left.contains(entry.name.string) {
@@ -23,7 +26,9 @@ enum HostDevices {
             let name = "\(path)/\(entry.name.string)"
             switch status.type {
             case .directory where depth < 4:
-                guard let child = try? directory.open(entry.name, [.readOnly, .directory], resolve: [.beneath, .noSymlinks])
+                guard
+                    let child = try? directory.open(
+                        entry.name, [.readOnly, .directory], resolve: [.beneath, .noSymlinks])
                 else { continue }
                 result += devices(in: child, name, depth: depth + 1)
             case .character, .block:

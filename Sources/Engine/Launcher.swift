@@ -52,7 +52,8 @@ struct Launcher: Sendable {
         do throws(SysError) {
             return try readOnlyCopy(of: path)
         } catch {
-            throw EngineError("cannot run \(path): \(error); install apus-runtime beside apus or set APUS_RUNTIME")
+            throw EngineError(
+                "cannot run \(path): \(error); install apus-runtime beside apus or set APUS_RUNTIME")
         }
     }
 

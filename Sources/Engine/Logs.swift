@@ -58,7 +58,9 @@ public struct LogReader: ~Copyable {
     private mutating func printPast(_ current: borrowing FD) throws {
         var files: [[UInt8]] = [try current.readAll(limit: 1 << 30)]
         var number = 1
-        while wantsOlder(files), let older = try directory.contents(of: FilePath("log.\(number)"), limit: 1 << 30) {
+        while wantsOlder(files),
+            let older = try directory.contents(of: FilePath("log.\(number)"), limit: 1 << 30)
+        {
             files.append(older)
             number += 1
         }

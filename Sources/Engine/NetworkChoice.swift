@@ -23,7 +23,8 @@ struct NetworkChoice {
         case .bridge:
             return .bridge(try bridge(), ports: try ports(config))
         case .container, .named:
-            throw EngineError("network \(config.host.network.text) is not supported yet: use bridge, none or host")
+            throw EngineError(
+                "network \(config.host.network.text) is not supported yet: use bridge, none or host")
         }
     }
 

@@ -72,13 +72,18 @@ public struct Records: Sendable {
             throw EngineError("No such container: \(id)", exitCode: 1)
         }
         guard let config = try document("config.json", id, directory) else {
-            throw EngineError("container \(id.prefix(12)) is damaged: config.json is missing; remove it with: apus rm -f \(id.prefix(12))")
+            throw EngineError(
+                "container \(id.prefix(12)) is damaged: config.json is missing; remove it with: apus rm -f \(id.prefix(12))"
+            )
         }
         do {
-            let state = try document("state.json", id, directory).map { try ContainerState($0) } ?? ContainerState()
+            let state =
+                try document("state.json", id, directory).map { try ContainerState($0) } ?? ContainerState()
             return Record(config: try ContainerConfig(config), state: try settled(state))
         } catch let error as JSONError {
-            throw EngineError("container \(id.prefix(12)) is damaged: \(error); remove it with: apus rm -f \(id.prefix(12))")
+            throw EngineError(
+                "container \(id.prefix(12)) is damaged: \(error); remove it with: apus rm -f \(id.prefix(12))"
+            )
         }
     }
 
@@ -87,13 +92,17 @@ public struct Records: Sendable {
         do {
             return try JSON(parsing: bytes)
         } catch {
-            throw EngineError("container \(id.prefix(12)) is damaged: \(name): \(error); remove it with: apus rm -f \(id.prefix(12))")
+            throw EngineError(
+                "container \(id.prefix(12)) is damaged: \(name): \(error); remove it with: apus rm -f \(id.prefix(12))"
+            )
         }
     }
 
     /// What ran in an earlier boot does not run any more; how it ended nobody knows.
     private func settled(_ state: ContainerState) throws -> ContainerState {
-        guard case .running(_, _, let boot) = state.phase, boot != (try Process.bootID()) else { return state }
+        guard case .running(_, _, let boot) = state.phase, boot != (try Process.bootID()) else {
+            return state
+        }
         var lost = state
         lost.phase = .exited(code: nil)
         lost.error = "the host was restarted while the container ran"
@@ -116,7 +125,9 @@ public struct Records: Sendable {
     // MARK: writing
 
     /// Writes a new container whole: staged, named, renamed. `populate` fills its directory.
-    public func create(_ config: ContainerConfig, durable: Bool, populate: (borrowing FD) throws -> Void) throws {
+    public func create(_ config: ContainerConfig, durable: Bool, populate: (borrowing FD) throws -> Void)
+        throws
+    {
         let containers = try FD.directory(paths.containers, make: true)
         let staged = FilePath(".new-\(config.id)")
         try containers.makeDirectory(staged)

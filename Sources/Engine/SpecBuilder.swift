@@ -113,7 +113,8 @@ private func makeResources(_ limits: Limits) -> RuntimeSpec.Resources {
     resources.memory.limit = limits.memory
     resources.memory.reservation = limits.memoryReservation
     // Unset means as much swap as memory (docker).
-    resources.memory.swap = limits.memorySwap ?? limits.memory.flatMap { $0 > 0 && $0 < .max / 2 ? $0 * 2 : nil }
+    resources.memory.swap =
+        limits.memorySwap ?? limits.memory.flatMap { $0 > 0 && $0 < .max / 2 ? $0 * 2 : nil }
     resources.cpu.shares = limits.cpuShares.flatMap { UInt64(exactly: $0) }
     resources.cpu.quota = limits.cpuQuota
     resources.cpu.period = limits.cpuPeriod.flatMap { UInt64(exactly: $0) }

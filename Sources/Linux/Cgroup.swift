@@ -20,7 +20,8 @@ public struct CgroupTree: Sendable, Equatable {
     /// The controllers that the root of the tree offers.
     public func controllers() throws(SysError) -> Set<String> {
         let bytes = try FD.open(mountPoint.appending("cgroup.controllers")).readAll(limit: 4096)
-        return Set(String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(String.init))
+        return Set(
+            String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(String.init))
     }
 
     /// Makes `path` (relative, no `..`) below the root with its parents, and gives its children the controllers
@@ -33,7 +34,7 @@ public struct CgroupTree: Sendable, Equatable {
         }
         for name in components {
             try current.enable(controllers)
-            do { try current.makeDirectory(name, mode: 0o755) } catch where error.errno == .fileExists {}
+            do { try current.makeDirectory(name, mode: 0o755) } catch  where error.errno == .fileExists {}
             current = try current.open(name, [.readOnly, .directory], resolve: [.beneath, .noSymlinks])
         }
         return current
@@ -51,7 +52,9 @@ public struct CgroupTree: Sendable, Equatable {
         let parent: FD
         do {
             let up = path.removingLastComponent()
-            parent = up.isEmpty ? try root.duplicate() : try root.open(up, [.readOnly, .directory], resolve: [.beneath])
+            parent =
+                up.isEmpty
+                ? try root.duplicate() : try root.open(up, [.readOnly, .directory], resolve: [.beneath])
         } catch {
             if error.errno == .noSuchFileOrDirectory { return true }
             throw error
@@ -96,7 +99,8 @@ extension FD {
     /// Writes one value to one file of this cgroup.
     public func writeCgroup(_ file: String, _ value: String) throws(SysError) {
         do {
-            try open(FilePath(file), [.writeOnly], resolve: [.beneath, .noSymlinks]).writeAll(Array(value.utf8))
+            try open(FilePath(file), [.writeOnly], resolve: [.beneath, .noSymlinks]).writeAll(
+                Array(value.utf8))
         } catch {
             throw SysError(call: "write", subject: "\(file)=\(value)", errno: error.errno, hint: error.hint)
         }

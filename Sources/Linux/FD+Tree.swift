@@ -111,8 +111,10 @@ extension FD {
             if error.errno == .notSupported { return [] }
             throw error
         }
-        return buffer[..<n].split(separator: 0).map { String(decoding: $0.map(UInt8.init(bitPattern:)), as: UTF8.self) }
-            .sorted()
+        return buffer[..<n].split(separator: 0).map {
+            String(decoding: $0.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        }
+        .sorted()
     }
 
     /// The value of an extended attribute of this open file.

@@ -144,9 +144,12 @@ extension FD {
     public static func open(
         _ path: FilePath, _ flags: OpenFlags = .readOnly, mode: UInt32 = 0o600
     ) throws(SysError) -> FD {
-        FD(adopting: try sys("open", path.string) {
-            path.withPlatformString { cl_openat(-100, $0, CInt(truncatingIfNeeded: flags.rawValue), mode) }
-        })
+        FD(
+            adopting: try sys("open", path.string) {
+                path.withPlatformString {
+                    cl_openat(-100, $0, CInt(truncatingIfNeeded: flags.rawValue), mode)
+                }
+            })
     }
 
     /// Opens a path below this directory by openat2(2); the default lets no link or `..` lead out.
@@ -154,11 +157,13 @@ extension FD {
         _ path: FilePath, _ flags: OpenFlags = .readOnly, mode: UInt32 = 0,
         resolve: Resolve = [.inRoot, .noMagicLinks]
     ) throws(SysError) -> FD {
-        FD(adopting: try sys("openat2", path.string) {
-            path.withPlatformString {
-                cl_openat2(raw, $0, flags.rawValue, flags.contains(.create) ? UInt64(mode) : 0, resolve.rawValue)
-            }
-        })
+        FD(
+            adopting: try sys("openat2", path.string) {
+                path.withPlatformString {
+                    cl_openat2(
+                        raw, $0, flags.rawValue, flags.contains(.create) ? UInt64(mode) : 0, resolve.rawValue)
+                }
+            })
     }
 
     /// An unnamed file in memory (memfd_create(2)) that holds these bytes, to be read from its beginning.
@@ -256,7 +261,9 @@ public struct Pipe: ~Copyable {
     public init() throws(SysError) {
         var ends: (CInt, CInt) = (-1, -1)
         _ = try sys("pipe2", "pipe") {
-            withUnsafeMutableBytes(of: &ends) { cl_pipe2($0.assumingMemoryBound(to: CInt.self).baseAddress, 0) }
+            withUnsafeMutableBytes(of: &ends) {
+                cl_pipe2($0.assumingMemoryBound(to: CInt.self).baseAddress, 0)
+            }
         }
         read = FD(adopting: ends.0)
         write = FD(adopting: ends.1)

@@ -5,7 +5,9 @@ public import SystemPackage
 public enum Kernel {
     /// A new session keyring, so that the container cannot see its starter's (keyctl(2)). Hosts without keys
     /// have nothing to hide.
-    public static func joinSessionKeyring(_ name: String) { _ = name.withCString { cl_keyctl_join_session($0) } }
+    public static func joinSessionKeyring(_ name: String) {
+        _ = name.withCString { cl_keyctl_join_session($0) }
+    }
 
     public static func newSession() throws(SysError) { _ = try sys("setsid", "") { cl_setsid() } }
 
@@ -65,7 +67,9 @@ public enum Kernel {
         _ resource: Int32, name: String, soft: UInt64, hard: UInt64
     ) throws(SysError) {
         do {
-            _ = try sys("setrlimit", "\(name)=\(soft):\(hard)") { cl_prlimit(0, resource, [soft, hard], nil) }
+            _ = try sys("setrlimit", "\(name)=\(soft):\(hard)") {
+                cl_prlimit(0, resource, [soft, hard], nil)
+            }
         } catch {
             if error.errno == .notPermitted { throw error.hinting("raising it needs CAP_SYS_RESOURCE") }
             throw error
@@ -138,9 +142,14 @@ public enum Kernel {
 
     /// Release and machine of uname(2).
     public static func release() -> (release: String, machine: String) {
-        var (name, release, machine) = ([CChar](repeating: 0, count: 65), [CChar](repeating: 0, count: 65), [CChar](repeating: 0, count: 65))
+        var (name, release, machine) = (
+            [CChar](repeating: 0, count: 65), [CChar](repeating: 0, count: 65),
+            [CChar](repeating: 0, count: 65)
+        )
         _ = cl_uname(&name, &release, &machine, 65)
-        func text(_ c: [CChar]) -> String { String(decoding: c.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self) }
+        func text(_ c: [CChar]) -> String {
+            String(decoding: c.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        }
         return (text(release), text(machine))
     }
 }

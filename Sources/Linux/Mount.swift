@@ -36,7 +36,8 @@ extension FD {
         if let source { try context.configure("source", source) }
         for option in options {
             if let equals = option.firstIndex(of: "=") {
-                try context.configure(String(option[..<equals]), String(option[option.index(after: equals)...]))
+                try context.configure(
+                    String(option[..<equals]), String(option[option.index(after: equals)...]))
             } else {
                 try context.configure(option, nil)
             }
@@ -52,8 +53,11 @@ extension FD {
     func configure(_ key: String, _ value: String?) throws(SysError) {
         _ = try sys("fsconfig", value.map { "\(key)=\($0)" } ?? key) {
             key.withCString { k in
-                if let value { value.withCString { cl_fsconfig(raw, 1, k, $0, 0) } }
-                else { cl_fsconfig(raw, 0, k, nil, 0) }
+                if let value {
+                    value.withCString { cl_fsconfig(raw, 1, k, $0, 0) }
+                } else {
+                    cl_fsconfig(raw, 0, k, nil, 0)
+                }
             }
         }
     }

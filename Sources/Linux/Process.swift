@@ -128,10 +128,14 @@ public enum Process {
         let pid = try sys("execve", path?.string ?? arguments.first ?? "") {
             if let path {
                 path.withPlatformString {
-                    cl_spawn(-1, $0, argv.pointers, envp.pointers, descriptors, descriptors.count, stdio, newSession ? 1 : 0)
+                    cl_spawn(
+                        -1, $0, argv.pointers, envp.pointers, descriptors, descriptors.count, stdio,
+                        newSession ? 1 : 0)
                 }
             } else {
-                cl_spawn(file, nil, argv.pointers, envp.pointers, descriptors, descriptors.count, stdio, newSession ? 1 : 0)
+                cl_spawn(
+                    file, nil, argv.pointers, envp.pointers, descriptors, descriptors.count, stdio,
+                    newSession ? 1 : 0)
             }
         }
         return Int32(pid)

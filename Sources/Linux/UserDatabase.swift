@@ -32,13 +32,16 @@ public struct UserDatabase: Sendable {
     /// Reads `/etc/passwd` and `/etc/group` below `root`; a file that is missing is empty.
     public init(root: borrowing FD) throws(SysError) {
         self.init(
-            passwd: try UserDatabase.contents("etc/passwd", root), group: try UserDatabase.contents("etc/group", root))
+            passwd: try UserDatabase.contents("etc/passwd", root),
+            group: try UserDatabase.contents("etc/group", root))
     }
 
     /// Parses the two files. Lines that are malformed are skipped, as libc does.
     public init(passwd: [UInt8], group: [UInt8]) {
         users = UserDatabase.lines(passwd).compactMap { fields in
-            guard fields.count >= 4, let uid = UInt32(fields[2]), let gid = UInt32(fields[3]) else { return nil }
+            guard fields.count >= 4, let uid = UInt32(fields[2]), let gid = UInt32(fields[3]) else {
+                return nil
+            }
             return User(name: fields[0], uid: uid, gid: gid, home: fields.count > 5 ? fields[5] : "")
         }
         groups = UserDatabase.lines(group).compactMap { fields in
@@ -53,7 +56,8 @@ public struct UserDatabase: Sendable {
             let file = try root.open(path, [.readOnly, .nonBlocking])
             let type = try file.status().type
             guard type == .regular else {
-                throw SysError(call: "open", subject: "/\(path)", errno: .invalidArgument, hint: "not a regular file")
+                throw SysError(
+                    call: "open", subject: "/\(path)", errno: .invalidArgument, hint: "not a regular file")
             }
             return try file.readAll(limit: 1 << 20)
         } catch {
@@ -76,7 +80,8 @@ extension UserDatabase {
     /// a number without one has group 0 and home `/`; with a group given, the supplementary groups are dropped.
     /// `additional` are names or numbers too (`--group-add`).
     public func resolve(_ text: String, additional: [String] = []) throws(UserError) -> Credentials {
-        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(
+            String.init)
         let name = parts.first ?? ""
         var credentials = try user(name.isEmpty ? "0" : name)
         if parts.count == 2, !parts[1].isEmpty {
@@ -104,7 +109,8 @@ extension UserDatabase {
         if let entry {
             let memberships = groups.filter { $0.members.contains(entry.name) }.map(\.gid)
             return Credentials(
-                uid: entry.uid, gid: entry.gid, groups: memberships, home: entry.home.isEmpty ? "/" : entry.home)
+                uid: entry.uid, gid: entry.gid, groups: memberships,
+                home: entry.home.isEmpty ? "/" : entry.home)
         }
         guard let number else {
             throw UserError("unable to find user \(text): no matching entries in passwd file")

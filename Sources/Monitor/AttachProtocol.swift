@@ -101,7 +101,9 @@ enum Bytes {
     static func of(_ value: UInt32) -> [UInt8] {
         of(UInt16(truncatingIfNeeded: value)) + of(UInt16(truncatingIfNeeded: value >> 16))
     }
-    static func uint16(_ bytes: [UInt8], _ at: Int) -> UInt16 { UInt16(bytes[at]) | UInt16(bytes[at + 1]) << 8 }
+    static func uint16(_ bytes: [UInt8], _ at: Int) -> UInt16 {
+        UInt16(bytes[at]) | UInt16(bytes[at + 1]) << 8
+    }
     static func uint32(_ bytes: [UInt8]) -> UInt32 {
         UInt32(uint16(bytes, 0)) | UInt32(uint16(bytes, 2)) << 16
     }

@@ -17,7 +17,8 @@ func runExec(_ request: ExecRequest, client: Client) throws(RuntimeError) {
 }
 
 private func startExec(_ request: ExecRequest, _ client: Client) throws(RuntimeError) -> Session {
-    guard let container = try? Pidfd(pid: request.pid), Process.startTime(pid: request.pid) == request.startTime
+    guard let container = try? Pidfd(pid: request.pid),
+        Process.startTime(pid: request.pid) == request.startTime
     else { throw RuntimeError("container \(request.id) is not running") }
     let root = try asStartError { () throws(SysError) in try openRoot(of: container) }
     let credentials = try resolveUser(request.user, request.additionalGroups, in: root)

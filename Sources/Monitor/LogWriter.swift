@@ -19,7 +19,8 @@ struct LogWriter: ~Copyable {
     init(directory: consuming FD, maxSize: Int, maxFiles: Int) throws(SysError) {
         self.maxSize = maxSize
         self.maxFiles = max(1, maxFiles)
-        let file = try directory.open("log", [.writeOnly, .create, .append], mode: 0o600, resolve: [.beneath])
+        let file = try directory.open(
+            "log", [.writeOnly, .create, .append], mode: 0o600, resolve: [.beneath])
         size = Int(try file.status().size)
         self.file = consume file
         self.directory = directory
@@ -41,7 +42,8 @@ struct LogWriter: ~Copyable {
         flush()
     }
 
-    private mutating func appendPiece(_ piece: UnsafeRawBufferPointer, _ stream: StaticString, _ time: String) {
+    private mutating func appendPiece(_ piece: UnsafeRawBufferPointer, _ stream: StaticString, _ time: String)
+    {
         if dropped > 0, line.isEmpty { appendDropNote(time) }
         append("{\"log\":\"")
         JSONText.append(piece, to: &line)
@@ -54,7 +56,9 @@ struct LogWriter: ~Copyable {
     }
 
     private mutating func appendDropNote(_ time: String) {
-        append("{\"log\":\"[apus: \(dropped) writes to this log were lost: no space]\\n\",\"stream\":\"stderr\",\"time\":\"")
+        append(
+            "{\"log\":\"[apus: \(dropped) writes to this log were lost: no space]\\n\",\"stream\":\"stderr\",\"time\":\""
+        )
         line.append(contentsOf: time.utf8)
         append("\"}\n")
     }
@@ -65,7 +69,9 @@ struct LogWriter: ~Copyable {
         guard !line.isEmpty else { return }
         if size > 0, size + line.count > maxSize { rotate() }
         do {
-            guard let file = file.take() else { throw SysError(call: "write", subject: "log", errno: .ioError) }
+            guard let file = file.take() else {
+                throw SysError(call: "write", subject: "log", errno: .ioError)
+            }
             self.file = consume file
             try self.file?.writeAll(line)
             size += line.count
@@ -85,7 +91,8 @@ struct LogWriter: ~Copyable {
                 try directory.rename(from, to: FilePath("log.\(n)"), in: directory)
             }
             if maxFiles == 1 { try directory.remove("log") }
-            file = try directory.open("log", [.writeOnly, .create, .append], mode: 0o600, resolve: [.beneath])
+            file = try directory.open(
+                "log", [.writeOnly, .create, .append], mode: 0o600, resolve: [.beneath])
             size = 0
         } catch {
             dropped += 1
@@ -124,7 +131,10 @@ enum JSONText {
         case 0x09: out += [0x5c, UInt8(ascii: "t")]
         case 0..<0x20, 0x7f:
             let digits: StaticString = "0123456789abcdef"
-            out += [0x5c, UInt8(ascii: "u"), 0x30, 0x30, digits.utf8Start[Int(byte >> 4)], digits.utf8Start[Int(byte & 15)]]
+            out += [
+                0x5c, UInt8(ascii: "u"), 0x30, 0x30, digits.utf8Start[Int(byte >> 4)],
+                digits.utf8Start[Int(byte & 15)],
+            ]
         default: out.append(byte)
         }
     }

@@ -11,8 +11,11 @@ extension MonitorRequest {
             "additionalGroups": .nonEmpty(additionalGroups), "seccomp": seccomp.json,
             "seccompCache": .string(seccompCache.string), "allowsDevices": .bool(allowsDevices),
             "cgroup": .string(cgroup.string), "defaultLimits": .nonEmpty(defaultLimits.sorted()),
-            "network": network.json, "hosts": hosts.map { .string($0.string) }, "hostsNames": .string(hostsNames),
-            "log": log.map { .fields(["maxSize": .int(Int64($0.maxSize)), "maxFiles": .int(Int64($0.maxFiles))]) },
+            "network": network.json, "hosts": hosts.map { .string($0.string) },
+            "hostsNames": .string(hostsNames),
+            "log": log.map {
+                .fields(["maxSize": .int(Int64($0.maxSize)), "maxFiles": .int(Int64($0.maxFiles))])
+            },
             "directory": .string(directory.string), "runDirectory": .string(runDirectory.string),
             "opensStdin": .bool(opensStdin), "closesStdinWithClient": .bool(closesStdinWithClient),
             "endsWithClient": .bool(endsWithClient), "removal": removal?.json,
@@ -26,8 +29,10 @@ extension MonitorRequest {
         else { throw JSONError("spec, root, seccomp or network is missing") }
         self.init(
             id: try json.requireString("id"), spec: try RuntimeSpec(spec), root: try RootSource(root),
-            user: try json.requireString("user"), additionalGroups: try json.stringsOrEmpty("additionalGroups"),
-            seccomp: try SeccompChoice(seccomp), seccompCache: FilePath(try json.requireString("seccompCache")),
+            user: try json.requireString("user"),
+            additionalGroups: try json.stringsOrEmpty("additionalGroups"),
+            seccomp: try SeccompChoice(seccomp),
+            seccompCache: FilePath(try json.requireString("seccompCache")),
             cgroup: FilePath(try json.requireString("cgroup")), network: try NetworkRequest(network),
             hosts: try json.optionalString("hosts").map { FilePath($0) },
             hostsNames: try json.requireString("hostsNames"),
@@ -40,7 +45,8 @@ extension MonitorRequest {
         endsWithClient = try json.optionalBool("endsWithClient") ?? false
         if let limits = json["log"] {
             log = LogLimits(
-                maxSize: Int(try limits.requireInt("maxSize")), maxFiles: Int(try limits.requireInt("maxFiles")))
+                maxSize: Int(try limits.requireInt("maxSize")),
+                maxFiles: Int(try limits.requireInt("maxFiles")))
         }
         removal = try json["removal"].map { value throws(JSONError) in try RemovalRequest(value) }
     }
@@ -64,7 +70,8 @@ extension RootSource {
         } else {
             self = .overlay(
                 lower: try json.stringsOrEmpty("lower").map { FilePath($0) },
-                upper: FilePath(try json.requireString("upper")), work: FilePath(try json.requireString("work")),
+                upper: FilePath(try json.requireString("upper")),
+                work: FilePath(try json.requireString("work")),
                 volatile: try json.optionalBool("volatile") ?? false)
         }
     }
@@ -156,7 +163,8 @@ public struct ExecRequest: Equatable, Sendable {
         var spec = RuntimeSpec()
         spec.process = process
         return .fields([
-            "id": .string(id), "pid": .int(Int64(pid)), "startTime": .int(Int64(startTime)), "spec": spec.json,
+            "id": .string(id), "pid": .int(Int64(pid)), "startTime": .int(Int64(startTime)),
+            "spec": spec.json,
             "user": .string(user), "additionalGroups": .nonEmpty(additionalGroups), "seccomp": seccomp.json,
             "seccompCache": .string(seccompCache.string), "cgroup": .string(cgroup.string),
             "opensStdin": .bool(opensStdin),
@@ -169,9 +177,12 @@ public struct ExecRequest: Equatable, Sendable {
             let startTime = UInt64(exactly: try json.requireInt("startTime"))
         else { throw JSONError("spec, seccomp, pid or startTime is missing or out of range") }
         self.init(
-            id: try json.requireString("id"), pid: pid, startTime: startTime, process: try RuntimeSpec(spec).process,
-            user: try json.requireString("user"), additionalGroups: try json.stringsOrEmpty("additionalGroups"),
-            seccomp: try SeccompChoice(seccomp), seccompCache: FilePath(try json.requireString("seccompCache")),
+            id: try json.requireString("id"), pid: pid, startTime: startTime,
+            process: try RuntimeSpec(spec).process,
+            user: try json.requireString("user"),
+            additionalGroups: try json.stringsOrEmpty("additionalGroups"),
+            seccomp: try SeccompChoice(seccomp),
+            seccompCache: FilePath(try json.requireString("seccompCache")),
             cgroup: FilePath(try json.requireString("cgroup")),
             opensStdin: try json.optionalBool("opensStdin") ?? false)
     }

@@ -60,7 +60,9 @@ extension RunMonitor {
             state.oomKilled = hasBeenKilledForMemory()
             state.status = "exited"
             state.exitCode = status?.code
-            if status == nil { state.error = "the exit status is unknown: the container ended while it had no monitor" }
+            if status == nil {
+                state.error = "the exit status is unknown: the container ended while it had no monitor"
+            }
             state.finishedAt = .now()
             _ = try? state.write(to: directory)  // on a full disk the clients still hear of it
         }
@@ -139,7 +141,8 @@ extension RemovalRequest {
     /// sees half a container.
     public func apply(id: String) throws(SysError) {
         if let nameLink, let name = nameLink.lastComponent {
-            try FD.open(nameLink.removingLastComponent(), [.readOnly, .directory]).remove(FilePath(name.string))
+            try FD.open(nameLink.removingLastComponent(), [.readOnly, .directory]).remove(
+                FilePath(name.string))
         }
         let containers = try FD.open(containers, [.readOnly, .directory])
         let hidden = FilePath(".removing-\(id)")
@@ -150,7 +153,8 @@ extension RemovalRequest {
         }
         for volume in volumes {
             guard let name = volume.lastComponent else { continue }
-            try FD.open(volume.removingLastComponent(), [.readOnly, .directory]).removeTree(FilePath(name.string))
+            try FD.open(volume.removingLastComponent(), [.readOnly, .directory]).removeTree(
+                FilePath(name.string))
         }
         try containers.removeTree(hidden)
     }

@@ -42,12 +42,14 @@ final class RunMonitor {
         try asStartError { () throws(SysError) in
             try makeWorkingDirectory(FilePath(request.spec.process.cwd), in: root)
         }
-        let filter = try compiledFilter(request.seccomp, request.spec.process.capabilities, request.seccompCache)
+        let filter = try compiledFilter(
+            request.seccomp, request.spec.process.capabilities, request.seccompCache)
         let cgroup = try makeContainerCgroup()
         try reserveNetwork()
         let streams = try asStartError { () throws(SysError) in try openStreams() }
         let facts = CreateFacts(
-            credentials: credentials, stdio: streams.stdio, seccomp: filter, keyringName: "_ses.\(request.id)")
+            credentials: credentials, stdio: streams.stdio, seccomp: filter, keyringName: "_ses.\(request.id)"
+        )
         let plan = try planCreate(request.spec, facts)
         var process = try startProcess(plan, facts, root: root, cgroup: cgroup.raw) {
             pidfd throws(RuntimeError) in try connectNetwork(pidfd)

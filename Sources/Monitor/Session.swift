@@ -124,7 +124,8 @@ final class Session {
 
     private func sendChunk(to client: Client) {
         chunk.withUnsafeBytes { bytes in
-            client.isBehind = !client.send([chunkKind], UnsafeRawBufferPointer(rebasing: bytes[..<chunkCount]))
+            client.isBehind = !client.send(
+                [chunkKind], UnsafeRawBufferPointer(rebasing: bytes[..<chunkCount]))
         }
     }
 

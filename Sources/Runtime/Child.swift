@@ -14,7 +14,8 @@ final class Child {
     let credentials: Credentials
 
     init(
-        plan: CreatePlan, facts: CreateFacts, sync: consuming FD, root: consuming FD, argv: CStrings, envp: CStrings
+        plan: CreatePlan, facts: CreateFacts, sync: consuming FD, root: consuming FD, argv: CStrings,
+        envp: CStrings
     ) {
         (self.plan, self.argv, self.envp) = (plan, argv, envp)
         (stdio, credentials) = (facts.stdio, facts.credentials)
@@ -109,7 +110,8 @@ final class Child {
     private func openTerminal(_ size: WindowSize?, below root: borrowing FD) throws(SysError) {
         let devices = try root.open("dev/pts", [.path, .directory], resolve: [.inRoot, .noSymlinks])
         guard try devices.isDevpts() else {
-            throw SysError(call: "open", subject: "/dev/pts", errno: .noSuchAddressOrDevice, hint: "not a devpts")
+            throw SysError(
+                call: "open", subject: "/dev/pts", errno: .noSuchAddressOrDevice, hint: "not a devpts")
         }
         let master = try devices.open("ptmx", [.readWrite, .noTTY], resolve: [.beneath, .noSymlinks])
         let peer = try Terminal.openPeer(of: master)
@@ -139,10 +141,12 @@ final class Child {
                 .open(FilePath(path), [.path, .directory], resolve: [.inRoot, .noMagicLinks])
             try Kernel.changeDirectory(directory)
         } catch {
-            throw SysError(call: "chdir to cwd", subject: "(\"\(path)\") set in config.json", errno: error.errno)
+            throw SysError(
+                call: "chdir to cwd", subject: "(\"\(path)\") set in config.json", errno: error.errno)
         }
         guard Kernel.currentDirectory()?.first == UInt8(ascii: "/") else {
-            throw SysError(call: "chdir", subject: path, errno: .permissionDenied, hint: "outside of the container")
+            throw SysError(
+                call: "chdir", subject: path, errno: .permissionDenied, hint: "outside of the container")
         }
     }
 

@@ -98,7 +98,8 @@ private func execError(_ path: String, _ errno: Errno) -> RuntimeError {
 
 /// Pipes and FIFOs belong to the container's user, so that /dev/stdout can be opened again by name.
 func giveStdio(_ facts: CreateFacts) throws(SysError) {
-    guard case .descriptors(let stdin, let stdout, let stderr) = facts.stdio, facts.credentials.uid != 0 else {
+    guard case .descriptors(let stdin, let stdout, let stderr) = facts.stdio, facts.credentials.uid != 0
+    else {
         return
     }
     for raw in Set([stdin, stdout, stderr]) {

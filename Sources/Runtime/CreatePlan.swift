@@ -127,7 +127,9 @@ func planProcess(_ process: RuntimeSpec.Process, _ facts: CreateFacts) throws(Ru
     guard let first = process.args.first, !first.isEmpty else { throw RuntimeError("no command specified") }
     var steps: [ChildStep] = [.connectStdio]
     for limit in process.rlimits {
-        guard let number = rlimitNumber(limit.type) else { throw RuntimeError("unknown rlimit \(limit.type)") }
+        guard let number = rlimitNumber(limit.type) else {
+            throw RuntimeError("unknown rlimit \(limit.type)")
+        }
         steps.append(.setRlimit(resource: number, name: limit.type, soft: limit.soft, hard: limit.hard))
     }
     steps += [.setUmask(process.user.umask ?? 0o022), .enterWorkingDirectory(process.cwd)]
@@ -185,7 +187,8 @@ private func namespaceFlags(_ namespaces: [RuntimeSpec.Namespace]) throws(Runtim
     var flags: Namespaces = []
     for namespace in namespaces {
         guard namespace.path == nil else {
-            throw RuntimeError("joining the \(namespace.kind.rawValue) namespace \(namespace.path ?? "") is not supported")
+            throw RuntimeError(
+                "joining the \(namespace.kind.rawValue) namespace \(namespace.path ?? "") is not supported")
         }
         switch namespace.kind {
         case .mount: flags.insert(.mount)
@@ -219,7 +222,8 @@ private func findCandidates(for name: String, environment: [String]) -> [String]
 
 private func rlimitNumber(_ type: String) -> Int32? {
     let names = [
-        "CPU", "FSIZE", "DATA", "STACK", "CORE", "RSS", "NPROC", "NOFILE", "MEMLOCK", "AS", "LOCKS", "SIGPENDING",
+        "CPU", "FSIZE", "DATA", "STACK", "CORE", "RSS", "NPROC", "NOFILE", "MEMLOCK", "AS", "LOCKS",
+        "SIGPENDING",
         "MSGQUEUE", "NICE", "RTPRIO", "RTTIME",
     ]
     return names.firstIndex { "RLIMIT_\($0)" == type }.map(Int32.init)
@@ -231,7 +235,9 @@ private func capabilitySets(
     var sets = ProcessCapabilities([])
     guard let capabilities else { return sets }
     func set(_ names: [String]) throws(RuntimeError) -> CapabilitySet {
-        do throws(UnknownCapability) { return try CapabilitySet(names: names) } catch { throw RuntimeError("\(error)") }
+        do throws(UnknownCapability) { return try CapabilitySet(names: names) } catch {
+            throw RuntimeError("\(error)")
+        }
     }
     sets.bounding = try set(capabilities.bounding)
     sets.effective = try set(capabilities.effective)

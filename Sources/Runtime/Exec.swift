@@ -4,7 +4,8 @@ import SystemPackage
 
 /// Plans a further process in a running container: the same order of stdio, limits, user, capabilities and seccomp
 /// as its first one, from the same function.
-public func planExec(_ process: RuntimeSpec.Process, _ facts: CreateFacts) throws(RuntimeError) -> CreatePlan {
+public func planExec(_ process: RuntimeSpec.Process, _ facts: CreateFacts) throws(RuntimeError) -> CreatePlan
+{
     var steps: [ChildStep] = [.joinNamespaces, .joinSessionKeyring(facts.keyringName), .newSession]
     if case .terminal(let size) = facts.stdio { steps.append(.openTerminal(size)) }
     steps.append(.awaitParent)

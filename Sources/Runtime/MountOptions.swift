@@ -16,7 +16,8 @@ struct MountOptions: Equatable, Sendable {
     var data: [String] = []
 
     private static let attributeWords: [String: MountAttributes] = [
-        "ro": .readOnly, "nosuid": .noSetuid, "nodev": .noDevices, "noexec": .noExec, "noatime": .noAccessTime,
+        "ro": .readOnly, "nosuid": .noSetuid, "nodev": .noDevices, "noexec": .noExec,
+        "noatime": .noAccessTime,
         "nodiratime": .noDirectoryAccessTime, "strictatime": .strictAccessTime,
         "nosymfollow": .noSymlinkFollow,
     ]

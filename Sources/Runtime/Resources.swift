@@ -15,7 +15,8 @@ public struct CgroupWrite: Equatable, Sendable {
 public func planLimits(
     _ resources: RuntimeSpec.Resources, available: Set<String>, defaults: Set<String> = []
 ) throws(RuntimeError) -> [CgroupWrite] {
-    let all = memoryWrites(resources.memory) + cpuWrites(resources.cpu) + pidsWrites(resources.pids)
+    let all =
+        memoryWrites(resources.memory) + cpuWrites(resources.cpu) + pidsWrites(resources.pids)
         + ioWrites(resources.blockIO)
     let unified = resources.unified.sorted { $0.key < $1.key }.map {
         CgroupWrite(controller: String($0.key.prefix { $0 != "." }), file: $0.key, value: $0.value)
@@ -59,7 +60,8 @@ private func cpuWrites(_ cpu: RuntimeSpec.CPU) -> [CgroupWrite] {
     }
     if cpu.quota != nil || cpu.period != nil {
         let quota = cpu.quota.map(value) ?? "max"
-        writes.append(CgroupWrite(controller: "cpu", file: "cpu.max", value: "\(quota) \(cpu.period ?? 100_000)"))
+        writes.append(
+            CgroupWrite(controller: "cpu", file: "cpu.max", value: "\(quota) \(cpu.period ?? 100_000)"))
     }
     if let cpus = cpu.cpus, !cpus.isEmpty {
         writes.append(CgroupWrite(controller: "cpuset", file: "cpuset.cpus", value: cpus))
@@ -72,7 +74,9 @@ private func cpuWrites(_ cpu: RuntimeSpec.CPU) -> [CgroupWrite] {
 
 private func pidsWrites(_ pids: RuntimeSpec.PidsLimit?) -> [CgroupWrite] {
     guard let pids else { return [] }
-    return [CgroupWrite(controller: "pids", file: "pids.max", value: pids.limit <= 0 ? "max" : String(pids.limit))]
+    return [
+        CgroupWrite(controller: "pids", file: "pids.max", value: pids.limit <= 0 ? "max" : String(pids.limit))
+    ]
 }
 
 private func ioWrites(_ io: RuntimeSpec.BlockIO) -> [CgroupWrite] {
@@ -90,7 +94,8 @@ private func ioWrites(_ io: RuntimeSpec.BlockIO) -> [CgroupWrite] {
         for device in devices {
             writes.append(
                 CgroupWrite(
-                    controller: "io", file: "io.max", value: "\(device.major):\(device.minor) \(word)=\(device.rate)"))
+                    controller: "io", file: "io.max",
+                    value: "\(device.major):\(device.minor) \(word)=\(device.rate)"))
         }
     }
     return writes

@@ -71,7 +71,8 @@ public func makeMissing(_ path: FilePath, in root: borrowing FD, isDirectory: Bo
             if i + 1 < components.count || isDirectory {
                 try parent.makeDirectory(name, mode: 0o755)
             } else {
-                _ = try parent.open(name, [.writeOnly, .create, .exclusive], mode: 0o644, resolve: [.beneath])
+                _ = try parent.open(
+                    name, [.writeOnly, .create, .exclusive], mode: 0o644, resolve: [.beneath])
             }
         } catch {
             guard error.errno == .fileExists else { throw error }
@@ -84,7 +85,8 @@ func makeDevice(_ device: RuntimeSpec.Device, in root: borrowing FD) throws(SysE
     let path = FilePath(device.path)
     guard let last = path.lastComponent else { return }
     let name = FilePath(last.string)
-    let parent = try openTarget(path.removingLastComponent(), in: root, isDirectory: true, refusesSymlinks: true)
+    let parent = try openTarget(
+        path.removingLastComponent(), in: root, isDirectory: true, refusesSymlinks: true)
     let type: Linux.FileType =
         switch device.kind {
         case .character, .unbuffered: .character
@@ -106,7 +108,8 @@ func makeDeviceLinks(in root: borrowing FD) throws(SysError) {
         return  // a root without /dev, or with a link in its place, gets none
     }
     let links: KeyValuePairs<FilePath, FilePath> = [
-        "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
+        "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1",
+        "stderr": "/proc/self/fd/2",
         "ptmx": "pts/ptmx", "core": "/proc/kcore",
     ]
     for (name, target) in links {
@@ -131,7 +134,8 @@ func mask(_ paths: [String], in root: borrowing FD) throws(SysError) {
     let null = try FD.open("/dev/null", .path)
     let status = try null.status()
     guard status.type == .character, status.rdevMajor == 1, status.rdevMinor == 3 else {
-        throw SysError(call: "mask", subject: "/dev/null", errno: .noSuchAddressOrDevice, hint: "not the null device")
+        throw SysError(
+            call: "mask", subject: "/dev/null", errno: .noSuchAddressOrDevice, hint: "not the null device")
     }
     let empty = try FD.newMount(
         "tmpfs", options: ["nr_blocks=1", "nr_inodes=1", "mode=755"],

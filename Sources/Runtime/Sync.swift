@@ -34,7 +34,8 @@ enum SyncMessage: Equatable, Sendable {
         case 2: self = .go
         case 3 where bytes.count >= 3:
             self = .failed(
-                errno: Int32(bytes[1]), isExec: bytes[2] == 1, text: String(decoding: bytes[3...], as: UTF8.self))
+                errno: Int32(bytes[1]), isExec: bytes[2] == 1,
+                text: String(decoding: bytes[3...], as: UTF8.self))
         default: return nil
         }
     }
