@@ -28,7 +28,8 @@ enum Compression: Equatable, Sendable {
     }
 }
 
-/// Owns a C decoder. Not private: the compiler (6.3.1) crashes on a private member type of a ~Copyable struct.
+/// Owns a C decoder. Not private: the compiler (6.3.1) crashes on a private member type of a ~Copyable
+/// struct.
 struct Decoder: ~Copyable {
     let raw: OpaquePointer
     /// 128 MiB: what security.md allows a zstd window.
@@ -43,8 +44,9 @@ struct Decoder: ~Copyable {
     deinit { cc_free(raw) }
 }
 
-/// Reads a plain, gzip or zstd stream through fixed buffers, in one pass: the digest of what was read, the digest
-/// of what came out, and a copy of what was read when `copy` is given. What comes out is looked at in place.
+/// Reads a plain, gzip or zstd stream through fixed buffers, in one pass: the digest of what was read, the
+/// digest of what came out, and a copy of what was read when `copy` is given. What comes out is looked at in
+/// place.
 struct ByteStream: ~Copyable {
     private let source: FD
     private let copy: FD?
@@ -223,7 +225,7 @@ struct ByteStream: ~Copyable {
     private func checkRatio() throws(ImageError) {
         if plainCount > 64 << 20, plainCount / 1000 > rawCount {
             throw .invalid(
-                "\(compression) data unpacks to more than 1000 times its size (\(rawCount) bytes read): refused"
+                "\(compression) data unpacks to over 1000 times its size (\(rawCount) bytes read): refused"
             )
         }
     }

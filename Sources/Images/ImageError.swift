@@ -1,7 +1,8 @@
 import Linux
 import SystemPackage
 
-/// Why something about an image failed, in one line: operation, subject, cause and, where there is one, the fix.
+/// Why something about an image failed, in one line: operation, subject, cause and, where there is one, the
+/// fix.
 public struct ImageError: Error, Equatable, Sendable, CustomStringConvertible {
     /// What a caller may want to tell apart.
     public enum Kind: Equatable, Sendable {
@@ -42,8 +43,8 @@ func kernel<R: ~Copyable>(_ body: () throws(SysError) -> R) throws(ImageError) -
     do { return try body() } catch { throw ImageError(error) }
 }
 
-/// Names out of images are bytes of an attacker's choice: for messages, what is not printable ASCII is escaped,
-/// so that no terminal acts on it.
+/// Names out of images are bytes of an attacker's choice: for messages, what is not printable ASCII is
+/// escaped, so that no terminal acts on it.
 func quoted(_ bytes: some Sequence<UInt8>) -> String {
     var text = "\""
     for byte in bytes.prefix(256) {

@@ -1,8 +1,8 @@
 import CLinux
 import SystemPackage
 
-/// The calls that unpack and pack trees, with names as C strings out of a reused buffer: a layer has thousands of
-/// entries, and a `FilePath` each would be two allocations each. Names are single components.
+/// The calls that unpack and pack trees, with names as C strings out of a reused buffer: a layer has
+/// thousands of entries, and a `FilePath` each would be two allocations each. Names are single components.
 extension FD {
     /// A name that is borrowed for the call.
     public typealias CName = UnsafePointer<CChar>
@@ -83,8 +83,8 @@ extension FD {
         _ = try sys("chmod", String(cString: name)) { cl_fchmodat(raw, name, mode) }
     }
 
-    /// Sets access and modification time of a name, or with nil of the open file itself. The kernel clamps what
-    /// the file system cannot hold.
+    /// Sets access and modification time of a name, or with nil of the open file itself. The kernel clamps
+    /// what the file system cannot hold.
     public func changeTimes(_ name: CName?, seconds: Int64, nanoseconds: UInt32) throws(SysError) {
         let ns = Int(nanoseconds)
         _ = try sys("utimensat", name.map { String(cString: $0) } ?? "descriptor \(raw)") {

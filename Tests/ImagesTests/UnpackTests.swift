@@ -212,6 +212,14 @@ struct UnpackTests {
         ) {
             $0.directory("d"); $0.file("d/f", "1"); $0.symlink("d", to: "/canary"); $0.file("d/g", "2")
         },
+        Case(
+            "a link keeps its target's mode when it took a directory's name",
+            want: ["d -> e", "e directory 711"]
+        ) {
+            $0.directory("e", mode: 0o711)
+            $0.directory("d", mode: 0o777)
+            $0.symlink("d", to: "e")
+        },
         Case("25 devices", want: ["n character 1:3"]) { $0.device("n", 1, 3) },
         Case("12 directory over a symlink", want: ["canary directory 700", "l directory 777"]) {
             $0.directory("canary", mode: 0o700); $0.symlink("l", to: "/canary");

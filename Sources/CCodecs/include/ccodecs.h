@@ -6,8 +6,8 @@
 
 typedef struct cc_decoder cc_decoder;
 
-/// A decoder for gzip members (RFC 1952) or zstd frames (RFC 8878, window of at most 1 << window_log bytes); NULL
-/// when memory is short.
+/// A decoder for gzip members (RFC 1952) or zstd frames (RFC 8878, window of at most 1 << window_log bytes);
+/// NULL when memory is short.
 cc_decoder *cc_gzip(void);
 cc_decoder *cc_zstd(int window_log);
 void cc_free(cc_decoder *decoder);

@@ -20,23 +20,32 @@ public func unpackArchive(
     } catch { throw error.within("unpack archive") }
 }
 
-/// Whether a file starts like a compressed stream or has a tar's header: what ADD unpacks. Reads from where the
-/// descriptor stands and goes back to the file's first byte.
+/// Whether a file is a tar, plain or compressed, which ADD unpacks; also for a compression that is known but not
+/// unpacked, so that unpacking says so. The descriptor stands at the file's first byte afterwards.
 public func looksLikeArchive(_ source: borrowing FD) throws(ImageError) -> Bool {
+    let header = UnsafeMutableRawBufferPointer.allocate(byteCount: 8, alignment: 8)
+    defer { header.deallocate() }
+    let count: Int
+    let input: FD
     do {
-        let header = UnsafeMutableRawBufferPointer.allocate(byteCount: TarFields.block, alignment: 8)
-        defer { header.deallocate() }
-        var count = 0
-        while count < header.count {
-            let got = try source.read(into: UnsafeMutableRawBufferPointer(rebasing: header[count...]))
-            if got == 0 { break }
-            count += got
-        }
         try source.rewind()
-        let bytes = UnsafeRawBufferPointer(rebasing: header[..<count])
-        if Compression(magic: bytes) != .none { return true }
-        return count == header.count && !TarFields.isZero(bytes) && TarFields.hasValidChecksum(bytes)
+        count = try source.read(into: header)
+        try source.rewind()
+        input = try source.duplicate()
     } catch { throw ImageError(error) }
+    let magic = UnsafeRawBufferPointer(rebasing: header[..<count])
+    if case .refused = Compression(magic: magic) { return true }
+    let isTar = startsWithHeader(input)
+    do { try source.rewind() } catch { throw ImageError(error) }
+    return isTar
+}
+
+/// What does not decompress is no archive but a file like any other.
+private func startsWithHeader(_ source: consuming FD) -> Bool {
+    guard var stream = try? ByteStream(source), let block = try? stream.peek(TarFields.block) else {
+        return false
+    }
+    return block.count == TarFields.block && !TarFields.isZero(block) && TarFields.hasValidChecksum(block)
 }
 
 private func kernelDuplicate(_ fd: borrowing FD) throws(ImageError) -> FD {

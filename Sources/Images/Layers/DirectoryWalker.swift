@@ -7,14 +7,15 @@ final class Directory: Sendable {
     init(_ fd: consuming FD) { self.fd = fd }
 }
 
-/// Opens the parents of entries below a root, each component by its own openat2(2) from the one before, and keeps
-/// the chain open, so that neither depth nor the number of entries makes long walks. A symlink on the way is
-/// resolved with the root as `/`; missing directories are made.
+/// Opens the parents of entries below a root, each component by its own openat2(2) from the one before, and
+/// keeps the chain open, so that neither depth nor the number of entries makes long walks. A symlink on the
+/// way is resolved with the root as `/`; missing directories are made.
 struct DirectoryWalker: ~Copyable {
     private struct Level {
         /// Where the component ends in `current`.
         let end: Int
         let directory: Directory
+        let isLink: Bool
     }
     static let openFlags: OpenFlags = [.readOnly, .directory, .noFollow, .nonBlocking]
     /// As many as the kernel follows.
@@ -28,6 +29,9 @@ struct DirectoryWalker: ~Copyable {
     private var current: [UInt8] = []
     /// Modes and times that are set when everything has its place.
     var later = LaterAttributes()
+    /// The last component of the last answer is a link to a directory.
+    var endsInLink: Bool { levels.last?.isLink ?? false }
+    private var followed = false
     /// The time of directories that no entry describes.
     var impliedTime: Int64 = 0
 
@@ -43,7 +47,10 @@ struct DirectoryWalker: ~Copyable {
     mutating func directory(
         at path: UnsafeBufferPointer<UInt8>, making: Bool = true
     ) throws(ImageError) -> Directory {
-        if path.isEmpty { return root }
+        if path.isEmpty {
+            forget()
+            return root
+        }
         if path.elementsEqual(current), let last = levels.last { return last.directory }
         keepCommonLevels(with: path)
         current.removeAll(keepingCapacity: true)
@@ -57,7 +64,7 @@ struct DirectoryWalker: ~Copyable {
             do {
                 let child = try enter(parent, from: start, to: end, making: making)
                 if levels.count == Self.levelLimit { levels.removeFirst() }
-                levels.append(Level(end: end, directory: child))
+                levels.append(Level(end: end, directory: child, isLink: followed))
             } catch {
                 forget()
                 current.append(0)  // for the defer
@@ -95,6 +102,7 @@ struct DirectoryWalker: ~Copyable {
     private mutating func enter(
         _ parent: Directory, _ name: FD.CName, end: Int, making: Bool
     ) throws(ImageError) -> Directory {
+        followed = false
         do {
             return Directory(try parent.fd.open(name, Self.openFlags, resolve: [.beneath, .noSymlinks]))
         } catch {
@@ -106,6 +114,7 @@ struct DirectoryWalker: ~Copyable {
         }
         let status = try kernel { () throws(SysError) in try parent.fd.status(of: name) }
         if let status, status.type == .symlink {
+            followed = true
             return try followLink(parent, name, end: end, making: making)
         }
         guard making, let status, OverlayMarkers.isWhiteout(status) else {
@@ -128,7 +137,8 @@ struct DirectoryWalker: ~Copyable {
         }
     }
 
-    /// What the link at `current[..<end]` leads to with the root as `/`; a place that is not there yet is made.
+    /// What the link at `current[..<end]` leads to with the root as `/`; a place that is not there yet is
+    /// made.
     private func followLink(
         _ parent: Directory, _ name: FD.CName, end: Int, making: Bool
     ) throws(ImageError) -> Directory {
@@ -206,6 +216,8 @@ struct LaterAttributes: ~Copyable {
                 directory = try? walker.directory(at: path, making: false)  // replaced since: nothing to set
             }
             guard let directory else { continue }
+            // A link that took a directory's name leads to another one, which has its own mode.
+            if walker.endsInLink { continue }
             try kernel { () throws(SysError) in
                 try directory.fd.changeMode(item.mode)
                 try directory.fd.changeTimes(nil, seconds: item.seconds, nanoseconds: item.nanoseconds)

@@ -1,8 +1,9 @@
 import Linux
 import SystemPackage
 
-/// How a layer's tree says what it hides of the layers below (kernel, overlayfs.rst). The only place that writes
-/// or reads these marks; `layer.json` records their form, since `trusted.*` cannot be read in a user namespace.
+/// How a layer's tree says what it hides of the layers below (kernel, overlayfs.rst). The only place that
+/// writes or reads these marks; `layer.json` records their form, since `trusted.*` cannot be read in a user
+/// namespace.
 enum OverlayMarkers {
     static let form = "trusted"
     static let opaque = "trusted.overlay.opaque"
@@ -26,7 +27,8 @@ enum OverlayMarkers {
     }
 
     /// Which extended attributes of an image are kept: what programs use and what grants nothing to the host.
-    /// `trusted.*`, SELinux and IMA labels, and overlayfs's notes would be somebody else's word about our files.
+    /// `trusted.*`, SELinux and IMA labels, and overlayfs's notes would be somebody else's word about our
+    /// files.
     static func keeps(attribute name: some Collection<UInt8>) -> Bool {
         if name.starts(with: "user.".utf8) { return !name.starts(with: "user.overlay.".utf8) }
         return name.elementsEqual("security.capability".utf8)

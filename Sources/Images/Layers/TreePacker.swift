@@ -1,8 +1,8 @@
 import Linux
 import SystemPackage
 
-/// Writes an overlay's upper directory as a layer tar, in the order of its names, and makes the tree equal to what
-/// the tar says: whole seconds, nothing later than `epoch`, no sockets, none of overlayfs's own notes.
+/// Writes an overlay's upper directory as a layer tar, in the order of its names, and makes the tree equal to
+/// what the tar says: whole seconds, nothing later than `epoch`, no sockets, none of overlayfs's own notes.
 struct TreePacker: ~Copyable {
     private struct Inode: Hashable {
         let device: UInt64, number: UInt64

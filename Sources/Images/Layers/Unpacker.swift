@@ -13,8 +13,8 @@ struct UnpackRules {
     var budget: UInt64 = 200 << 30
 }
 
-/// Puts the entries of a tar below a root by descriptor. The last of several entries with one name wins; an entry
-/// that cannot be made as it says is refused, and with it the archive.
+/// Puts the entries of a tar below a root by descriptor. The last of several entries with one name wins; an
+/// entry that cannot be made as it says is refused, and with it the archive.
 struct Unpacker: ~Copyable {
     let rules: UnpackRules
     private let root: Directory
@@ -201,7 +201,8 @@ struct Unpacker: ~Copyable {
         try kernel { () throws(SysError) in try parent.fd.changeMode(name, mode) }
     }
 
-    /// A link to a file of the same archive: nothing else may be reached, nothing be linked before it is there.
+    /// A link to a file of the same archive: nothing else may be reached, nothing be linked before it is
+    /// there.
     private mutating func placeHardLink(_ reader: borrowing TarReader, in parent: Directory)
         throws(ImageError)
     {

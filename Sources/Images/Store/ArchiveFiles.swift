@@ -2,8 +2,8 @@ import Linux
 import OCI
 import SystemPackage
 
-/// The files of an image archive, spooled once into the staging directory with their digests: the documents that
-/// say what they are may come last, and the archive may be a pipe.
+/// The files of an image archive, spooled once into the staging directory with their digests: the documents
+/// that say what they are may come last, and the archive may be a pipe.
 struct ArchiveFiles {
     struct File {
         /// In the staging directory.

@@ -3,9 +3,10 @@ public import OCI
 public import SystemPackage
 
 extension ImageStore {
-    /// Makes a layer of an overlay's upper directory on the store's file system, which is moved into the store
-    /// (and gone from `upper`). Times are cut to seconds and, when later than `epoch`, set to it, in the tree and
-    /// in the tar, which is written and digested in one pass. A layer of the same content is not kept twice.
+    /// Makes a layer of an overlay's upper directory on the store's file system, which is moved into the
+    /// store (and gone from `upper`). Times are cut to seconds and, when later than `epoch`, set to it, in
+    /// the tree and in the tar, which is written and digested in one pass. A layer of the same content is not
+    /// kept twice.
     public func commitLayer(upper: FilePath, epoch: Int64?) throws(ImageError) -> Layer {
         try operation("commit \(upper)") { () throws(ImageError) in
             let staging = try Staging(in: self)

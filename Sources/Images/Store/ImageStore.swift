@@ -2,9 +2,10 @@ import Linux
 import OCI
 public import SystemPackage
 
-/// The images of one engine: an OCI image layout (`oci-layout`, `index.json`, `blobs/sha256`) with the unpacked
-/// layers beside it (`layers/<diff id>/tree`). `index.json` is the root of truth; every change is made under a
-/// lock and durable before it is acknowledged, so that any number of processes may share a store.
+/// The images of one engine: an OCI image layout (`oci-layout`, `index.json`, `blobs/sha256`) with the
+/// unpacked layers beside it (`layers/<diff id>/tree`). `index.json` is the root of truth; every change is
+/// made under a lock and durable before it is acknowledged, so that any number of processes may share a
+/// store.
 public final class ImageStore: Sendable {
     /// Absolute.
     public let root: FilePath
@@ -171,7 +172,8 @@ extension Index {
 }
 
 extension Descriptor {
-    /// The name in an entry of our index; what other tools wrote there may be only a tag, which names nothing.
+    /// The name in an entry of our index; what other tools wrote there may be only a tag, which names
+    /// nothing.
     var reference: Reference? {
         for key in [ImageStore.containerdKey, ImageStore.nameKey] {
             guard let text = annotations[key], text.contains("/") || text.contains(":") else { continue }

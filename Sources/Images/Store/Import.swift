@@ -3,8 +3,8 @@ public import OCI
 import SystemPackage
 
 extension ImageStore {
-    /// Makes an image of one layer from a root file system's tar (plain, gzip or zstd), read once. Its time is
-    /// that of the newest entry, so that the same tar gives the same image.
+    /// Makes an image of one layer from a root file system's tar (plain, gzip or zstd), read once. Its time
+    /// is that of the newest entry, so that the same tar gives the same image.
     public func importRoot(
         _ tar: borrowing FD, as name: Reference?, process: ImageConfig.Process, comment: String?
     ) throws(ImageError) -> Image {

@@ -45,8 +45,8 @@ extension ImageStore {
             tree: root.appending("layers").appending(diffID.hex).appending("tree"))
     }
 
-    /// The absolute `tree` directories of an image, lowest first; a missing layer is unpacked again. What a layer
-    /// hides as a whole is left out, and a layer that comes twice counts where it is topmost.
+    /// The absolute `tree` directories of an image, lowest first; a missing layer is unpacked again. What a
+    /// layer hides as a whole is left out, and a layer that comes twice counts where it is topmost.
     public func layerDirectories(of image: Image) throws(ImageError) -> [FilePath] {
         guard image.manifest.layers.count == image.config.diffIDs.count else {
             throw .invalid("image \(image.id.short): layers and diff ids differ in number")
@@ -98,7 +98,8 @@ extension ImageStore {
         return min(free.bytes - min(free.bytes / 64, 64 << 20), 200 << 30)
     }
 
-    /// Unpacks a verified blob into `staging` unless the layer is there, and checks the diff id in both cases.
+    /// Unpacks a verified blob into `staging` unless the layer is there, and checks the diff id in both
+    /// cases.
     func stageLayer(
         _ file: consuming FD, _ blob: Descriptor, diffID: Digest, in staging: Staging
     ) throws(ImageError) {

@@ -3,8 +3,8 @@ import OCI
 import SystemPackage
 
 extension ImageStore {
-    /// Reads a docker archive or an OCI layout archive (plain, gzip or zstd), also from a pipe. All of its images
-    /// come in, or none. `onLoaded` is told of each when all are durable.
+    /// Reads a docker archive or an OCI layout archive (plain, gzip or zstd), also from a pipe. All of its
+    /// images come in, or none. `onLoaded` is told of each when all are durable.
     @discardableResult
     public func load(
         _ archive: borrowing FD, onLoaded: (LoadedImage) -> Void = { _ in }

@@ -4,8 +4,8 @@ import SystemPackage
 
 extension ImageStore {
     /// `docker rmi NAME`: a name is taken away, and the image with the last one; an id takes all names of one
-    /// repository, or with `force` all. Blobs and layers that nothing else needs go too. Images of ours have no
-    /// untagged parents, so `noPrune` changes nothing.
+    /// repository, or with `force` all. Blobs and layers that nothing else needs go too. Images of ours have
+    /// no untagged parents, so `noPrune` changes nothing.
     public func remove(
         _ name: String, force: Bool, noPrune: Bool, inUse: [ContainerUse]
     ) throws(ImageError) -> [Removal] {

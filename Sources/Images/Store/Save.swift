@@ -3,8 +3,8 @@ public import OCI
 import SystemPackage
 
 extension ImageStore {
-    /// Writes one tar that is a docker archive (`manifest.json`) and an OCI layout (`index.json`) at once, the same
-    /// bytes for the same images. The references are the names that the archive gives.
+    /// Writes one tar that is a docker archive (`manifest.json`) and an OCI layout (`index.json`) at once,
+    /// the same bytes for the same images. The references are the names that the archive gives.
     public func save(_ images: [(Image, [Reference])], to archive: borrowing FD) throws(ImageError) {
         let target = Directory(try kernel { () throws(SysError) in try archive.duplicate() })
         try operation("save") { () throws(ImageError) in

@@ -3,8 +3,8 @@ import OCI
 import SystemPackage
 
 /// What one command is about to add to the store: files and trees in a directory of their own, moved into the
-/// store when all of them are durable. Whatever is still there at the end is removed, by the next command if this
-/// process dies: its lock tells.
+/// store when all of them are durable. Whatever is still there at the end is removed, by the next command if
+/// this process dies: its lock tells.
 final class Staging {
     /// An open file of the staging directory.
     struct File: ~Copyable {

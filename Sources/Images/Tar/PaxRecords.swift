@@ -71,7 +71,8 @@ struct PaxRecords {
         }
     }
 
-    /// The records that a global header may set for all that follow; a path or a size for all would be nonsense.
+    /// The records that a global header may set for all that follow; a path or a size for all would be
+    /// nonsense.
     mutating func applyOwnerOrTime(
         _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
     ) throws(ImageError) {

@@ -1,4 +1,5 @@
-/// The maps of sparse files, in the four forms that GNU tar has written them: type `S`, and pax 0.0, 0.1 and 1.0.
+/// The maps of sparse files, in the four forms that GNU tar has written them: type `S`, and pax 0.0, 0.1 and
+/// 1.0.
 struct SparseRecords {
     /// `GNU.sparse.name` was given, which goes before `path`.
     var hasName = false

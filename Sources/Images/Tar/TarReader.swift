@@ -222,7 +222,8 @@ struct TarReader: ~Copyable {
         padding = Self.paddingAfter(stored)
         guard entry.kind == .file else {
             stream.consume(TarFields.block)
-            // Some writers give links the size of their target, without content. Directories have none either.
+            // Some writers give links the size of their target, without content. Directories have none
+            // either.
             let hasContent = entry.kind == .directory && type != UInt8(ascii: "5") && stored > 0
             if hasContent { throw .invalid("file \(quoted(path.bytes)) has a name that ends in a slash") }
             (entry.size, padding) = (0, 0)

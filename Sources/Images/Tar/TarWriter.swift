@@ -60,8 +60,8 @@ struct ByteSink: ~Copyable {
     }
 }
 
-/// Writes a tar that depends on nothing but what it is given: ustar headers, pax records only where ustar has no
-/// room, no names of users, whole seconds.
+/// Writes a tar that depends on nothing but what it is given: ustar headers, pax records only where ustar has
+/// no room, no names of users, whole seconds.
 struct TarWriter: ~Copyable {
     var sink: ByteSink
     /// What ustar's eleven octal digits hold.
