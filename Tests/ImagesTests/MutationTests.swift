@@ -5,8 +5,8 @@ import Testing
 
 @testable import Images
 
-/// Archives with random damage: each is read to its end or refused, and nothing traps. The damage is the same in
-/// every run.
+/// Archives with random damage: each is read to its end or refused, and nothing traps. The damage is the same
+/// in every run.
 struct MutationTests {
     private struct Random: RandomNumberGenerator {
         var state: UInt64

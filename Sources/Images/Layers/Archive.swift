@@ -20,8 +20,8 @@ public func unpackArchive(
     } catch { throw error.within("unpack archive") }
 }
 
-/// Whether a file is a tar, plain or compressed, which ADD unpacks; also for a compression that is known but not
-/// unpacked, so that unpacking says so. The descriptor stands at the file's first byte afterwards.
+/// Whether a file is a tar, plain or compressed, which ADD unpacks; also for a compression that is known but
+/// not unpacked, so that unpacking says so. The descriptor stands at the file's first byte afterwards.
 public func looksLikeArchive(_ source: borrowing FD) throws(ImageError) -> Bool {
     let header = UnsafeMutableRawBufferPointer.allocate(byteCount: 8, alignment: 8)
     defer { header.deallocate() }
