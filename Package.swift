@@ -49,7 +49,7 @@ let package = Package(
             name: "apus-runtime", dependencies: ["Monitor", "Runtime", "Linux", "OCI", system],
             swiftSettings: strict, linkerSettings: staticBinary),
         .executableTarget(
-            name: "apus", dependencies: ["Engine", "Linux", "OCI", system],
+            name: "apus", dependencies: ["Engine", "Build", "Linux", "OCI", system],
             swiftSettings: strict, linkerSettings: staticBinary),
         // Run by tests: clones and loads filters, which the test process with its threads must not.
         .executableTarget(

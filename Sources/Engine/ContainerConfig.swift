@@ -2,6 +2,7 @@
 // Fields of option values whose names say it all have no comment.
 
 public import Linux
+import Network
 public import OCI
 
 /// What a container is, from its creation to its removal: the image's configuration and the user's options
@@ -36,7 +37,7 @@ public struct ContainerConfig: Equatable, Sendable {
     ) throws(UsageError) {
         (self.id, self.name, self.created, self.image) = (id, name, created, image)
         (imageName, platform) = (options.image, config.platform)
-        process = ContainerConfig.merge(config.process, options)
+        process = try ContainerConfig.merge(config.process, options)
         (hostname, domainname) = (options.hostname, options.domainname)
         (terminal, openStdin, attach) = (options.terminal, options.openStdin, options.attach)
         stdinOnce = options.openStdin && options.attach.contains(.stdin)
@@ -58,12 +59,17 @@ public struct ContainerConfig: Equatable, Sendable {
 
 extension ContainerConfig {
     /// The image's process with the user's options over it.
-    static func merge(_ image: ImageConfig.Process, _ options: RunOptions) -> ImageConfig.Process {
+    static func merge(
+        _ image: ImageConfig.Process, _ options: RunOptions
+    ) throws(UsageError) -> ImageConfig.Process {
         var merged = image
         if let user = options.user, !user.isEmpty { merged.user = user }
         if let directory = options.workingDirectory, !directory.isEmpty { merged.workingDir = directory }
         if let signal = options.stopSignal { merged.stopSignal = signal }
         merged.exposedPorts.formUnion(options.exposedPorts)
+        for port in try options.host.portMappings() {
+            merged.exposedPorts.insert("\(port.containerPort)/\(port.proto.rawValue)")
+        }
         merged.labels.merge(options.labels) { _, typed in typed }
         // docker puts the user's variables first, then those of the image that the user did not name.
         var named: [String: Int] = [:]

@@ -3,6 +3,7 @@
 
 import Linux
 public import Monitor
+import Network
 
 /// The part of a container's options that says what the host gives it: docker's HostConfig.
 public struct HostOptions: Equatable, Sendable {
@@ -80,6 +81,15 @@ extension LogLimits {
 }
 
 extension HostOptions {
+    /// What is published, parsed; docker's texts.
+    func portMappings() throws(UsageError) -> [PortMapping] {
+        var mappings: [PortMapping] = []
+        for text in ports {
+            do { mappings += try PortMapping.parse(text) } catch { throw UsageError("\(error)") }
+        }
+        return mappings
+    }
+
     /// Takes one `--security-opt`; `readFile` reads a profile of the client.
     public mutating func setSecurity(
         _ option: String, readFile: (String) throws -> String

@@ -91,6 +91,7 @@ extension RunOptions {
                 throw UsageError("conflicting options: port publishing and the container type network mode")
             }
         }
+        _ = try host.portMappings()
         try host.limits.validate(processors: processors())
         var targets = Set<String>()
         for mount in host.mounts where !targets.insert(mount.target).inserted {

@@ -106,9 +106,10 @@ import Testing
     }
 
     @Test func helpListsEveryCommandOnce() {
-        let listed = CommandList.sections.flatMap { $0.commands.map(\.name) }
-        #expect(Set(listed) == Set(CommandList.all.map(\.name).filter { !$0.isEmpty }))
+        let listed = CommandList.all.map(\.name).filter { !$0.isEmpty }
         #expect(Set(listed).count == listed.count)
+        let text = Help.text(CommandList.sections)
+        for name in listed { #expect(text.contains("\n  \(name) "), "\(name)") }
     }
 
     @Test func helpLooksAsDockers() {

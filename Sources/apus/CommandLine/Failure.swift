@@ -17,10 +17,14 @@ struct CommandFailure: Error, Equatable, CustomStringConvertible {
         (self.description, self.code, isNamed) = (description, code, true)
     }
 
-    private init(bare description: String) { (self.description, code, isNamed) = (description, 1, false) }
+    private init(bare description: String, code: Int32) {
+        (self.description, self.code, isNamed) = (description, code, false)
+    }
 
-    /// A text without the program's name, code 1.
-    static func bare(_ description: String) -> CommandFailure { CommandFailure(bare: description) }
+    /// A text without the program's name.
+    static func bare(_ description: String, code: Int32 = 1) -> CommandFailure {
+        CommandFailure(bare: description, code: code)
+    }
 }
 
 /// Commands that take several names go on past an error and end with 1.

@@ -48,7 +48,9 @@ enum Help {
     static func text(_ sections: [(title: String, commands: [Command])]) -> String {
         var text = "Usage:  apus [OPTIONS] COMMAND\n\nContainers and images for Linux, without a daemon\n"
         for section in sections {
-            text += "\n\(section.title):\n" + list(section.commands.map { ($0.name, $0.summary) })
+            text +=
+                "\n\(section.title):\n"
+                + list(section.commands.filter { !$0.name.isEmpty }.map { ($0.name, $0.summary) })
         }
         text += """
 
