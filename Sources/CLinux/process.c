@@ -33,8 +33,9 @@ int64_t cl_clone3(uint64_t flags, int *pidfd, int cgroup, int exit_signal) {
 }
 
 void cl_reset_signals(void) {
-    struct sigaction act = {.sa_handler = SIG_DFL};
-    for (int s = 1; s <= 64; s++) if (s != SIGKILL && s != SIGSTOP && s != 32 && s != 33) sigaction(s, &act, NULL);
+    // The raw call: glibc keeps 32 and 33 to itself and would leave them as they were inherited.
+    struct { void *handler; unsigned long flags; void *restorer; unsigned long mask; } act = {0};
+    for (int s = 1; s <= 64; s++) if (s != SIGKILL && s != SIGSTOP) syscall(SYS_rt_sigaction, s, &act, NULL, 8);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

@@ -74,12 +74,24 @@ public struct Containers: Sendable {
     private func populate(
         _ directory: borrowing FD, _ config: ContainerConfig, _ request: MonitorRequest
     ) throws {
-        try directory.makeDirectory("upper", mode: 0o755)
+        try makeUpper(in: directory, like: request.root)
         try directory.makeDirectory("work", mode: 0o700)
         var options = config.host
         options.extraHosts = try extraHosts(options)
         try ContainerFiles.write(to: directory, hostname: config.effectiveHostname, options)
         try directory.replace("request.json", with: request.json.bytes, durable: !config.host.removesItself)
+    }
+
+    /// The root directory's mode, owner and time are those of the writable layer: it begins as the layer below.
+    private func makeUpper(in directory: borrowing FD, like root: RootSource) throws {
+        try directory.makeDirectory("upper", mode: 0o755)
+        guard case .overlay(let lower, _, _, _) = root, let below = lower.first else { return }
+        let status = try FD.open(below, [.path, .directory]).status()
+        let upper = try directory.open("upper", [.readOnly, .directory], resolve: [.beneath])
+        try upper.changeOwner(uid: status.uid, gid: status.gid)
+        try upper.changeMode(status.permissions)
+        try directory.setTimes(
+            of: "upper", seconds: status.mtime.seconds, nanoseconds: status.mtime.nanoseconds)
     }
 
     /// `host-gateway` is the bridge's own address.

@@ -1,5 +1,6 @@
 import Linux
 import Monitor
+import Network
 import OCI
 import SystemPackage
 
@@ -66,10 +67,14 @@ struct Launcher: Sendable {
 
 /// Containers whose monitor was killed are adopted, and what starts that were cut off left behind is removed. Cheap
 /// when nothing is wrong: one probe of a lock for each container that runs.
-struct Sweeper: Sendable {
+public struct Sweeper: Sendable {
     let paths: EnginePaths
 
-    func sweep() {
+    /// Of the engine at these places.
+    public init(paths: EnginePaths) { self.paths = paths }
+
+    /// Sweeps all that is below the run directory.
+    public func sweep() {
         guard let run = try? FD.open(paths.runContainers, [.readOnly, .directory]) else { return }  // nothing has run
         for entry in (try? run.entries()) ?? [] where Records.isID(entry.name.string) {
             _ = try? sweep(entry.name.string, in: run)  // one that cannot be swept now is swept later
@@ -88,6 +93,7 @@ struct Sweeper: Sendable {
         let records = Records(paths)
         if let record = try? records.read(id), Self.needsMonitor(record) {  // damaged: only the run directory goes
             try Launcher(paths: paths).adopt(id, lock: lock)
+            awaitMonitor(id, in: run)
             return true
         }
         if let record = try? records.read(id), record.config.host.removesItself {
@@ -98,7 +104,28 @@ struct Sweeper: Sendable {
             try containers.removeTree(FilePath(".removing-\(id)"))
         }
         try run.removeTree(FilePath(id))
+        try sweepAddresses()
         return false
+    }
+
+    /// Until the new monitor listens, or has found the container dead and removed its run directory.
+    private func awaitMonitor(_ id: String, in run: borrowing FD) {
+        for _ in 0..<200 {
+            // Gone: its end is recorded.
+            guard let directory = try? run.open(FilePath(id), [.readOnly, .directory], resolve: [.beneath])
+            else { return }
+            if (try? directory.connectForMessages(to: "attach")) != nil { return }
+            Kernel.sleep(milliseconds: 5)
+        }
+    }
+
+    /// What a start that was cut off has leased. A container is alive as long as its run directory is there.
+    private func sweepAddresses() throws {
+        let record = paths.networks.appending("bridge.json")
+        guard (try? FD.open(record, .path)) != nil else { return }  // no network was ever made
+        try sweepNetwork(NetworkChoice(paths).bridge()) { id in
+            (try? FD.open(paths.runContainer(id), .path)) != nil  // absent is an answer
+        }
     }
 
     /// A record that says running without a monitor: the process may live or not, its monitor finds out.

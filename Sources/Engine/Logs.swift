@@ -75,13 +75,14 @@ public struct LogReader: ~Copyable {
         return files.reduce(0) { $0 + $1.count { $0 == 0x0a } } < tail * 4 + 4
     }
 
-    /// The last so many lines; pieces of one line count once.
+    /// The last so many lines. A piece that does not end its line belongs to the line that follows it.
     private static func last(_ count: Int, of entries: [ArraySlice<UInt8>]) -> [ArraySlice<UInt8>] {
         guard count > 0 else { return [] }
         let lineEnd = Array("\\n\",\"stream\"".utf8)
         var lines = 0
-        for (i, entry) in entries.enumerated().reversed() where i < entries.count - 1 || count == 0 {
-            if entry.contains(lineEnd) { lines += 1 }
+        for i in entries.indices.reversed() {
+            // The end of the line before is where the wanted ones begin.
+            if i < entries.count - 1, entries[i].contains(lineEnd) { lines += 1 }
             if lines == count { return Array(entries[(i + 1)...]) }
         }
         return entries

@@ -82,7 +82,12 @@ public struct Pidfd: ~Copyable, Sendable {
     /// The exit status of a process that is not our child (PIDFD_GET_INFO, Linux 6.15): nil when unknown.
     public func exitStatusOfStranger() -> ExitStatus? {
         var status: CInt = 0
-        return cl_pidfd_exit_status(fd.raw, &status) == 1 ? ExitStatus(waitStatus: status) : nil
+        if cl_pidfd_exit_status(fd.raw, &status) == 1 { return ExitStatus(waitStatus: status) }
+        // Ended, but its parent has not reaped it yet: then the kernel still shows the status in proc.
+        guard let fields = Process.statFields(pid: pid), fields.count > 49, fields[0] == "Z" else {
+            return nil
+        }
+        return Int32(fields[49]).map { ExitStatus(waitStatus: $0) }
     }
 
     /// Whether it has ended (a zombie has).
@@ -163,12 +168,18 @@ public enum Process {
 
     /// Field 22 of /proc/PID/stat: when the process started, in clock ticks since boot. Nil when it is gone.
     public static func startTime(pid: Int32) -> UInt64? {
-        guard let file = try? FD.open(FilePath("/proc/\(pid)/stat")),  // gone is an answer here
+        statFields(pid: pid).flatMap { $0.count > 19 ? UInt64($0[19]) : nil }
+    }
+
+    /// /proc/PID/stat from its third field (the state) on; nil when the process is gone.
+    static func statFields(pid: Int32) -> [String]? {
+        // Gone is an answer here.
+        guard let file = try? FD.open(FilePath("/proc/\(pid)/stat")),
             let bytes = try? file.readAll(limit: 65536), let close = bytes.lastIndex(of: UInt8(ascii: ")"))
         else { return nil }
-        let fields = bytes[(close + 1)...].split(separator: UInt8(ascii: " "))
-        guard fields.count > 19 else { return nil }
-        return UInt64(String(decoding: fields[19], as: UTF8.self))
+        return bytes[(close + 1)...].split { $0 == 0x20 || $0 == 0x0a }.map {
+            String(decoding: $0, as: UTF8.self)
+        }
     }
 
     /// The kernel's random id of this boot.

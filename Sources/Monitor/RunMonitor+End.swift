@@ -16,9 +16,11 @@ extension RunMonitor {
         }
         let session: Session
         do throws(SysError) {
+            // A terminal went with the monitor that had it: a process that survives the hang-up can only be stopped.
+            let hadTerminal = request.spec.process.terminal
             let io = ProcessIO(
-                output: try StandardFIFOs.monitorEnd("out", in: runDirectory),
-                error: try StandardFIFOs.monitorEnd("err", in: runDirectory), input: nil)
+                output: hadTerminal ? nil : try StandardFIFOs.monitorEnd("out", in: runDirectory),
+                error: hadTerminal ? nil : try StandardFIFOs.monitorEnd("err", in: runDirectory), input: nil)
             session = try makeSession(pidfd, io, clients: [])
         } catch {
             throw RuntimeError("adopt container \(request.id): \(error)")

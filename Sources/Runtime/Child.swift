@@ -158,9 +158,14 @@ final class Child {
             guard errno == .noSuchFileOrDirectory || errno == .notDirectory else {
                 failure = errno
                 guard errno == .permissionDenied else { break }
+                if isDirectory(candidate) { failure = .isDirectory }
                 continue
             }
         }
         throw SysError(call: "exec", subject: plan.args.first ?? "", errno: failure)
+    }
+
+    private func isDirectory(_ path: String) -> Bool {
+        (try? FD.open(FilePath(path), [.path, .directory])) != nil  // what cannot be opened is none
     }
 }
