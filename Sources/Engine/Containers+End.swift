@@ -16,13 +16,20 @@ extension Containers {
             if case .created = record.state.phase { return 0 }
             throw error
         }
-        return try awaitEnd(socket)
+        return try awaitEnd(socket) ?? recordedCode(id)
     }
 
-    private func awaitEnd(_ socket: consuming FD) throws -> Int32 {
+    /// Nil when the monitor was leaving already and said nothing.
+    private func awaitEnd(_ socket: consuming FD) throws -> Int32? {
         var loop = ClientLoop(socket: socket, input: false, terminal: false, signals: nil)
-        if case .exited(let code) = try loop.run() { return code }
-        return 255
+        guard case .exited(let code) = try loop.run() else { return nil }
+        return code
+    }
+
+    /// The exit code that stands in the record; a container that is gone or still runs has none.
+    private func recordedCode(_ id: String) -> Int32 {
+        guard case .exited(let code?)? = try? records.read(id).state.phase else { return 255 }
+        return code
     }
 
     /// Sends a signal to a running container's first process.

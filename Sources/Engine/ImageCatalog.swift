@@ -1,3 +1,4 @@
+import Build
 import Images
 public import Linux
 public import OCI
@@ -45,11 +46,7 @@ public struct ImageCatalog: Sendable {
 
     /// Gives an image one more name.
     public func tag(_ name: String, as target: String) throws {
-        let reference: Reference
-        do { reference = try Reference(target) } catch {
-            throw EngineError(
-                "Error parsing reference: \"\(target)\" is not a valid repository/tag: \(error)", exitCode: 1)
-        }
+        let reference = try ImageCatalog.reference(target)
         guard reference.digest == nil else {
             throw EngineError("refusing to create a tag with a digest reference", exitCode: 1)
         }
@@ -62,9 +59,20 @@ public struct ImageCatalog: Sendable {
     }
 
     /// Makes an image of a root file system's tar; the answer is its id.
-    public func importRoot(_ tar: borrowing FD, as name: String?, message: String?) throws -> Digest {
-        let reference = try name.map { try Reference($0) }
-        return try store.importRoot(tar, as: reference, process: ImageConfig.Process(), comment: message).id
+    /// `changes` are Dockerfile instructions for its configuration.
+    public func importRoot(
+        _ tar: borrowing FD, as name: String?, message: String?, changes: [String] = []
+    ) throws -> Digest {
+        let reference = try name.map { try ImageCatalog.reference($0) }
+        let process = try applyChanges(changes, to: ImageConfig()).process
+        return try store.importRoot(tar, as: reference, process: process, comment: message).id
+    }
+
+    private static func reference(_ text: String) throws -> Reference {
+        do { return try Reference(text) } catch {
+            throw EngineError(
+                "Error parsing reference: \"\(text)\" is not a valid repository/tag: \(error)", exitCode: 1)
+        }
     }
 
     /// Reads an archive; `report` hears a line for each image.

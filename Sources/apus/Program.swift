@@ -1,7 +1,7 @@
 import Engine
 import Linux
 
-/// The program `apus`: global options, then one command. Only that command's flags are ever looked at.
+/// The program `apus`: global options, then one command.
 enum Program {
     static let version = "0.1.0"
 
@@ -10,7 +10,7 @@ enum Program {
         var session = Session(environment: environment)
         var rest = typed[...]
         do {
-            if let code = try globalOptions(&rest, &session) { return code }
+            if try globalOptions(&rest, &session) { return 0 }
             guard let name = rest.popFirst() else {
                 try Standard.out(Help.text(CommandList.sections))
                 return 0
@@ -25,9 +25,9 @@ enum Program {
         }
     }
 
-    /// Takes what stands before the command; a code when there is nothing more to do.
+    /// Takes what stands before the command; true when there is nothing more to do.
     private static func globalOptions(_ rest: inout ArraySlice<String>, _ session: inout Session) throws
-        -> Int32?
+        -> Bool
     {
         while let word = rest.first, word.hasPrefix("-") {
             rest.removeFirst()
@@ -36,30 +36,20 @@ enum Program {
             switch parts[0] {
             case "--help":
                 try Standard.out(Help.text(CommandList.sections))
-                return 0
+                return true
             case "--version", "-v":
                 try Standard.out("apus version \(version)\n")
-                return 0
+                return true
             case "--debug", "-D": session.debugs = true
             case "--root", "--run":
                 guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
-                    return refuse("flag needs an argument: \(parts[0])")
+                    throw CommandFailure("flag needs an argument: \(parts[0]) (see 'apus --help')", code: 125)
                 }
                 if parts[0] == "--root" { session.root = value } else { session.run = value }
-            default:
-                return refuse(
-                    word.hasPrefix("--")
-                        ? "unknown flag: \(parts[0])"
-                        : "unknown shorthand flag: '\(word.dropFirst().prefix(1))' in \(word)")
+            default: throw CommandFailure("unknown flag: \(parts[0]) (see 'apus --help')", code: 125)
             }
         }
-        return nil
-    }
-
-    private static func refuse(_ why: String) -> Int32 {
-        Standard.error(
-            "\(why)\n\nUsage:  apus [OPTIONS] COMMAND [ARG...]\n\nRun 'apus --help' for more information")
-        return 125
+        return false
     }
 
     private static func dispatch(_ name: String, _ rest: [String], _ session: Session) throws -> Int32 {
@@ -68,19 +58,15 @@ enum Program {
         if let command = commands.first(where: { !name.isEmpty && $0.name == name }) {
             return try command.run(rest, path: name, session: session)
         }
-        guard commands.contains(where: { $0.group == name }) else {
-            Standard.error("apus: unknown command: apus \(name)\n\nRun 'apus --help' for more information")
-            return 1
+        guard commands.contains(where: { !name.isEmpty && $0.group == name }) else {
+            throw CommandFailure("unknown command: apus \(name) (see 'apus --help')")
         }
         guard let verb = rest.first, verb != "--help" else {
             try Standard.out(Help.group(name, commands))
             return 0
         }
         guard let command = commands.first(where: { $0.group == name && $0.groupNames.contains(verb) }) else {
-            Standard.error(
-                "apus: unknown command: apus \(name) \(verb)\n\nUsage:  apus \(name)\n\n"
-                    + "Run 'apus \(name) --help' for more information")
-            return 1
+            throw CommandFailure("unknown command: apus \(name) \(verb) (see 'apus \(name) --help')")
         }
         return try command.run(Array(rest.dropFirst()), path: "\(name) \(verb)", session: session)
     }
@@ -90,13 +76,12 @@ enum Program {
             try Standard.out(Help.text(CommandList.sections))
             return 0
         }
-        if commands.contains(where: { $0.group == topic }) {
-            try Standard.out(Help.group(topic, commands))
-        } else if let command = commands.first(where: { $0.name == topic }) {
+        if let command = commands.first(where: { $0.name == topic && !topic.isEmpty }) {
             try Standard.out(Help.text(command, path: topic))
+        } else if commands.contains(where: { $0.group == topic }) {
+            try Standard.out(Help.group(topic, commands))
         } else {
-            Standard.error("unknown help topic: \(topics.joined(separator: " "))")
-            return 1
+            throw CommandFailure("unknown help topic: \(topics.joined(separator: " "))")
         }
         return 0
     }

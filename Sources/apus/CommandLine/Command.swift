@@ -31,8 +31,8 @@ struct Command: Sendable {
     /// Any number from `least` on.
     static func atLeast(_ least: Int) -> ClosedRange<Int> { least...Int.max }
 
-    /// Parses, then does it. `path` is how it was called, `container ls`. Usage errors are answered here in
-    /// docker's words and codes: 125 for a bad flag, 1 for too few or too many words.
+    /// Parses, then does it. `path` is how it was called, `container ls`. Usage errors end as docker's do: with
+    /// 125 for a bad flag, with 1 for too few or too many words.
     func run(_ typed: [String], path: String, session: Session) throws -> Int32 {
         if let asked = typed.firstIndex(of: "--help"), !stopsAtWord || asked == 0 || wantsHelp(typed) {
             try Standard.out(Help.text(self, path: path))
@@ -40,25 +40,16 @@ struct Command: Sendable {
         }
         do {
             let arguments = try Arguments(parsing: typed, flags: flags, stopsAtWord: stopsAtWord)
-            return try run(arguments, path, session)
+            if let complaint = miscount(arguments.words.count) {
+                throw CommandFailure("'apus \(path)' \(complaint) (see 'apus \(path) --help')")
+            }
+            for name in arguments.ignored {
+                Standard.error("WARNING: --\(name) has no effect here and is ignored")
+            }
+            return try body(arguments, session)
         } catch let error as FlagError {
-            Standard.error("\(error)\n\n\(usageLine(path))\n\nRun 'apus \(path) --help' for more information")
-            return 125
+            throw CommandFailure("\(error) (see 'apus \(path) --help')", code: 125)
         }
-    }
-
-    private func run(_ arguments: Arguments, _ path: String, _ session: Session) throws -> Int32 {
-        for name in arguments.ignored {
-            Standard.error("WARNING: --\(name) has no effect here and is ignored")
-        }
-        if let complaint = miscount(arguments.words.count) {
-            let verb = words.upperBound == .max ? "See" : "Run"
-            Standard.error(
-                "apus: 'apus \(path)' \(complaint)\n\n\(usageLine(path))\n\n"
-                    + "\(verb) 'apus \(path) --help' for more information")
-            return 1
-        }
-        return try body(arguments, session)
     }
 
     /// Whether --help stands among the flags and not in the container's command line.

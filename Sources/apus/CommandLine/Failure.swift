@@ -1,6 +1,6 @@
 import Engine
 
-/// A flag or its value that is wrong: answered with the command's usage and code 125.
+/// A flag or its value that is wrong: it ends the command with code 125.
 struct FlagError: Error, Equatable, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = description }

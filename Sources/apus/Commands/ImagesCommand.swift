@@ -17,17 +17,12 @@ enum ImagesCommand {
     ) { arguments, session in
         var filters = ImageFilters()
         for text in arguments.values("filter") { try filters.add(text) }
-        var images = try session.images().list(repository: arguments.words.first, filters: filters)
-        let quiet = arguments.isOn("quiet") && arguments.value("format") == nil
-        // An image with several names has one id.
-        if quiet {
-            images = images.enumerated().filter { i, image in !images[..<i].contains { $0.id == image.id } }
-                .map(\.element)
-        }
+        let images = try session.images().list(repository: arguments.words.first, filters: filters)
+        let format = arguments.value("format") ?? (arguments.isOn("quiet") ? "{{.ID}}" : nil)
         let listing = ImagesView.listing(
             images, now: .now(), truncates: !arguments.isOn("no-trunc"),
             showsDigests: arguments.isOn("digests"))
-        try Listings.print(listing, format: quiet ? "{{.ID}}" : arguments.value("format"))
+        try Listings.print(listing, format: format)
         return 0
     }
 
@@ -59,16 +54,22 @@ enum ImagesCommand {
     static let importRoot = Command(
         "import", group: "image", "file|- [REPOSITORY[:TAG]]",
         "Import the contents from a tarball to create a filesystem image", words: 1...2,
-        flags: [.value("message", "m", "string", "Set commit message for imported image")]
-            + Flag.later("platform", "change")
+        flags: [
+            .list("change", "c", "Apply Dockerfile instruction to the created image"),
+            .value("message", "m", "string", "Set commit message for imported image"),
+        ] + Flag.later("platform")
     ) { arguments, session in
         let source = arguments.words[0]
         if source.contains("://") {
             throw CommandFailure("importing from a URL is not supported yet: fetch \(source) first")
         }
         let tar = try input(source == "-" ? nil : source)
-        let id = try session.images().importRoot(
-            tar, as: arguments.words.dropFirst().first, message: arguments.value("message"))
+        let images = try session.images()
+        let id = try naming(source) {
+            try images.importRoot(
+                tar, as: arguments.words.dropFirst().first, message: arguments.value("message"),
+                changes: arguments.values("change"))
+        }
         try Standard.out("\(id)\n")
         return 0
     }
@@ -85,8 +86,11 @@ enum ImagesCommand {
         }
         let archive = try input(arguments.value("input"))
         var failure: SysError?
-        try session.images().load(archive) { line in
-            do throws(SysError) { try Standard.out("\(line)\n") } catch { failure = error }
+        let images = try session.images()
+        try naming(arguments.value("input") ?? "-") {
+            try images.load(archive) { line in
+                do throws(SysError) { try Standard.out("\(line)\n") } catch { failure = error }
+            }
         }
         if let failure { throw failure }
         return 0
@@ -130,6 +134,14 @@ enum ImagesCommand {
         } catch {
             _ = try? directory.remove(temporary)  // the first error is the one to report
             throw error
+        }
+    }
+
+    /// Errors about what was read say which file it was.
+    private static func naming<R>(_ source: String, _ body: () throws -> R) throws -> R {
+        do { return try body() } catch {
+            let text = "\(error)"
+            throw CommandFailure(source == "-" || text.contains(source) ? text : "\(source): \(text)")
         }
     }
 

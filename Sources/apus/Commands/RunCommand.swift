@@ -39,7 +39,7 @@ enum RunCommand {
         }
     }
 
-    /// Everything that was typed, checked; what is wrong is answered in docker's layout with code 125.
+    /// Everything that was typed, checked; what is wrong ends with code 125.
     private static func options(_ arguments: Arguments, _ session: Session, path: String) throws -> RunOptions
     {
         do {
@@ -49,7 +49,7 @@ enum RunCommand {
         } catch let error as FlagError {
             throw error
         } catch {
-            throw CommandFailure("\(error)\n\nRun 'apus \(path) --help' for more information", code: 125)
+            throw CommandFailure("\(error) (see 'apus \(path) --help')", code: 125)
         }
     }
 
