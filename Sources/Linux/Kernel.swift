@@ -125,10 +125,12 @@ public enum Kernel {
         _ = try? poll.wait(milliseconds: milliseconds)  // a wait for no descriptor cannot fail
     }
 
-    /// Signals to default, mask empty, then execve(2); the errno when it did not happen.
+    /// Every signal to its default and none blocked: what an exec would otherwise hand on.
+    public static func resetSignals() { cl_reset_signals() }
+
+    /// execve(2); the errno when it did not happen.
     public static func execute(_ path: String, _ argv: CStrings, _ envp: CStrings) -> Errno {
-        cl_reset_signals()
-        return Errno(rawValue: -path.withCString { cl_execve($0, argv.pointers, envp.pointers) })
+        Errno(rawValue: -path.withCString { cl_execve($0, argv.pointers, envp.pointers) })
     }
 
     /// Random bytes of the kernel.

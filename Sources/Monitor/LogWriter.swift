@@ -106,6 +106,12 @@ enum JSONText {
         out.reserveCapacity(out.count + bytes.count + 96)
         var at = 0
         while at < bytes.count {
+            let plain = plainRun(bytes, at)
+            if plain > at {
+                out.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[at..<plain]))
+                at = plain
+                continue
+            }
             let byte = bytes[at]
             if byte >= 0x80 {
                 let length = sequenceLength(bytes, at)
@@ -121,6 +127,17 @@ enum JSONText {
             appendASCII(byte, to: &out)
             at += 1
         }
+    }
+
+    /// Where the bytes that stand for themselves end.
+    private static func plainRun(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int {
+        var at = start
+        while at < bytes.count {
+            let byte = bytes[at]
+            if byte < 0x20 || byte >= 0x7f || byte == 0x22 || byte == 0x5c { break }
+            at += 1
+        }
+        return at
     }
 
     private static func appendASCII(_ byte: UInt8, to out: inout [UInt8]) {

@@ -152,6 +152,7 @@ final class Child {
 
     /// As execvp(3): the first candidate that is there; a permission problem is remembered and reported last.
     private func execute() throws(SysError) {
+        Kernel.resetSignals()
         var failure: Errno = .noSuchFileOrDirectory
         for candidate in plan.candidates {
             let errno = Kernel.execute(candidate, argv, envp)

@@ -46,10 +46,21 @@ struct Command: Sendable {
             for name in arguments.ignored {
                 Standard.error("WARNING: --\(name) has no effect here and is ignored")
             }
-            return try body(arguments, session)
+            return try sweeping(session) { try body(arguments, session) }
         } catch let error as FlagError {
             throw CommandFailure("\(error) (see 'apus \(path) --help')", code: 125)
         }
+    }
+
+    /// Adopts containers whose monitor was killed. Commands that start one do it afterwards, so that a start costs
+    /// the same however many others run.
+    private func sweeping(_ session: Session, _ work: () throws -> Int32) throws -> Int32 {
+        if ["completion", "version"].contains(name) { return try work() }
+        let sweeper = Sweeper(paths: try session.paths())
+        let isStart = ["run", "create", "start", "exec", "build"].contains(name)
+        if !isStart { sweeper.sweep() }
+        defer { if isStart { sweeper.sweep() } }
+        return try work()
     }
 
     /// Whether --help stands among the flags and not in the container's command line.
