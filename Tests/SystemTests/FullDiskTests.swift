@@ -33,9 +33,9 @@ final class FullDiskTests {
     }
 
     @Test func aBuildStepThatDoesNotFitLeavesNothing() throws {
-        try apus.write("context/Dockerfile", "FROM busybox\nRUN head -c 30000000 /dev/urandom > /big\n")
+        try apus.write("context/Dockerfile", "FROM busybox\nRUN dd if=/dev/urandom of=/big bs=1M count=30\n")
         let built = try apus("build", "-t", "big", apus.directory + "/context")
-        #expect(built.code == 1 && built.err.contains("o space left"), "\(built)")
+        #expect(built.code != 0 && (built.out + built.err).contains("No space left"), "\(built)")
         try apus.expectWholeStore()
     }
 

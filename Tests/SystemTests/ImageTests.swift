@@ -39,7 +39,8 @@ final class ImageTests {
         for name in ["docker.tar", "docker.tar.gz", "docker.tar.zst"] {
             try apus.must("load", "-i", Host.fixture("archives/" + name))
         }
-        let rows = try apus.must("images", "--format", "{{.Tag}} {{.ID}}", "fixture/docker").split(separator: "\n")
+        let rows = try apus.must("images", "--format", "{{.Tag}} {{.ID}}", "fixture/docker").split(
+            separator: "\n")
         let ids = Set(rows.compactMap { $0.split(separator: " ").last })
         #expect(rows.count == 3 && ids.count == 1, "\(rows)")
     }
