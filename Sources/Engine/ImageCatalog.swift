@@ -134,8 +134,17 @@ extension Containers {
         }
     }
 
-    /// The directories of a container's root, the writable one first; empty when its record is damaged.
-    public func layerDirectories(of id: String) -> [String] {
+    /// The document of `inspect`.
+    public func inspect(_ record: Records.Record) -> JSON {
+        InspectView.container(
+            ContainerSummary(config: record.config, state: record.state),
+            directory: paths.container(record.config.id).string,
+            layers: layerDirectories(of: record.config.id),
+            volumes: Volumes(paths).mounted(by: record.config))
+    }
+
+    /// The directories of a container's root, the writable one first; empty when its request is damaged.
+    private func layerDirectories(of id: String) -> [String] {
         // What cannot be read is left out of a listing.
         guard let root = try? request(of: id).root, case .overlay(let lower, let upper, _, _) = root else {
             return []

@@ -1,13 +1,17 @@
 public import Linux
+import Network
 public import OCI
 
 /// The documents of `inspect`, in docker's shape.
 public enum InspectView {
     /// A container: its config.json with its state, mounts and network. `directory` is that of its record,
-    /// `layers` are those of its root, the writable one first.
+    /// `layers` are those of its root, the writable one first; `volumes` are its volumes' names and directories
+    /// by where they are mounted.
     public static func container(
-        _ config: ContainerConfig, _ state: ContainerState, directory: String, layers: [String] = []
+        _ summary: ContainerSummary, directory: String, layers: [String] = [],
+        volumes: [String: (name: String, source: String)] = [:]
     ) -> JSON {
+        let (config, state) = (summary.config, summary.state)
         let record = config.json
         return .fields([
             "Id": .string(config.id), "Created": record["Created"], "Path": record["Path"] ?? .string(""),
@@ -18,15 +22,37 @@ public enum InspectView {
             "Driver": .string("overlay2"), "Platform": .string(config.platform.os), "MountLabel": .string(""),
             "ProcessLabel": .string(""), "AppArmorProfile": .string(""), "ExecIDs": .null,
             "HostConfig": hostConfig(config), "GraphDriver": graphDriver(layers),
-            "Mounts": .array(config.host.mounts.compactMap { mount($0) }),
-            "Config": record["Config"], "NetworkSettings": network(config, state),
+            "Mounts": .array(
+                config.host.mounts.compactMap { bind($0) } + volumes.sorted { $0.key < $1.key }.map(volume)),
+            "Config": record["Config"], "NetworkSettings": network(summary),
         ])
     }
 
     /// docker's PortBindings stand where the record has what was typed.
     private static func hostConfig(_ config: ContainerConfig) -> JSON {
         let hidden: Set<String> = ["OomScoreAdjSet", "PublishedPorts"]
-        return .object((config.host.json.members ?? []).filter { !hidden.contains($0.name) })
+        let members = (config.host.json.members ?? []).filter { !hidden.contains($0.name) }
+        return .object(members + [.init("PortBindings", portBindings(config.host))])
+    }
+
+    private static func portBindings(_ host: HostOptions) -> JSON {
+        // What is stored was checked when it was typed.
+        let mappings = (try? host.portMappings()) ?? []
+        var members: [JSON.Member] = []
+        for mapping in mappings {
+            let range = mapping.lastHostPort > mapping.hostPort ? "-\(mapping.lastHostPort)" : ""
+            let port = mapping.hostPort == 0 ? "" : "\(mapping.hostPort)\(range)"
+            let binding: JSON = .fields([
+                "HostIp": .string(mapping.hostAddress.map { "\($0)" } ?? ""), "HostPort": .string(port),
+            ])
+            let name = "\(mapping.containerPort)/\(mapping.proto.rawValue)"
+            if let at = members.firstIndex(where: { $0.name == name }) {
+                members[at].value = .array((members[at].value.array ?? []) + [binding])
+            } else {
+                members.append(.init(name, .array([binding])))
+            }
+        }
+        return .object(members)
     }
 
     private static func state(_ state: ContainerState) -> JSON {
@@ -51,26 +77,26 @@ public enum InspectView {
         return .fields(["Data": data, "Name": .string("overlay2")])
     }
 
-    private static func mount(_ mount: MountOption) -> JSON? {
-        let common: [JSON.Member] = [
-            .init("Destination", .string(mount.target)), .init("Mode", .string("")),
-            .init("RW", .bool(!mount.isReadOnly)), .init("Propagation", .string(mount.propagation ?? "")),
-        ]
-        switch mount.kind {
-        case .bind(let source, _, _):
-            let propagation = mount.propagation ?? "rprivate"
-            return .object(
-                [.init("Type", .string("bind")), .init("Source", .string(source))] + common.dropLast()
-                    + [.init("Propagation", .string(propagation))])
-        case .volume(let name, _):
-            return .object(
-                [.init("Type", .string("volume")), .init("Name", .string(name ?? ""))] + common.prefix(1)
-                    + [.init("Driver", .string("local"))] + common.dropFirst())
-        case .tmpfs: return nil
-        }
+    private static func bind(_ mount: MountOption) -> JSON? {
+        guard case .bind(let source, _, _) = mount.kind else { return nil }
+        return .fields([
+            "Type": .string("bind"), "Source": .string(source), "Destination": .string(mount.target),
+            "Mode": .string(""), "RW": .bool(!mount.isReadOnly),
+            "Propagation": .string(mount.propagation ?? "rprivate"),
+        ])
     }
 
-    private static func network(_ config: ContainerConfig, _ state: ContainerState) -> JSON {
+    private static func volume(_ target: String, _ volume: (name: String, source: String)) -> JSON {
+        .fields([
+            "Type": .string("volume"), "Name": .string(volume.name), "Source": .string(volume.source),
+            "Destination": .string(target), "Driver": .string("local"), "Mode": .string(""),
+            "RW": .bool(true),
+            "Propagation": .string(""),
+        ])
+    }
+
+    private static func network(_ summary: ContainerSummary) -> JSON {
+        let (config, state) = (summary.config, summary.state)
         let facts = state.isRunning ? state.network : NetworkFacts()
         let endpoint: JSON = .fields([
             "IPAMConfig": .null, "Links": .null, "Aliases": .null, "MacAddress": .string(facts.mac),
@@ -82,7 +108,8 @@ public enum InspectView {
         let name = config.host.network.text
         let networks: [JSON.Member] = name.hasPrefix("container:") ? [] : [.init(name, endpoint)]
         return .fields([
-            "Bridge": .string(""), "SandboxID": .string(""), "SandboxKey": .string(""), "Ports": facts.ports,
+            "Bridge": .string(""), "SandboxID": .string(""), "SandboxKey": .string(""),
+            "Ports": summary.ports,
             "Gateway": .string(facts.gateway), "IPAddress": .string(facts.address),
             "IPPrefixLen": .int(Int64(facts.prefixLength)), "IPv6Gateway": .string(""),
             "GlobalIPv6Address": .string(""), "GlobalIPv6PrefixLen": .int(0),

@@ -27,6 +27,16 @@ public struct ContainerSummary: Equatable, Sendable {
         }
     }
 
+    /// docker's Ports of a running container: those published with their bindings, those only exposed with null.
+    var ports: JSON {
+        guard state.isRunning else { return .object([]) }
+        let published = state.network.ports.members ?? []
+        let exposed = config.process.exposedPorts.sorted().filter { name in
+            !published.contains { $0.name == name }
+        }
+        return .object(published + exposed.map { .init($0, .null) })
+    }
+
     /// The image's name, or the beginning of its id where the user typed that.
     var imageShown: String {
         let hex =
@@ -65,7 +75,7 @@ public enum PsView {
             ("Command", "\"\(truncates ? ellipsis(command, 20) : command)\""),
             ("CreatedAt", Durations.absolute(config.created)),
             ("RunningFor", Durations.ago(config.created, now: now)), ("Status", container.status(now: now)),
-            ("State", state.status), ("Ports", state.isRunning ? PortsView.text(state.network.ports) : ""),
+            ("State", state.status), ("Ports", PortsView.text(container.ports)),
             ("Names", config.name), ("Labels", labels.map { "\($0.key)=\($0.value)" }.joined(separator: ",")),
             ("Mounts", config.host.mounts.compactMap { mountName($0, truncates) }.joined(separator: ",")),
             ("LocalVolumes", String(volumes.count)), ("Networks", config.host.network.text),

@@ -105,10 +105,11 @@ public enum Table {
     }
 }
 
-/// The text with control characters written out (`\u{1b}`), so that no terminal obeys them.
-public func escapeControls(_ text: String) -> String {
+/// The text with control characters but `kept` written out (`\u{1b}`), so that no terminal obeys them.
+public func escapeControls(_ text: String, keeping kept: Set<Unicode.Scalar> = []) -> String {
     func isControl(_ scalar: Unicode.Scalar) -> Bool {
-        scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value)
+        if kept.contains(scalar) { return false }
+        return scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value)
             || (0x202a...0x202e).contains(scalar.value)
             || (0x2066...0x2069).contains(scalar.value)
     }

@@ -44,6 +44,21 @@ struct Volumes {
         }
     }
 
+    /// Name and directory of every volume of a container, by where it is mounted.
+    func mounted(by config: ContainerConfig) -> [String: (name: String, source: String)] {
+        var result: [String: (name: String, source: String)] = [:]
+        for option in all(config) {
+            guard case .volume(let given, _) = option.kind else { continue }
+            let name = given ?? anonymousName(config, option.target)
+            result[option.target] = (name, dataDirectory(name).string)
+        }
+        return result
+    }
+
+    private func dataDirectory(_ name: String) -> FilePath {
+        paths.volumes.appending(name).appending("_data")
+    }
+
     /// 64 digits that derive from the container and the place, so that no list of them has to be kept.
     private func anonymousName(_ config: ContainerConfig, _ target: String) -> String {
         SHA256.hex(of: Array("\(config.id):\(target)".utf8))
@@ -81,7 +96,7 @@ struct Volumes {
     }
 
     private func makeVolume(_ name: String) throws -> FilePath {
-        let directory = paths.volumes.appending(name).appending("_data")
+        let directory = dataDirectory(name)
         let data = try FD.directory(directory, make: true)
         let status = try data.status()
         if status.permissions == 0o700 { try Kernel.changeMode(data, 0o755) }

@@ -178,14 +178,19 @@ import Testing
             $0.host.mounts = [
                 MountOption(.bind(source: "/a", makesSource: true, recursive: true), target: "/b")
             ]
+            $0.host.ports = ["8081:80"]
         }
         let json = InspectView.container(
-            web.config, web.state, directory: "/d", layers: ["/u", "/l2", "/l1"])
+            web, directory: "/d", layers: ["/u", "/l2", "/l1"],
+            volumes: ["/v": (name: "data", source: "/vol/data")])
         func show(_ template: String) throws -> String { try Template(template).render(json) }
         #expect(try show("{{.State.Status}} {{.State.Running}} {{.State.Pid}}") == "running true 5")
         #expect(try show(#"{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}}"#) == "8080")
         #expect(try show("{{.Path}} {{.Args}} {{.Config.Image}}") == "sh [-c sleep 1000000000] busybox")
-        #expect(try show("{{range .Mounts}}{{.Source}}:{{.Destination}}:{{.RW}}{{end}}") == "/a:/b:true")
+        #expect(
+            try show("{{range .Mounts}}{{.Source}}:{{.Destination}}:{{.RW}}{{end}}")
+                == "/a:/b:true/vol/data:/v:true")
+        #expect(try show(#"{{(index (index .HostConfig.PortBindings "80/tcp") 0).HostPort}}"#) == "8081")
         #expect(
             try show("{{.GraphDriver.Data.LowerDir}} {{.Name}} {{.HostConfig.NetworkMode}}")
                 == "/l2:/l1 /web bridge")

@@ -6,10 +6,14 @@ enum Standard {
     /// Writes to stdout; a full disk or a closed pipe is an error like any other.
     static func out(_ text: String) throws(SysError) { try write(Array(text.utf8), to: 1) }
 
+    /// Writes what images and containers had a hand in: a terminal gets their control characters as text.
+    static func show(_ text: String) throws(SysError) {
+        try out(outIsTerminal ? escapeControls(text, keeping: ["\n", "\t"]) : text)
+    }
+
     /// Writes a line to stderr, control characters of what containers and images said shown as text.
     static func error(_ text: String) {
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        let safe = lines.map { escapeControls(String($0)) }.joined(separator: "\n") + "\n"
+        let safe = escapeControls(text, keeping: ["\n"]) + "\n"
         try? write(Array(safe.utf8), to: 2)  // there is nowhere left to report that stderr is gone
     }
 

@@ -1,6 +1,5 @@
 import Engine
 import OCI
-import SystemPackage
 
 /// `inspect`, `container inspect` and `image inspect`.
 enum InspectCommand {
@@ -38,7 +37,6 @@ enum InspectCommand {
         let code = try EachName.run(arguments.words) { name in
             let document = try find(name, type: type, session)
             if let template {
-                // Templates are for programs: docker ends each with a line feed and escapes nothing.
                 do { try Standard.out(try template.render(document) + "\n") } catch let error as TemplateError
                 {
                     throw CommandFailure("template parsing error: \(error)")
@@ -49,7 +47,7 @@ enum InspectCommand {
         }
         if template == nil {
             let array = JSON.array(found)
-            try Standard.out((format == "json" ? array.text : array.pretty) + "\n")
+            try Standard.show((format == "json" ? array.text : array.pretty) + "\n")
         }
         return code
     }
@@ -65,11 +63,7 @@ enum InspectCommand {
         if type != "image" {
             let containers = try session.containers()
             do {
-                let record = try containers.records.read(named: name)
-                return InspectView.container(
-                    record.config, record.state,
-                    directory: containers.paths.container(record.config.id).string,
-                    layers: containers.layerDirectories(of: record.config.id))
+                return containers.inspect(try containers.records.read(named: name))
             } catch let error as EngineError {
                 let isMissing = error.description.hasPrefix("No such container")
                 guard isMissing else { throw error }
