@@ -51,11 +51,11 @@ extension Containers {
 
     /// The stop signal, then after `timeout` seconds (the container's own, or 10; negative: never) a kill. Comes
     /// back when the container's record says that it has ended.
-    public func stop(_ id: String, timeout: Int?) throws {
+    public func stop(_ id: String, timeout: Int?, signal chosen: Int32? = nil) throws {
         let record = try records.read(id)
         guard record.state.isRunning else { return }
         guard let socket = try? attach(id, hello: Hello([], keys: [])) else { return }  // it has just ended
-        let signal = record.config.process.stopSignal.flatMap(Signal.number) ?? Signal.terminate
+        let signal = chosen ?? record.config.process.stopSignal.flatMap(Signal.number) ?? Signal.terminate
         if let process = try running(id) {
             try process.send(signal: signal)
             let seconds = timeout ?? record.config.stopTimeout ?? 10
@@ -67,7 +67,7 @@ extension Containers {
     private func waitForEnd(_ process: borrowing Pidfd, seconds: Int) throws -> Bool {
         var poll = Poll()
         poll.add(process.fd, .readable)
-        let limit = seconds < 0 ? -1 : Int32(clamping: seconds * 1000)
+        let limit = seconds < 0 ? -1 : Int32(clamping: min(seconds, 2_000_000) * 1000)
         return try poll.wait(milliseconds: limit) > 0
     }
 

@@ -7,15 +7,17 @@ enum EndCommands {
         "stop", group: "container", "CONTAINER [CONTAINER...]", "Stop one or more running containers",
         words: Command.atLeast(1),
         flags: [
+            .value("signal", "s", "string", "Signal to send to the container"),
             .value("timeout", "t", "int", "Seconds to wait before killing the container (-1: for ever)"),
             .value("time", nil, "int", "The same as --timeout"),
-        ] + Flag.later("signal")
+        ]
     ) { arguments, session in
         let timeout =
             try arguments.parsed("timeout", Arguments.integer) ?? arguments.parsed("time", Arguments.integer)
+        let signal = try signal(arguments)
         let containers = try session.containers()
         return try EachName.run(arguments.words) { name in
-            try containers.stop(try containers.records.find(name), timeout: timeout)
+            try containers.stop(try containers.records.find(name), timeout: timeout, signal: signal)
             try Standard.out("\(name)\n")
         }
     }
@@ -24,8 +26,7 @@ enum EndCommands {
         "kill", group: "container", "CONTAINER [CONTAINER...]", "Kill one or more running containers",
         words: Command.atLeast(1), flags: [.value("signal", "s", "string", "Signal to send to the container")]
     ) { arguments, session in
-        let name = arguments.value("signal") ?? "KILL"
-        guard let signal = Signal.number(name) else { throw CommandFailure("Invalid signal: \(name)") }
+        let signal = try signal(arguments) ?? Signal.kill
         let containers = try session.containers()
         return try EachName.run(arguments.words) { name in
             try containers.kill(try containers.records.find(name), signal: signal)
@@ -64,5 +65,11 @@ enum EndCommands {
             try containers.remove(id, force: force, volumes: volumes)
             try Standard.out("\(name)\n")
         }
+    }
+
+    private static func signal(_ arguments: Arguments) throws -> Int32? {
+        guard let name = arguments.value("signal") else { return nil }
+        guard let signal = Signal.number(name) else { throw CommandFailure("Invalid signal: \(name)") }
+        return signal
     }
 }
