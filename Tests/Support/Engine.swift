@@ -113,6 +113,12 @@ public final class Engine {
         return path
     }
 
+    /// The directory below which this engine's cgroups are: named by the first digits of the root's SHA-256.
+    var cgroup: String {
+        let digest = try? execute(["sha256sum"], stdin: root).text
+        return Host.cgroupRoot + "/apus-" + (digest?.prefix(8) ?? "unknown")
+    }
+
     /// Removes containers, processes, links and files, whatever the test did.
     public func tearDown() {
         if Host.has(root), let listed = try? apus(["ps", "-aq"], timeout: 20), !listed.lines.isEmpty {
@@ -120,6 +126,8 @@ public final class Engine {
             _ = try? apus(["rm", "-f"] + listed.lines, timeout: 30)
         }
         if let enclosure { enclosure.end() } else { removeLinks() }
+        // Only empty ones can be removed; those of an engine that is gone hold nobody.
+        _ = try? execute(["find", cgroup, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"])
         // Mounts below the directory (a test's full disk) keep their files; they are unmounted by the tests themselves.
         _ = try? execute(["rm", "-rf", "--one-file-system", directory])
     }

@@ -14,7 +14,8 @@ public struct MachineState: Equatable {
     public init(of engine: Engine) throws {
         mounts = try MachineState.lines(engine, "cut -d' ' -f 3-6,9- /proc/self/mountinfo")
         links = try MachineState.lines(engine, "ip -o link | cut -d: -f 2")
-        cgroups = try MachineState.lines(engine, "find \(Host.cgroupRoot) -type d")
+        // Other engines on the machine have cgroups of their own.
+        cgroups = try MachineState.lines(engine, "find \(engine.cgroup) -type d")
         // A container's process may be called anything: all that run in the enclosure are counted, by pid and name.
         let processes =
             "for p in /proc/[0-9]*; do echo ${p#/proc/} $(cat $p/comm 2>/dev/null); done | grep -E ' apus'"
