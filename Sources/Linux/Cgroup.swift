@@ -27,14 +27,27 @@ public struct CgroupTree: Sendable, Equatable {
     /// Makes `path` (relative, no `..`) below the root with its parents, and gives its children the controllers
     /// that exist there. Answers the directory, for CLONE_INTO_CGROUP and for limits.
     public func make(_ path: FilePath, controllers: Set<String>) throws(SysError) -> FD {
-        var current = try FD.open(mountPoint, [.readOnly, .directory])
-        let components = path.components.map { FilePath($0.string) }
-        guard !components.contains(".."), !path.isAbsolute else {
+        let names = path.components.map { FilePath($0.string) }
+        guard !names.contains(".."), !path.isAbsolute else {
             throw SysError(call: "mkdir", subject: path.string, errno: .invalidArgument, hint: "cgroup path")
         }
-        for name in components {
+        var attempt = 0
+        while true {
+            do {
+                return try makeOnce(names, controllers)
+            } catch {
+                // Another container's end may just have taken the parent away.
+                attempt += 1
+                guard error.errno == .noSuchFileOrDirectory, attempt < 20 else { throw error }
+            }
+        }
+    }
+
+    private func makeOnce(_ names: [FilePath], _ controllers: Set<String>) throws(SysError) -> FD {
+        var current = try FD.open(mountPoint, [.readOnly, .directory])
+        for name in names {
             try current.enable(controllers)
-            do { try current.makeDirectory(name, mode: 0o755) } catch  where error.errno == .fileExists {}
+            try current.makeCgroup(name)
             current = try current.open(name, [.readOnly, .directory], resolve: [.beneath, .noSymlinks])
         }
         return current
@@ -60,7 +73,23 @@ public struct CgroupTree: Sendable, Equatable {
             throw error
         }
         guard let name = path.lastComponent else { return false }
-        return try parent.removeCgroup(FilePath(name.string))
+        guard try parent.removeCgroup(FilePath(name.string)) else { return false }
+        try removeIfEmpty(path.removingLastComponent(), below: root)
+        return true
+    }
+
+    /// The last container takes the engine's own cgroup with it.
+    private func removeIfEmpty(_ path: FilePath, below root: borrowing FD) throws(SysError) {
+        guard !path.isEmpty, let name = path.lastComponent else { return }
+        let up = path.removingLastComponent()
+        let parent =
+            up.isEmpty
+            ? try root.duplicate() : try root.open(up, [.readOnly, .directory], resolve: [.beneath])
+        do {
+            try parent.remove(FilePath(name.string), directory: true)
+        } catch {
+            guard error.errno == .resourceBusy || error.errno == .directoryNotEmpty else { throw error }
+        }
     }
 }
 
@@ -75,6 +104,14 @@ extension FD {
         let enabled = Set(on.split(whereSeparator: \.isWhitespace).map(String.init))
         for name in controllers.intersection(available).subtracting(enabled).sorted() {
             try writeCgroup("cgroup.subtree_control", "+\(name)")
+        }
+    }
+
+    fileprivate func makeCgroup(_ name: FilePath) throws(SysError) {
+        do {
+            try makeDirectory(name, mode: 0o755)
+        } catch {
+            guard error.errno == .fileExists else { throw error }
         }
     }
 
