@@ -5,15 +5,8 @@ public struct BuildError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Of the command that failed; 1 for everything else.
     public let exitCode: Int32
 
-    /// The error is a command's own, whose text docker's users know.
-    let isCommand: Bool
-
-    init(command description: String, exitCode: Int32) {
-        (self.description, self.exitCode, isCommand) = (description, exitCode, true)
-    }
-
     init(_ description: String, exitCode: Int32 = 1) {
-        (self.description, self.exitCode, isCommand) = (description, exitCode, false)
+        (self.description, self.exitCode) = (description, exitCode)
     }
 
     static func sourceMissing(_ source: String) -> BuildError {

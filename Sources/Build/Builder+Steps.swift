@@ -165,7 +165,7 @@ extension Builder {
         if code == 0 { return }
         if isQuiet { report(.output(tail.bytes)) }
         throw BuildError(
-            command: "The command '\(step.argv.joined(separator: " "))' returned a non-zero code: \(code)",
+            "The command '\(step.argv.joined(separator: " "))' returned a non-zero code: \(code)",
             exitCode: code)
     }
 

@@ -93,19 +93,15 @@ public final class Builder<Runner: StepRunner> {
         if !options.quiet { say(" ---> \(SHA256.hex(of: state.config.json.bytes).prefix(12))") }
     }
 
-    /// Errors get the file and line, but for the words that docker's users know.
+    /// Errors get the file and line.
     private func located<R>(_ statement: Statement, _ body: () throws -> R) throws -> R {
         do {
             return try body()
         } catch let error as DockerfileError {
             throw error.at(statement.line, of: fileName)
-        } catch let error as BuildError where error.isCommand {
-            throw error
         } catch let error as BuildError {
             throw BuildError("\(fileName):\(statement.line): \(error)", exitCode: error.exitCode)
-        } catch let error as SysError {
-            throw BuildError("\(fileName):\(statement.line): \(error)")
-        } catch let error as ImageError {
+        } catch {
             throw BuildError("\(fileName):\(statement.line): \(error)")
         }
     }

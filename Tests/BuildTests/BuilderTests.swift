@@ -267,7 +267,8 @@ struct BuilderTests {
             try site.build("FROM scratch\nRUN fail 9")
             Issue.record("no error")
         } catch let error as BuildError {
-            #expect(error.description == "The command '/bin/sh -c fail 9' returned a non-zero code: 9")
+            let why = "The command '/bin/sh -c fail 9' returned a non-zero code: 9"
+            #expect(error.description == "Dockerfile:2: \(why)")
             #expect(error.exitCode == 9)
         }
         #expect(try site.leftovers() == [])

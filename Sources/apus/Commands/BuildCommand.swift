@@ -37,7 +37,7 @@ enum BuildCommand {
             }
         } catch let error as BuildError {
             // docker ends with the code of the command that failed.
-            throw CommandFailure.bare("\(error)", code: error.exitCode)
+            throw CommandFailure("\(error)", code: error.exitCode)
         }
         if let failure { throw failure }
         return 0
