@@ -70,7 +70,8 @@ public enum Durations {
             return Timestamp(seconds: seconds, nanoseconds: Int32(digits) ?? 0)
         }
         guard let duration = parse(text) else {
-            throw UsageError("invalid value for \"since\": \"\(text)\" is no time")
+            throw UsageError(
+                "\"\(text)\" is no time: give RFC 3339, seconds since 1970 or a duration like 10m")
         }
         let whole = duration.rounded(.down)
         var nanoseconds = Int64(now.nanoseconds) - Int64((duration - whole) * 1e9)

@@ -35,13 +35,22 @@ public struct ImageCatalog: Sendable {
         }
     }
 
-    /// The document of `inspect`.
-    public func inspect(_ name: String) throws -> JSON {
-        let image = try store.image(named: name)
+    /// The document of `inspect`; nil when no image has this name or id.
+    public func inspect(_ name: String) throws -> JSON? {
+        guard let image = try found(name) else { return nil }
         let layers = try store.layerDirectories(of: image)
         return InspectView.image(
             id: image.id, config: image.config, tags: image.names.map(\.description), size: image.size,
             layers: layers.map(\.string))
+    }
+
+    private func found(_ name: String) throws -> Image? {
+        do {
+            return try store.image(named: name)
+        } catch {
+            guard error.kind == .notFound else { throw error }
+            return nil
+        }
     }
 
     /// Gives an image one more name.

@@ -4,8 +4,7 @@ enum Completion {
     static func script(for shell: String, commands: [Command]) -> String? {
         switch shell {
         case "bash": bash(commands)
-        // zsh runs bash's completions; one script, one behaviour.
-        case "zsh": "#compdef apus\nautoload -U +X bashcompinit && bashcompinit\n" + bash(commands)
+        case "zsh": zsh(commands)
         case "fish": fish(commands)
         default: nil
         }
@@ -20,36 +19,71 @@ enum Completion {
         return images.contains { command.usage.hasPrefix($0) } ? "images" : ""
     }
 
-    private static func bash(_ commands: [Command]) -> String {
-        let cases = commands.map { command in
+    /// A line of a `case` for each command: its flags and what its words name.
+    private static func cases(_ commands: [Command], open: String, close: String) -> String {
+        commands.map { command in
             let names = flags(command).flatMap { flag in
                 ["--\(flag.name)"] + (flag.short.map { ["-\($0)"] } ?? [])
             }
-            return
-                "        \(command.name)) flags=\"\(names.joined(separator: " "))\"; names=\(subject(command)) ;;"
-        }
-        return """
-            _apus() {
-                local word=${COMP_WORDS[COMP_CWORD]} flags= names=
-                if [ "$COMP_CWORD" -eq 1 ]; then
-                    COMPREPLY=($(compgen -W "\(commands.map(\.name).joined(separator: " "))" -- "$word"))
-                    return
-                fi
-                case ${COMP_WORDS[1]} in
-            \(cases.joined(separator: "\n"))
-                esac
-                case $word in
-                    -*) COMPREPLY=($(compgen -W "$flags --help" -- "$word")); return ;;
-                esac
-                case $names in
-                    containers) names=$(apus ps -a --format '{{.Names}}' 2>/dev/null) ;;
-                    images) names=$(apus images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null) ;;
-                esac
-                COMPREPLY=($(compgen -W "$names" -- "$word"))
-            }
-            complete -o default -F _apus apus
+            let list = open + names.joined(separator: " ") + close
+            return "        \(command.name)) flags=\(list); names=\(subject(command)) ;;"
+        }.joined(separator: "\n")
+    }
 
-            """
+    private static let listContainers = "apus ps -a --format '{{.Names}}' 2>/dev/null"
+    private static let listImages = "apus images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null"
+
+    private static func zsh(_ commands: [Command]) -> String {
+        """
+        #compdef apus
+        _apus() {
+            local names
+            local -a flags
+            if (( CURRENT == 2 )); then
+                compadd -- \(commands.map(\.name).joined(separator: " "))
+                return
+            fi
+            case $words[2] in
+        \(cases(commands, open: "(", close: ")"))
+            esac
+            if [[ $PREFIX == -* ]]; then
+                compadd -- $flags --help
+                return
+            fi
+            case $names in
+                containers) compadd -- ${(f)"$(\(listContainers))"} ;;
+                images) compadd -- ${(f)"$(\(listImages))"} ;;
+                *) _files ;;
+            esac
+        }
+        _apus "$@"
+
+        """
+    }
+
+    private static func bash(_ commands: [Command]) -> String {
+        """
+        _apus() {
+            local word=${COMP_WORDS[COMP_CWORD]} flags= names=
+            if [ "$COMP_CWORD" -eq 1 ]; then
+                COMPREPLY=($(compgen -W "\(commands.map(\.name).joined(separator: " "))" -- "$word"))
+                return
+            fi
+            case ${COMP_WORDS[1]} in
+        \(cases(commands, open: "\"", close: "\""))
+            esac
+            case $word in
+                -*) COMPREPLY=($(compgen -W "$flags --help" -- "$word")); return ;;
+            esac
+            case $names in
+                containers) names=$(\(listContainers)) ;;
+                images) names=$(\(listImages)) ;;
+            esac
+            COMPREPLY=($(compgen -W "$names" -- "$word"))
+        }
+        complete -o default -F _apus apus
+
+        """
     }
 
     private static func fish(_ commands: [Command]) -> String {
@@ -66,10 +100,11 @@ enum Completion {
             }
             switch subject(command) {
             case "containers":
-                lines.append("complete -c apus \(condition) -a '(apus ps -a --format \"{{.Names}}\")'")
+                lines.append(
+                    "complete -c apus \(condition) -a '(\(listContainers.replacing("'", with: "\"")))'")
             case "images":
                 lines.append(
-                    "complete -c apus \(condition) -a '(apus images --format \"{{.Repository}}:{{.Tag}}\")'")
+                    "complete -c apus \(condition) -a '(\(listImages.replacing("'", with: "\"")))'")
             default: break
             }
         }

@@ -37,10 +37,7 @@ enum InspectCommand {
         let code = try EachName.run(arguments.words) { name in
             let document = try find(name, type: type, session)
             if let template {
-                do { try Standard.out(try template.render(document) + "\n") } catch let error as TemplateError
-                {
-                    throw CommandFailure("template parsing error: \(error)")
-                }
+                try Standard.show(try rendered(template, document) + "\n")
             } else {
                 found.append(document)
             }
@@ -59,6 +56,12 @@ enum InspectCommand {
         }
     }
 
+    private static func rendered(_ template: Template, _ document: JSON) throws -> String {
+        do { return try template.render(document) } catch {
+            throw CommandFailure("template parsing error: \(error)")
+        }
+    }
+
     private static func find(_ name: String, type: String, _ session: Session) throws -> JSON {
         if type != "image" {
             let containers = try session.containers()
@@ -70,8 +73,7 @@ enum InspectCommand {
                 if type == "container" { throw error }
             }
         }
-        do { return try session.images().inspect(name) } catch {
-            throw CommandFailure(type.isEmpty ? "No such object: \(name)" : "\(error)")
-        }
+        if let document = try session.images().inspect(name) { return document }
+        throw CommandFailure(type.isEmpty ? "No such object: \(name)" : "No such image: \(name)")
     }
 }
