@@ -29,7 +29,8 @@ public struct BuildSteps: StepRunner {
             return try follow(socket, output)
         } catch {
             Containers(paths: paths).release(id)
-            _ = try? FD.open(steps, [.readOnly, .directory]).removeTree(FilePath(id))  // the first error counts
+            // The first error counts.
+            _ = try? FD.open(steps, [.readOnly, .directory]).removeTree(FilePath(id))
             throw error
         }
     }

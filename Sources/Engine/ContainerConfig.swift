@@ -1,6 +1,3 @@
-// swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation
-// Fields of option values whose names say it all have no comment.
-
 public import Linux
 import Network
 public import OCI

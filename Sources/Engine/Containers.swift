@@ -59,7 +59,8 @@ public struct Containers: Sendable {
 
     /// Removes the run directory of a container that is not started now.
     public func release(_ id: String) {
-        guard let run = try? FD.open(paths.runContainers, [.readOnly, .directory]) else { return }  // nothing to do
+        // Nothing to do.
+        guard let run = try? FD.open(paths.runContainers, [.readOnly, .directory]) else { return }
         _ = try? run.removeTree(FilePath(id))  // the next sweep takes what stays
     }
 

@@ -12,7 +12,8 @@ enum HostDevices {
     ]
 
     static func all() -> [RuntimeSpec.Device] {
-        guard let root = try? FD.open("/dev", [.readOnly, .directory]) else { return [] }  // no /dev, no devices
+        // No /dev, no devices.
+        guard let root = try? FD.open("/dev", [.readOnly, .directory]) else { return [] }
         return devices(in: root, "/dev", depth: 0)
     }
 

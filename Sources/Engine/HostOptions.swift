@@ -1,6 +1,3 @@
-// swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation
-// Fields of option values whose names say it all have no comment.
-
 import Linux
 public import Monitor
 import Network

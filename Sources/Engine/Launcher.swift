@@ -75,7 +75,8 @@ public struct Sweeper: Sendable {
 
     /// Sweeps all that is below the run directory.
     public func sweep() {
-        guard let run = try? FD.open(paths.runContainers, [.readOnly, .directory]) else { return }  // nothing has run
+        // Nothing has run.
+        guard let run = try? FD.open(paths.runContainers, [.readOnly, .directory]) else { return }
         for entry in (try? run.entries()) ?? [] where Records.isID(entry.name.string) {
             _ = try? sweep(entry.name.string, in: run)  // one that cannot be swept now is swept later
         }
@@ -91,7 +92,8 @@ public struct Sweeper: Sendable {
     private func sweep(_ id: String, in run: borrowing FD) throws -> Bool {
         guard let lock = try RunLock.takeIfFree(id, in: run) else { return false }
         let records = Records(paths)
-        if let record = try? records.read(id), Self.needsMonitor(record) {  // damaged: only the run directory goes
+        // Damaged: only the run directory goes.
+        if let record = try? records.read(id), Self.needsMonitor(record) {
             try Launcher(paths: paths).adopt(id, lock: lock)
             awaitMonitor(id, in: run)
             return true

@@ -1,6 +1,3 @@
-// swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation
-// Fields of option values whose names say it all have no comment.
-
 /// What a container's cgroup is limited to; nil leaves a limit alone.
 public struct Limits: Equatable, Sendable {
     /// In bytes, like the next two.

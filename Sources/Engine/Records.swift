@@ -39,7 +39,8 @@ public struct Records: Sendable {
     }
     static func isID(_ text: String) -> Bool { text.utf8.count == 64 && text.utf8.allSatisfy(isHex) }
 
-    private func exists(_ id: String) -> Bool { (try? FD.open(paths.container(id), .path)) != nil }  // absent is an answer
+    // Absent is an answer.
+    private func exists(_ id: String) -> Bool { (try? FD.open(paths.container(id), .path)) != nil }
 
     private func lookUp(name: String) throws -> String? {
         guard ContainerName.isValid(name) else { return nil }

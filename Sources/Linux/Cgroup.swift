@@ -11,7 +11,8 @@ public struct CgroupTree: Sendable, Equatable {
     /// Finds the tree; nil on a host without cgroup v2.
     public static func find() -> CgroupTree? {
         for path: FilePath in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
-            guard let fd = try? FD.open(path, [.path, .directory]) else { continue }  // the next place is tried
+            // The next place is tried.
+            guard let fd = try? FD.open(path, [.path, .directory]) else { continue }
             if cl_statfs_type(fd.raw) == magic { return CgroupTree(mountPoint: path) }
         }
         return nil

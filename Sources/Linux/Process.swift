@@ -94,7 +94,8 @@ public struct Pidfd: ~Copyable, Sendable {
     public func hasEnded() -> Bool {
         var poll = Poll()
         poll.add(fd, .readable)
-        return ((try? poll.wait(milliseconds: 0)) ?? 0) > 0  // a poll of one own descriptor has no other failure
+        // A poll of one own descriptor has no other failure.
+        return ((try? poll.wait(milliseconds: 0)) ?? 0) > 0
     }
 }
 

@@ -142,7 +142,8 @@ final class Session {
         listener.withFD { fd in
             while let socket = fd.acceptClient() {
                 // The directory is 0700 and the socket 0600; this is the second lock on the door.
-                guard (try? socket.peerUser()) == Process.effectiveUser else { continue }  // unknown is refused
+                // Unknown is refused.
+                guard (try? socket.peerUser()) == Process.effectiveUser else { continue }
                 clients.append(Client(socket))
             }
         }

@@ -1,4 +1,3 @@
-// swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation
 // The members are those of the image-spec (config.md); comments add what it leaves open.
 
 /// An image's configuration (image-spec, config.md, with docker's Healthcheck, Shell and OnBuild).

@@ -1,4 +1,3 @@
-// swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation
 // The members are those of the image-spec (descriptor.md, manifest.md, image-index.md).
 
 /// The media types that are read and written (image-spec, media-types.md; docker's schema 2 for archives).

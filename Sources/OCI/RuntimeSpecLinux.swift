@@ -1,4 +1,3 @@
-// swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation
 // The members are those of the OCI runtime-spec 1.2 (config-linux.md), under its names.
 
 extension RuntimeSpec {
