@@ -56,7 +56,8 @@ extension RunMonitor {
         return nil
     }
 
-    /// Record, network, cgroup, run directory, the container itself when it was `--rm`; then the clients hear of it.
+    /// Record, ports, cgroup, run directory, the container itself when it was `--rm`; then the clients hear of it,
+    /// and the link goes while nobody waits.
     private func end(_ status: ExitStatus?, session: Session?) {
         if state.status == "running" {
             state.oomKilled = hasBeenKilledForMemory()
@@ -68,9 +69,10 @@ extension RunMonitor {
             state.finishedAt = .now()
             _ = try? state.write(to: directory)  // on a full disk the clients still hear of it
         }
-        leaveNothing()
+        leaveHost()
         // Unknown is never reported as success.
         session?.finish(.exited(code: status?.code ?? 255))
+        leaveNetwork()
     }
 
     /// What a failed start leaves is a container that can be inspected and started again.
@@ -82,10 +84,23 @@ extension RunMonitor {
         _ = try? state.write(to: directory)  // the client hears of it anyway
     }
 
-    /// Nothing of the container stays on the host. Each step goes on past the others' failures.
+    /// Nothing of the container stays on the host.
     func leaveNothing() {
+        leaveHost()
+        leaveNetwork()
+    }
+
+    /// The kernel takes some 30 ms for a link. A monitor that is killed before leaves a lease that the next command
+    /// sweeps; the link ends with the container's namespace anyway.
+    private func leaveNetwork() {
         if let attachment { do throws(NetworkError) { try attachment.release() } catch {} }
         attachment = nil
+    }
+
+    /// What the next command may want at once: ports, cgroup, name, run directory and its lock. Each step goes on past
+    /// the others' failures.
+    private func leaveHost() {
+        if let attachment { do throws(NetworkError) { try attachment.unpublish() } catch {} }
         removeCgroup()
         if let removal = request.removal { _ = try? removal.apply(id: request.id) }
         removeTree(request.runDirectory)
