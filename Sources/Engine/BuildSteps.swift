@@ -56,7 +56,7 @@ public struct BuildSteps: StepRunner {
         var request = MonitorRequest(
             id: id, spec: spec,
             root: .overlay(lower: step.layers, upper: step.upper, work: step.work, volatile: true),
-            user: step.user, seccomp: .standard, seccompCache: paths.seccompCache,
+            user: step.user, seccomp: .standard(includes32Bit: false), seccompCache: paths.seccompCache,
             cgroup: paths.cgroupParent.appending(id), network: try NetworkChoice(paths).request(step.network),
             hosts: directory.appending("hosts"), hostsNames: Self.hostname, directory: directory,
             runDirectory: paths.runContainer(id))

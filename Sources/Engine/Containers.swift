@@ -126,7 +126,7 @@ public struct Containers: Sendable {
                 work: directory.appending("work"),
                 volatile: removesItself),
             user: config.process.user, additionalGroups: config.host.groups,
-            seccomp: try seccomp(config.host), seccompCache: paths.seccompCache,
+            seccomp: try seccomp(config, facts), seccompCache: paths.seccompCache,
             cgroup: paths.cgroupParent.appending(config.id),
             network: try NetworkChoice(paths).request(config),
             hosts: directory.appending("hosts"), hostsNames: ContainerFiles.ownNames(config),
@@ -144,14 +144,22 @@ public struct Containers: Sendable {
         return request
     }
 
-    private func seccomp(_ options: HostOptions) throws -> SeccompChoice {
+    private func seccomp(_ config: ContainerConfig, _ facts: HostFacts) throws -> SeccompChoice {
+        let options = config.host
         if options.isPrivileged { return .unconfined }
         switch options.seccomp {
-        case .standard: return .standard
+        case .standard: return .standard(includes32Bit: config.platform.architecture == "386")
         case .unconfined: return .unconfined
         case .profile(let text):
+            let release = Kernel.release().release
+            guard let kernel = RuntimeSpec.Seccomp.KernelVersion(release) else {
+                throw EngineError("cannot read the kernel's version from \"\(release)\"")
+            }
+            let target = RuntimeSpec.Seccomp.Target(
+                architecture: config.platform.architecture,
+                capabilities: Set(makeCapabilities(options, facts).bounding), kernel: kernel)
             do {
-                return .profile(try RuntimeSpec.Seccomp(JSON(parsing: text)))
+                return .profile(try RuntimeSpec.Seccomp(dockerProfile: JSON(parsing: text), for: target))
             } catch {
                 throw EngineError("decoding seccomp profile failed: \(error)")
             }

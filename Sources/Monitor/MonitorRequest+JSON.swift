@@ -80,7 +80,8 @@ extension RootSource {
 extension SeccompChoice {
     var json: JSON {
         switch self {
-        case .standard: .string("default")
+        case .standard(includes32Bit: false): .string("default")
+        case .standard(includes32Bit: true): .string("default with 32 bit")
         case .unconfined: .string("unconfined")
         case .profile(let profile): profile.json
         }
@@ -88,7 +89,8 @@ extension SeccompChoice {
 
     init(_ json: JSON) throws(JSONError) {
         switch json.string {
-        case "default": self = .standard
+        case "default": self = .standard(includes32Bit: false)
+        case "default with 32 bit": self = .standard(includes32Bit: true)
         case "unconfined": self = .unconfined
         default: self = .profile(try RuntimeSpec.Seccomp(json))
         }

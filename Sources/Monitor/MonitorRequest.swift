@@ -5,7 +5,8 @@ public import SystemPackage
 
 /// Which compiled filter a container's processes get.
 public enum SeccompChoice: Equatable, Sendable {
-    case standard
+    /// 32-bit system calls are off unless the image is for such a machine.
+    case standard(includes32Bit: Bool)
     case unconfined
     /// An OCI `linux.seccomp` document of the user's.
     case profile(RuntimeSpec.Seccomp)

@@ -98,9 +98,10 @@ func compiledFilter(
     do {
         switch choice {
         case .unconfined: return []
-        case .standard:
+        case .standard(let includes32Bit):
             let set = try CapabilitySet(names: capabilities?.bounding ?? [])
-            return try SeccompCache(directory: cache).containerDefault(capabilities: set)
+            return try SeccompCache(directory: cache).containerDefault(
+                capabilities: set, includes32Bit: includes32Bit)
         case .profile(let profile):
             return try SeccompCache(directory: cache).filter(for: SeccompProfile(profile))
         }

@@ -134,6 +134,9 @@ final class Child {
         }
     }
 
+    /// runc's words, which engines look for.
+    static let workingDirectoryCall = "chdir to cwd"
+
     /// Proven to be inside: a directory that came from a leaked descriptor has no path here (CVE-2024-21626).
     private func enterWorkingDirectory(_ path: String) throws(SysError) {
         do {

@@ -73,7 +73,10 @@ private func finish(_ sync: borrowing FD, _ facts: CreateFacts) throws(RuntimeEr
         switch SyncMessage(received.bytes) {
         case .console: console = received.descriptor.take()
         case .failed(let errno, true, let path): throw execError(path, Errno(rawValue: errno))
-        case .failed(_, false, let text): throw RuntimeError("unable to start container process: \(text)")
+        case .failed(_, false, let text):
+            // The command cannot be executed there; everything else is the engine's failure.
+            let exitCode: Int32 = text.hasPrefix(Child.workingDirectoryCall) ? 126 : 125
+            throw RuntimeError("unable to start container process: \(text)", exitCode: exitCode)
         case nil: return console
         case .go: throw RuntimeError("unable to start container process: unexpected message of the child")
         }
