@@ -14,9 +14,12 @@ public final class HostPort {
         let socket = FD(adopting: try sys("socket", subject) { cl_socket(family, stream ? 1 : 2, 0) })
         // IPV6_V6ONLY: the same port of IPv4 is another one.
         if family == 10 { _ = try sys("setsockopt", subject) { cl_setsockopt_int(socket.raw, 41, 26, 1) } }
-        if stream { try HostPort.setReuse(socket, true) }
+        // The kernel chooses a port without conflicts, and gives one that it chose back when listening ends
+        // (SOCK_BINDPORT_LOCK is for numbers asked for): such a port is held by the bind alone.
+        let mayLinger = stream && port != 0
+        if mayLinger { try HostPort.setReuse(socket, true) }
         _ = try sys("bind", subject) { cl_bind_inet(socket.raw, family, address, port) }
-        if stream { try HostPort.keepFromOthers(socket, subject) }
+        if mayLinger { try HostPort.keepFromOthers(socket, subject) }
         let number = try sys("getsockname", subject) { cl_local_port(socket.raw) }
         self.number = UInt16(truncatingIfNeeded: number)
         self.socket = socket

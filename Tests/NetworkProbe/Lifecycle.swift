@@ -45,6 +45,8 @@ func ports(_ directory: String) throws {
     print("after it ended:", web.attachment.hostPorts[0])
     print("chosen by the kernel:", web.attachment.hostPorts[1] > 1023 ? "yes" : "no")
     print("for others:", failure { try serve("late", port: 8080) })
+    let chosen = UInt16(web.attachment.hostPorts[1])
+    print("the chosen one for others:", failure { try serve("late", port: chosen) })
     print("without a server:", ask("127.0.0.1", 8080))
     withExtendedLifetime(web) {}
 }
