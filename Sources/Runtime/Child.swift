@@ -145,7 +145,8 @@ final class Child {
             try Kernel.changeDirectory(directory)
         } catch {
             throw SysError(
-                call: Self.workingDirectoryCall, subject: "(\"\(path)\") set in config.json", errno: error.errno)
+                call: Self.workingDirectoryCall, subject: "(\"\(path)\") set in config.json",
+                errno: error.errno)
         }
         guard Kernel.currentDirectory()?.first == UInt8(ascii: "/") else {
             throw SysError(
