@@ -26,7 +26,7 @@ public func planLimits(
         if available.contains(write.controller) || write.controller == "cgroup" {
             guard !write.file.contains("/") else { throw RuntimeError("bad cgroup file \(write.file)") }
             result.append(write)
-        } else if !defaults.contains(write.controller) {
+        } else if !defaults.contains(write.controller), write.value != "max" {  // no limit is what there is
             throw RuntimeError(
                 "cannot set \(write.file): this host's cgroup v2 tree has no \(write.controller) controller; "
                     + "boot with cgroup v2 only (kernel argument systemd.unified_cgroup_hierarchy=1)")
