@@ -72,6 +72,13 @@ public struct RunOptions: Equatable, Sendable {
 }
 
 extension RunOptions {
+    private static func isHostname(_ name: String) -> Bool {
+        name.utf8.allSatisfy { byte in
+            (byte >= 0x30 && byte <= 0x39) || (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7a)
+                || [0x2d, 0x2e, 0x5f].contains(byte)
+        }
+    }
+
     /// What no single flag shows to be wrong, and what depends on the machine; docker's texts.
     public func validate(processors: @autoclosure () -> Int) throws(UsageError) {
         if let name, !ContainerName.isValid(name) { throw ContainerName.refusal(name) }
@@ -81,6 +88,11 @@ extension RunOptions {
         }
         if let hostname, hostname.utf8.count > 64 {
             throw UsageError("invalid hostname \"\(hostname)\": longer than the kernel's 64 bytes")
+        }
+        // A line end would write lines of its own into /etc/hosts.
+        for name in [hostname, domainname].compactMap(\.self) where !Self.isHostname(name) {
+            throw UsageError(
+                "invalid hostname \"\(name)\": only letters, digits, '.', '-' and '_' are allowed")
         }
         if case .container = host.network {
             if hostname != nil { throw UsageError("conflicting options: hostname and the network mode") }
