@@ -30,7 +30,13 @@ public func mountOverlay(
 
     let context = try FD.fileSystemContext("overlay")
     guard try addLowers(layers, to: context) else { return try mountBySymlinks(layers, rest) }
-    return try rest.finish(context)
+    do {
+        return try rest.finish(context)
+    } catch {
+        // Before Linux 6.5 a context takes any word, and refuses it only when the instance is made.
+        guard error.errno == .invalidArgument else { throw error }
+        return try mountBySymlinks(layers, rest)
+    }
 }
 
 /// What comes after the lower layers, the same on every kernel.

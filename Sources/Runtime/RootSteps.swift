@@ -60,12 +60,16 @@ func openTarget(
     return try root.open(path, flags, resolve: resolve)
 }
 
-/// Makes what is missing of a path inside the root, one component a time, following the image's own links.
-public func makeMissing(_ path: FilePath, in root: borrowing FD, isDirectory: Bool) throws(SysError) {
+/// Makes what is missing of a path inside the root, one component a time, following the image's own links. A link
+/// that leads nowhere (`/etc/resolv.conf` of a system image) gets what it names, inside the root as well.
+public func makeMissing(
+    _ path: FilePath, in root: borrowing FD, isDirectory: Bool, links: Int = 8
+) throws(SysError) {
     var walked = FilePath("/")
     let components = path.lexicallyNormalized().components.map { FilePath($0.string) }
     for (i, name) in components.enumerated() {
         let parent = try root.open(walked, [.path, .directory])
+        let before = walked
         walked.append(name.string)
         do {
             if i + 1 < components.count || isDirectory {
@@ -76,7 +80,24 @@ public func makeMissing(_ path: FilePath, in root: borrowing FD, isDirectory: Bo
             }
         } catch {
             guard error.errno == .fileExists else { throw error }
+            guard links > 0, try leadsNowhere(name, in: parent, walked, root) else { continue }
+            var target = before.pushing(try parent.readSymlink(name))
+            for rest in components[(i + 1)...] { target.append(rest.string) }
+            return try makeMissing(target, in: root, isDirectory: isDirectory, links: links - 1)
         }
+    }
+}
+
+private func leadsNowhere(
+    _ name: FilePath, in parent: borrowing FD, _ path: FilePath, _ root: borrowing FD
+) throws(SysError) -> Bool {
+    guard try parent.status(of: name)?.type == .symlink else { return false }
+    do {
+        _ = try root.open(path, .path)
+        return false
+    } catch {
+        guard error.errno == .noSuchFileOrDirectory else { throw error }
+        return true
     }
 }
 
@@ -140,11 +161,18 @@ func mask(_ paths: [String], in root: borrowing FD) throws(SysError) {
     let empty = try FD.newMount(
         "tmpfs", options: ["nr_blocks=1", "nr_inodes=1", "mode=755"],
         attributes: [.readOnly, .noSetuid, .noDevices, .noExec])
+    var isAttached = false
     for path in paths {
         guard let target = try openExisting(path, in: root) else { continue }
-        let isDirectory = try target.status().type == .directory
-        let tree = isDirectory ? try empty.cloneTree(recursive: false) : try null.cloneTree(recursive: false)
-        try tree.attach(to: target, as: path)
+        if try target.status().type != .directory {
+            try null.cloneTree(recursive: false).attach(to: target, as: path)
+        } else if isAttached {
+            try empty.cloneTree(recursive: false).attach(to: target, as: path)
+        } else {
+            // A mount that is attached nowhere can only be copied from Linux 6.15 on.
+            try empty.attach(to: target, as: path)
+            isAttached = true
+        }
     }
 }
 
