@@ -45,11 +45,11 @@ void cl_reset_signals(void) {
 static void spawn_child(int fd, const char *path, char *const argv[], char *const envp[], const int *fds, size_t count,
                         const int stdio[3], int new_session, volatile int *failure) {
     // First all sources are moved above the targets, so that no dup3 overwrites a source still needed.
-    int moved[16], std[3], file = fd;
-    for (int i = 0; i < 3; i++) std[i] = stdio && stdio[i] >= 0 ? fcntl(stdio[i], F_DUPFD_CLOEXEC, 64) : -1;
-    for (size_t i = 0; i < count; i++) moved[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 64);
-    if (file >= 0) file = fcntl(fd, F_DUPFD_CLOEXEC, 64);
-    for (int i = 0; i < 3; i++) if (std[i] >= 0 && dup2(std[i], i) < 0) goto fail;
+    int moved[16], std[3], file = fd, above = 3 + (int)count;
+    for (int i = 0; i < 3; i++) std[i] = stdio && stdio[i] >= 0 ? fcntl(stdio[i], F_DUPFD_CLOEXEC, above) : -1;
+    for (size_t i = 0; i < count; i++) moved[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, above);
+    if (file >= 0) file = fcntl(fd, F_DUPFD_CLOEXEC, above);
+    for (int i = 0; i < 3; i++) if (stdio && stdio[i] >= 0 && (std[i] < 0 || dup2(std[i], i) < 0)) goto fail;
     for (size_t i = 0; i < count; i++) if (moved[i] < 0 || dup2(moved[i], 3 + (int)i) < 0) goto fail;
     if (syscall(SYS_close_range, 3 + (unsigned)count, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */) < 0) goto fail;
     if (new_session && setsid() < 0) goto fail;

@@ -220,6 +220,16 @@ extension FD {
         if let failure { throw failure }
     }
 
+    /// One read(2) of at most `limit` bytes; empty at the end.
+    public func readSome(limit: Int) throws(SysError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: limit)
+        let n = try sys("read", "descriptor \(raw)") {
+            bytes.withUnsafeMutableBytes { cl_read(raw, $0.baseAddress, $0.count) }
+        }
+        bytes.removeSubrange(Int(n)...)
+        return bytes
+    }
+
     /// The whole file from here on, at most `limit` bytes (EFBIG when it is longer).
     public func readAll(limit: Int) throws(SysError) -> [UInt8] {
         var bytes = [UInt8]()

@@ -147,6 +147,20 @@ public enum Process {
         return Int32(pid)
     }
 
+    /// As `spawn`; answers the process by descriptor. One that cannot be held is ended again.
+    public static func spawnHeld(
+        path: FilePath, arguments: [String], environment: [String], stdio: [CInt]
+    ) throws(SysError) -> Pidfd {
+        let pid = try spawn(path: path, arguments: arguments, environment: environment, stdio: stdio)
+        do {
+            return try Pidfd(pid: pid)
+        } catch {
+            _ = cl_kill(pid, Signal.kill)
+            _ = try wait(pid: pid)
+            throw error
+        }
+    }
+
     public static var pid: Int32 { cl_getpid() }
     public static var effectiveUser: UInt32 { cl_getuid() }
 

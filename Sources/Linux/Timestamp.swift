@@ -22,6 +22,14 @@ public struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertible
         return Timestamp(seconds: seconds, nanoseconds: Int32(truncatingIfNeeded: nanoseconds))
     }
 
+    /// Time since boot (CLOCK_MONOTONIC), for deadlines: nobody sets this clock.
+    public static func sinceBoot() -> Timestamp {
+        var seconds: Int64 = 0
+        var nanoseconds: CLong = 0
+        _ = cl_clock(1, &seconds, &nanoseconds)
+        return Timestamp(seconds: seconds, nanoseconds: Int32(truncatingIfNeeded: nanoseconds))
+    }
+
     /// docker's "never": the year 1, as Go writes its zero time.
     public static let zero = Timestamp(seconds: -62_135_596_800)
 

@@ -3,6 +3,9 @@ import Linux
 import OCI
 import Testing
 
+// Not the one of the runtime-spec.
+private typealias ContainerState = Engine.ContainerState
+
 @Suite struct ContainerConfigTests {
     private let digest = Digest(hex: String(repeating: "ab", count: 32))
 

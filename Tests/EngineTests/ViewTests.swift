@@ -3,6 +3,9 @@ import Linux
 import OCI
 import Testing
 
+// Not the one of the runtime-spec.
+private typealias ContainerState = Engine.ContainerState
+
 @Suite struct ViewTests {
     private let now = Timestamp(seconds: 1_795_208_799)
 
