@@ -5,6 +5,8 @@ public struct PollEvents: OptionSet, Sendable {
     public let rawValue: Int16
     public init(rawValue: Int16) { self.rawValue = rawValue }
     public static let readable = PollEvents(rawValue: 0x1)
+    /// POLLPRI: a file of a cgroup has changed since it was read.
+    public static let exceptional = PollEvents(rawValue: 0x2)
     public static let writable = PollEvents(rawValue: 0x4)
     /// Only reported: error, hang-up, invalid.
     public static let failed = PollEvents(rawValue: 0x8)

@@ -23,13 +23,13 @@ private func startExec(_ request: ExecRequest, _ client: Client) throws(RuntimeE
     let root = try asStartError { () throws(SysError) in try openRoot(of: container) }
     let credentials = try resolveUser(request.user, request.additionalGroups, in: root)
     let filter = try compiledFilter(request.seccomp, request.process.capabilities, request.seccompCache)
-    let cgroup = try asStartError { () throws(SysError) in try CgroupTree.find()?.open(request.cgroup) }
+    let cgroup = try ContainerCgroup(CgroupPlace(path: request.cgroup)).open()
     let streams = try asStartError { () throws(SysError) in try openStreams(request) }
     let facts = CreateFacts(
         credentials: credentials, stdio: streams.stdio, seccomp: filter, keyringName: "_ses.\(request.id)")
     let plan = try planExec(request.process, facts)
-    guard let cgroup else { throw RuntimeError(noCgroupTree) }
-    var process = try execProcess(plan, facts, in: container, cgroup: cgroup.raw)
+    guard let cgroup else { throw RuntimeError("container \(request.id) is not running") }
+    var process = try execProcess(plan, facts, in: container, cgroup: cgroup.directory.raw)
     do throws(SysError) {
         let io = try streams.monitorSide(console: process.console.take())
         return Session(

@@ -116,22 +116,16 @@ extension RunMonitor {
     /// Whatever is left in it (an exec that was still running) ends with the container.
     private func removeCgroup() {
         guard let tree = CgroupTree.find() else { return }
-        for attempt in 0..<100 {
-            if (try? tree.remove(request.cgroup)) == true { return }
-            if attempt == 0, let cgroup = try? tree.open(request.cgroup) {
-                _ = try? cgroup.writeCgroup("cgroup.kill", "1")  // Linux 5.14; before it, the loop waits
-            }
-            Kernel.sleep(milliseconds: 10)
-        }
+        // What cannot be removed now is swept by a later command.
+        if (try? tree.remove(request.cgroup, withParent: true)) == true { return }
+        if let cgroup = try? tree.open(request.cgroup) { _ = try? cgroup.kill() }
+        _ = try? tree.remove(request.cgroup, withParent: true, waiting: 1000)
     }
 
     private func hasBeenKilledForMemory() -> Bool {
-        guard let cgroup = try? CgroupTree.find()?.open(request.cgroup),
-            let bytes = try? cgroup.contents(of: "memory.events")
-        else { return false }
-        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").contains {
-            $0.hasPrefix("oom_kill ") && $0 != "oom_kill 0"
-        }
+        // A cgroup that is gone or has no memory controller tells nothing.
+        guard let cgroup = try? CgroupTree.find()?.open(request.cgroup) else { return false }
+        return ((try? cgroup.oomKills()) ?? 0) > 0
     }
 
     private func readState() throws(RuntimeError) -> StateRecord? {

@@ -44,14 +44,14 @@ final class RunMonitor {
         }
         let filter = try compiledFilter(
             request.seccomp, request.spec.process.capabilities, request.seccompCache)
-        let cgroup = try makeContainerCgroup()
+        let created = try makeContainerCgroup()
         try reserveNetwork()
         let streams = try asStartError { () throws(SysError) in try openStreams() }
         let facts = CreateFacts(
             credentials: credentials, stdio: streams.stdio, seccomp: filter, keyringName: "_ses.\(request.id)"
         )
         let plan = try planCreate(request.spec, facts)
-        var process = try startProcess(plan, facts, root: root, cgroup: cgroup.raw) {
+        var process = try startProcess(plan, facts, root: root, cgroup: created.cgroup.directory.raw) {
             pidfd throws(RuntimeError) in try connectNetwork(pidfd)
         }
         do throws(SysError) {
@@ -87,12 +87,9 @@ final class RunMonitor {
         return try .fifos(in: runDirectory, opensStdin: request.opensStdin)
     }
 
-    private func makeContainerCgroup() throws(RuntimeError) -> FD {
-        guard let tree = CgroupTree.find() else { throw RuntimeError(noCgroupTree) }
-        let controllers = try asStartError { () throws(SysError) in try tree.controllers() }
-        let limits = try planLimits(
-            request.spec.linux.resources, available: controllers, defaults: request.defaultLimits)
-        return try makeCgroup(tree, path: request.cgroup, writes: limits)
+    private func makeContainerCgroup() throws(RuntimeError) -> CreatedCgroup {
+        try ContainerCgroup(CgroupPlace(path: request.cgroup))
+            .create(request.spec.linux.resources, defaults: request.defaultLimits)
     }
 
     private func reserveNetwork() throws(RuntimeError) {
@@ -140,6 +137,3 @@ final class RunMonitor {
         try state.write(to: directory)
     }
 }
-
-let noCgroupTree =
-    "this host has no cgroup v2 hierarchy; mount one with: mount -t cgroup2 cgroup2 /sys/fs/cgroup"

@@ -1,115 +1,258 @@
-public import Linux
+import Linux
 public import OCI
-public import SystemPackage
 
 /// One value for one file of a cgroup.
 public struct CgroupWrite: Equatable, Sendable {
-    public let controller: String
-    public let file: String
-    public let value: String
+    /// What happens when it fails.
+    enum Failure: Equatable, Sendable {
+        case refuse
+        /// Where there is no such file there is nothing to limit.
+        case ignoreMissing
+        /// It is written again later.
+        case ignore
+        /// Where there is no such file, this one takes its place.
+        case writeInstead(file: String, value: String)
+    }
+    let controller: String
+    let file: String
+    let value: String
+    var failure = Failure.refuse
+
+    init(_ controller: String, _ file: String, _ value: String, _ failure: Failure = .refuse) {
+        (self.controller, self.file, self.value, self.failure) = (controller, file, value, failure)
+    }
 }
 
-/// Plans the writes for a container's limits (runtime-spec, config-linux.md#control-groups; the conversions to v2
-/// are runc's and crun's). A limit whose controller the host does not offer is refused; those in `defaults` were
-/// not asked for by the user and are left out instead.
-public func planLimits(
-    _ resources: RuntimeSpec.Resources, available: Set<String>, defaults: Set<String> = []
-) throws(RuntimeError) -> [CgroupWrite] {
-    let all =
-        memoryWrites(resources.memory) + cpuWrites(resources.cpu) + pidsWrites(resources.pids)
-        + ioWrites(resources.blockIO)
-    let unified = resources.unified.sorted { $0.key < $1.key }.map {
-        CgroupWrite(controller: String($0.key.prefix { $0 != "." }), file: $0.key, value: $0.value)
+/// The writes for a container's limits, and one sentence for each that this host cannot have and nobody asked for.
+public struct LimitPlan: Equatable, Sendable {
+    public var writes: [CgroupWrite] = []
+    public var warnings: [String] = []
+}
+
+/// What limits can be set in a cgroup, and who asked for them.
+public struct LimitFacts: Equatable, Sendable {
+    /// The controllers of the cgroup itself.
+    public var available: Set<String>
+    /// The controllers of the tree's root.
+    public var hosts: Set<String>
+    /// Controllers whose limits are an engine's defaults, so that they may be missing; nil judges by the values.
+    public var defaults: Set<String>?
+    /// The first word of `cpu.max`, which a period alone leaves as it is.
+    public var cpuQuota = "max"
+
+    public init(available: Set<String>, hosts: Set<String>, defaults: Set<String>? = nil) {
+        (self.available, self.hosts, self.defaults) = (available, hosts, defaults)
     }
-    var result: [CgroupWrite] = []
-    for write in all + unified {
-        if available.contains(write.controller) || write.controller == "cgroup" {
-            guard !write.file.contains("/") else { throw RuntimeError("bad cgroup file \(write.file)") }
-            result.append(write)
-        } else if !defaults.contains(write.controller), write.value != "max" {  // no limit is what there is
-            throw RuntimeError(
-                "cannot set \(write.file): this host's cgroup v2 tree has no \(write.controller) controller; "
-                    + "boot with cgroup v2 only (kernel argument systemd.unified_cgroup_hierarchy=1)")
+}
+
+/// Plans the writes for a container's limits (runtime-spec, config-linux.md#control-groups; conversions to v2 and what
+/// counts as unset are runc's). A limit whose controller is missing is refused, unless it is a default. Pure.
+public func planLimits(
+    _ resources: RuntimeSpec.Resources, _ facts: LimitFacts
+) throws(RuntimeError) -> LimitPlan {
+    try checkResources(resources)
+    let all =
+        pidsWrites(resources.pids) + (try memoryWrites(resources.memory)) + ioWrites(resources.blockIO)
+        + cpuWrites(resources.cpu, quota: facts.cpuQuota) + cpusetWrites(resources.cpu)
+        + hugepageWrites(resources.hugepageLimits) + rdmaWrites(resources.rdma)
+        + (try unifiedWrites(resources.unified))
+    let defaults = facts.defaults ?? resources.engineDefaults
+    var plan = LimitPlan()
+    var missing: Set<String> = []
+    for write in all {
+        if facts.available.contains(write.controller) || write.controller == "cgroup" {
+            plan.writes.append(write)
+        } else if write.value == "max" || write.value.hasPrefix("max ") {
+            continue  // no limit is what there is
+        } else if defaults.contains(write.controller) {
+            missing.insert(write.controller)
+        } else {
+            throw RuntimeError("cannot set \(write.file): \(whyMissing(write.controller, facts))")
         }
     }
-    return result
+    plan.warnings = missing.sorted().map {
+        "the engine's default for \($0) is left out: \(whyMissing($0, facts))"
+    }
+    return plan
 }
 
-private func value(_ limit: Int64) -> String { limit < 0 ? "max" : String(limit) }
+private func whyMissing(_ controller: String, _ facts: LimitFacts) -> String {
+    if facts.hosts.contains(controller) {
+        return "a cgroup above does not give the \(controller) controller to its children, because it has "
+            + "processes of its own or may not"
+    }
+    return "this host's cgroup v2 tree has no \(controller) controller; "
+        + "boot with cgroup v2 only (kernel argument systemd.unified_cgroup_hierarchy=1)"
+}
 
-private func memoryWrites(_ memory: RuntimeSpec.Memory) -> [CgroupWrite] {
+extension RuntimeSpec.Resources {
+    /// The controllers of which nothing is asked beyond what engines write by themselves: podman's and our number of
+    /// processes, Kubernetes' smallest shares, a period without a quota, page sizes that are limited to nothing.
+    var engineDefaults: Set<String> {
+        var controllers: Set<String> = []
+        if [1024, 2048, 4096, 1_048_576].contains(pids?.limit) { controllers.insert("pids") }
+        let asksCPU = (cpu.quota ?? 0) > 0 || cpu.burst ?? 0 > 0 || cpu.idle ?? 0 != 0
+        if !asksCPU, cpu.shares ?? 2 <= 1024 { controllers.insert("cpu") }
+        if memory.limit ?? 0 <= 0, memory.swap ?? 0 <= 0 { controllers.insert("memory") }
+        if hugepageLimits.allSatisfy({ $0.limit == 0 }) { controllers.insert("hugetlb") }
+        return controllers.subtracting(unified.keys.map(controllerName))
+    }
+
+    /// The controllers that these limits need.
+    var controllers: Set<String> {
+        var names = Set(unified.keys.map(controllerName))
+        if !hugepageLimits.isEmpty { names.insert("hugetlb") }
+        if !rdma.isEmpty { names.insert("rdma") }
+        return names
+    }
+}
+
+/// What no cgroup v2 has, and what could be written into a file that was not meant.
+private func checkResources(_ resources: RuntimeSpec.Resources) throws(RuntimeError) {
+    guard resources.cpu.realtimeRuntime ?? 0 == 0, resources.cpu.realtimePeriod ?? 0 == 0 else {
+        throw RuntimeError(
+            "cpu.realtimeRuntime and cpu.realtimePeriod are not supported: cgroup v2 has neither")
+    }
+    for limit in resources.hugepageLimits where !isPageSize(limit.pageSize) {
+        throw RuntimeError("hugepageLimits: page size \"\(limit.pageSize)\" is not like 2MB or 1GB")
+    }
+    for name in resources.rdma.keys where name.isEmpty || name.contains(where: \.isWhitespace) {
+        throw RuntimeError("rdma: \"\(name)\" cannot be the name of a device")
+    }
+}
+
+private func isPageSize(_ text: String) -> Bool {
+    let digits = text.prefix { $0.isASCII && $0.isNumber }
+    return !digits.isEmpty && ["KB", "MB", "GB"].contains(text.dropFirst(digits.count))
+}
+
+/// Nil when it is not set: 0 counts as absent, as in runc.
+private func limit(_ value: Int64?) -> String? {
+    guard let value, value != 0 else { return nil }
+    return value < 0 ? "max" : String(value)
+}
+
+/// Swap first: with a limit that is lowered both ways, pages have to go at once.
+private func memoryWrites(_ memory: RuntimeSpec.Memory) throws(RuntimeError) -> [CgroupWrite] {
     var writes: [CgroupWrite] = []
-    func add(_ file: String, _ value: String) {
-        writes.append(CgroupWrite(controller: "memory", file: file, value: value))
+    if let swap = try swapLimit(memory) {
+        // Without swap in the kernel there is nothing to forbid and nothing to allow.
+        let isExtreme = swap == "max" || swap == "0"
+        writes.append(CgroupWrite("memory", "memory.swap.max", swap, isExtreme ? .ignoreMissing : .refuse))
     }
-    if let limit = memory.limit { add("memory.max", value(limit)) }
-    // v1's swap limit counts memory and swap, v2's only swap.
-    if let swap = memory.swap, let limit = memory.limit, swap >= limit || swap < 0 {
-        add("memory.swap.max", swap < 0 ? "max" : String(swap - limit))
-    }
-    if let reservation = memory.reservation { add("memory.low", value(reservation)) }
+    if let max = limit(memory.limit) { writes.append(CgroupWrite("memory", "memory.max", max)) }
+    if let low = limit(memory.reservation) { writes.append(CgroupWrite("memory", "memory.low", low)) }
     return writes
 }
 
-private func cpuWrites(_ cpu: RuntimeSpec.CPU) -> [CgroupWrite] {
+/// v1's limit counts memory and swap together, v2's only swap.
+private func swapLimit(_ memory: RuntimeSpec.Memory) throws(RuntimeError) -> String? {
+    let (total, memory) = (memory.swap ?? 0, memory.limit ?? 0)
+    if memory < 0 && total == 0 { return "max" }
+    if total <= 0 || memory < 0 { return limit(total) }
+    guard memory != 0 else { throw RuntimeError("unable to set swap limit without memory limit") }
+    guard total >= memory else { throw RuntimeError("memory+swap limit should be >= memory limit") }
+    return String(total - memory)
+}
+
+private func cpuWrites(_ cpu: RuntimeSpec.CPU, quota old: String) -> [CgroupWrite] {
     var writes: [CgroupWrite] = []
+    if let idle = cpu.idle { writes.append(CgroupWrite("cpu", "cpu.idle", String(idle))) }
     if let shares = cpu.shares, shares > 0 {
-        // 2-262144 onto 1-10000.
-        let weight = 1 + ((max(shares, 2) - 2) * 9999) / 262_142
-        writes.append(CgroupWrite(controller: "cpu", file: "cpu.weight", value: String(min(weight, 10_000))))
+        let weight = String(CgroupWeights.cpuWeight(shares: shares))
+        // An idle group has no weight: the kernel refuses one (EINVAL).
+        writes.append(CgroupWrite("cpu", "cpu.weight", weight, cpu.idle == 1 ? .ignore : .refuse))
     }
-    if cpu.quota != nil || cpu.period != nil {
-        let quota = cpu.quota.map(value) ?? "max"
+    let quota = limit(cpu.quota)
+    let period = (cpu.period ?? 0) > 0 ? cpu.period.map(String.init) : nil
+    let setsMax = quota != nil || period != nil
+    // A burst must not be above the quota: lowered before it, raised after it.
+    if let burst = cpu.burst, setsMax {
+        writes.append(CgroupWrite("cpu", "cpu.max.burst", String(burst), .ignore))
+    }
+    if setsMax {
         writes.append(
-            CgroupWrite(controller: "cpu", file: "cpu.max", value: "\(quota) \(cpu.period ?? 100_000)"))
+            CgroupWrite(
+                "cpu", "cpu.max", ([quota ?? old] + [period].compactMap(\.self)).joined(separator: " ")))
     }
-    if let cpus = cpu.cpus, !cpus.isEmpty {
-        writes.append(CgroupWrite(controller: "cpuset", file: "cpuset.cpus", value: cpus))
-    }
-    if let mems = cpu.mems, !mems.isEmpty {
-        writes.append(CgroupWrite(controller: "cpuset", file: "cpuset.mems", value: mems))
-    }
+    if let burst = cpu.burst { writes.append(CgroupWrite("cpu", "cpu.max.burst", String(burst))) }
     return writes
+}
+
+private func cpusetWrites(_ cpu: RuntimeSpec.CPU) -> [CgroupWrite] {
+    [("cpuset.cpus", cpu.cpus), ("cpuset.mems", cpu.mems)].compactMap { file, list in
+        guard let list, !list.isEmpty else { return nil }
+        return CgroupWrite("cpuset", file, list)
+    }
 }
 
 private func pidsWrites(_ pids: RuntimeSpec.PidsLimit?) -> [CgroupWrite] {
     guard let pids else { return [] }
-    return [
-        CgroupWrite(controller: "pids", file: "pids.max", value: pids.limit <= 0 ? "max" : String(pids.limit))
-    ]
+    return [CgroupWrite("pids", "pids.max", pids.limit <= 0 ? "max" : String(pids.limit))]
 }
 
 private func ioWrites(_ io: RuntimeSpec.BlockIO) -> [CgroupWrite] {
     var writes: [CgroupWrite] = []
-    if let weight = io.weight, weight > 0 {
-        // 10-1000 onto 1-10000.
-        let scaled = 1 + (max(Int(weight), 10) - 10) * 9999 / 990
-        writes.append(CgroupWrite(controller: "io", file: "io.weight", value: String(scaled)))
+    func add(_ prefix: String, _ weight: UInt16?) {
+        guard let weight, weight > 0 else { return }
+        // BFQ takes v1's weights; iocost has its own scale.
+        let other = "\(prefix)\(CgroupWeights.ioWeight(blkio: weight))"
+        writes.append(
+            CgroupWrite(
+                "io", "io.bfq.weight", "\(prefix)\(weight)", .writeInstead(file: "io.weight", value: other)))
     }
+    add("", io.weight)
+    for device in io.weightDevice { add("\(device.major):\(device.minor) ", device.weight) }
     let throttles: [(String, [RuntimeSpec.ThrottleDevice])] = [
         ("rbps", io.throttleReadBpsDevice), ("wbps", io.throttleWriteBpsDevice),
         ("riops", io.throttleReadIOPSDevice), ("wiops", io.throttleWriteIOPSDevice),
     ]
     for (word, devices) in throttles {
         for device in devices {
+            // 0 takes the limit away.
+            let rate = device.rate == 0 ? "max" : String(device.rate)
             writes.append(
-                CgroupWrite(
-                    controller: "io", file: "io.max",
-                    value: "\(device.major):\(device.minor) \(word)=\(device.rate)"))
+                CgroupWrite("io", "io.max", "\(device.major):\(device.minor) \(word)=\(rate)"))
         }
     }
     return writes
 }
 
-/// A container's cgroup, made with its limits before the process that is cloned into it.
-public func makeCgroup(
-    _ tree: CgroupTree, path: FilePath, writes: [CgroupWrite]
-) throws(RuntimeError) -> FD {
-    do throws(SysError) {
-        let directory = try tree.make(path, controllers: Set(writes.map(\.controller)))
-        for write in writes { try directory.writeCgroup(write.file, write.value) }
-        return directory
-    } catch {
-        throw RuntimeError("unable to apply cgroup configuration: \(error)")
+/// Reservations count like faults, so that a mapping cannot promise more than the limit.
+private func hugepageWrites(_ limits: [RuntimeSpec.HugepageLimit]) -> [CgroupWrite] {
+    limits.flatMap { limit in
+        [
+            CgroupWrite("hugetlb", "hugetlb.\(limit.pageSize).max", String(limit.limit)),
+            CgroupWrite("hugetlb", "hugetlb.\(limit.pageSize).rsvd.max", String(limit.limit), .ignoreMissing),
+        ]
     }
+}
+
+private func rdmaWrites(_ rdma: [String: RuntimeSpec.RdmaLimit]) -> [CgroupWrite] {
+    rdma.sorted { $0.key < $1.key }.map { device, limit in
+        let words = [
+            limit.hcaHandles.map { "hca_handle=\($0)" }, limit.hcaObjects.map { "hca_object=\($0)" },
+        ]
+        return CgroupWrite("rdma", "rdma.max", ([device] + words.compactMap(\.self)).joined(separator: " "))
+    }
+}
+
+private func controllerName(_ file: String) -> String { String(file.prefix { $0 != "." }) }
+
+/// Files as they are named, each line of a value by itself: the kernel takes one at a time.
+private func unifiedWrites(_ unified: [String: String]) throws(RuntimeError) -> [CgroupWrite] {
+    var writes: [CgroupWrite] = []
+    for (file, value) in unified.sorted(by: { $0.key < $1.key }) {
+        guard !file.contains("/") else {
+            throw RuntimeError("unified resource \"\(file)\" must be a file name (no slashes)")
+        }
+        let controller = controllerName(file)
+        guard !controller.isEmpty, file.utf8.count > controller.utf8.count + 1 else {
+            throw RuntimeError("unified resource \"\(file)\" must be in the form CONTROLLER.PARAMETER")
+        }
+        for line in value.split(separator: "\n") {
+            writes.append(CgroupWrite(controller, file, String(line)))
+        }
+    }
+    return writes
 }

@@ -1,0 +1,136 @@
+import SystemPackage
+
+/// The processes of a cgroup and of those below it.
+extension Cgroup {
+    /// The pids in it, with `recursive` those below it too; threads of a threaded cgroup count as processes. A process
+    /// of a pid namespace that is not below ours has none.
+    public func processes(recursive: Bool) throws(SysError) -> [Int32] {
+        var pids = try ownProcesses()
+        guard recursive else { return pids }
+        for name in try children() {
+            do {
+                pids += try child(name).processes(recursive: true)
+            } catch {
+                // Removed in the meantime.
+                guard error.errno == .noSuchFileOrDirectory else { throw error }
+            }
+        }
+        return pids
+    }
+
+    /// Whether a process is in it or below it: the kernel's own count, zombies left out.
+    public func isPopulated() throws(SysError) -> Bool { try numbers("cgroup.events")["populated"] == 1 }
+
+    /// Whether all its processes stand still.
+    public func isFrozen() throws(SysError) -> Bool { try numbers("cgroup.events")["frozen"] == 1 }
+
+    /// Whether it was asked to stand still, also when it has not come to it yet.
+    public func isAskedToFreeze() throws(SysError) -> Bool { try read("cgroup.freeze") == "1" }
+
+    /// Stops every process below it and waits until they stand still, at most `milliseconds`. One that hangs in the
+    /// kernel cannot be stopped: then all run on and ETIMEDOUT is thrown.
+    public func freeze(waiting milliseconds: Int32 = 10_000) throws(SysError) {
+        try write("cgroup.freeze", "1")
+        if try wait(milliseconds, until: { events in events["frozen"] == 1 }) { return }
+        try write("cgroup.freeze", "0")
+        throw SysError(
+            call: "freeze", subject: "/\(path.string)", errno: .timedOut,
+            hint: "a process waits in the kernel; see /proc/PID/stack")
+    }
+
+    /// Lets its processes run again.
+    public func thaw() throws(SysError) { try write("cgroup.freeze", "0") }
+
+    /// Kills every process in it and below it, frozen ones too, at once where the kernel can (cgroup.kill, Linux 5.14).
+    public func kill() throws(SysError) {
+        do {
+            try write("cgroup.kill", "1")
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory else { throw error }
+            try killOneByOne()
+        }
+    }
+
+    /// Sends a signal to every process; they are frozen meanwhile, so that none forks away from it.
+    public func signalAll(_ signal: Int32) throws(SysError) {
+        if signal == Signal.kill { return try kill() }
+        let wasFrozen = try isAskedToFreeze()
+        if !wasFrozen { try freeze() }
+        var failure: SysError?
+        do throws(SysError) { try sendToAll(signal) } catch { failure = error }
+        if !wasFrozen { try thaw() }
+        if let failure { throw failure }
+    }
+
+    /// Waits until no process is in it or below it; false when one is after `milliseconds`.
+    public func waitUntilEmpty(_ milliseconds: Int32) throws(SysError) -> Bool {
+        try wait(milliseconds) { events in events["populated"] == 0 }
+    }
+
+    /// How often the kernel killed a process of it for memory; nil without the memory controller.
+    public func oomKills() throws(SysError) -> UInt64? { try numbers("memory.events")["oom_kill"] }
+
+    /// A process that forks while we look has its child found in the next round.
+    private func killOneByOne() throws(SysError) {
+        for _ in 0..<100 {
+            try sendToAll(Signal.kill)
+            if try waitUntilEmpty(10) { return }
+        }
+    }
+
+    private func sendToAll(_ signal: Int32) throws(SysError) {
+        for pid in try processes(recursive: true) where pid > 0 {
+            do {
+                _ = try Pidfd(pid: pid).send(signal: signal)
+            } catch {
+                // Ended meanwhile, or a thread's number.
+                guard
+                    error.errno == .noSuchProcess || error.errno == .invalidArgument
+                        || error.errno == .noSuchFileOrDirectory
+                else { throw error }
+            }
+        }
+    }
+
+    private func ownProcesses() throws(SysError) -> [Int32] {
+        let text: String?
+        do {
+            text = try read("cgroup.procs")
+        } catch {
+            // A threaded cgroup has only threads.
+            guard error.errno == .notSupportedOnSocket || error.errno == .notSupported else { throw error }
+            return try pids(read("cgroup.threads"))
+        }
+        return pids(text)
+    }
+
+    private func pids(_ text: String?) -> [Int32] {
+        (text ?? "").split(separator: "\n").compactMap { Int32($0) }.filter { $0 > 0 }
+    }
+
+    private func children() throws(SysError) -> [FilePath] {
+        try directory.entries().filter { $0.type == .directory }.map(\.name)
+    }
+
+    private func child(_ name: FilePath) throws(SysError) -> Cgroup {
+        let fd = try directory.open(name, [.readOnly, .directory], resolve: [.beneath, .noSymlinks])
+        return Cgroup(directory: fd, path: path.pushing(name))
+    }
+
+    /// The kernel tells of changes of cgroup.events with POLLPRI, once per reading of the same descriptor.
+    private func wait(
+        _ milliseconds: Int32, until isDone: ([String: UInt64]) -> Bool
+    ) throws(SysError) -> Bool {
+        let file = try directory.open("cgroup.events", .readOnly, resolve: [.beneath, .noSymlinks])
+        let start = Timestamp.sinceBoot()
+        while true {
+            try file.rewind()
+            if isDone(Self.numbers(try file.readAll(limit: 4096))) { return true }
+            let left = Double(milliseconds) - Timestamp.sinceBoot().elapsed(since: start) * 1000
+            guard left > 0 else { return false }
+            var poll = Poll()
+            poll.add(file, .exceptional)
+            _ = try poll.wait(milliseconds: Int32(left.rounded(.up)))
+        }
+    }
+}
