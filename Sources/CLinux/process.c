@@ -80,6 +80,7 @@ int cl_execveat(int dir, const char *path, char *const argv[], char *const envp[
 void cl_exit_now(int code) { _exit(code); }
 int cl_pidfd_open(int pid, unsigned flags) { return (int)R(syscall(SYS_pidfd_open, pid, flags)); }
 int cl_pidfd_send_signal(int pidfd, int signal) { return (int)R(syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0)); }
+int cl_pidfd_getfd(int pidfd, int fd) { return (int)R(syscall(SYS_pidfd_getfd, pidfd, fd, 0)); }
 int cl_kill(int pid, int signal) { return R(kill(pid, signal)); }
 
 struct cl_pidfd_info { uint64_t mask, cgroupid; uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid; int32_t exit_code; };
@@ -184,4 +185,5 @@ int cl_uname(char *sysname, char *release, char *machine, size_t size) {
 }
 int cl_personality(unsigned long persona) { return R(personality(persona)); }
 int cl_ptsname(int master, char *buffer, size_t size) { return -ptsname_r(master, buffer, size); }
+const char *cl_signal_description(int signal) { return sigdescr_np(signal); }
 char **cl_environ(void) { return environ; }

@@ -2,6 +2,7 @@
 #include "clinux.h"
 #include <errno.h>
 #include <seccomp.h>
+#include <string.h>
 #include <unistd.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -15,13 +16,24 @@ int cl_seccomp_load(const void *bpf, size_t instructions, unsigned flags) {
     return (int)R(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program));
 }
 
-void *cl_seccomp_new(uint32_t action, uint32_t bad_architecture, uint32_t architecture) {
+int cl_seccomp_load_listener(const void *bpf, size_t instructions, unsigned flags, int socket, uint8_t message) {
+    int fd = cl_seccomp_load(bpf, instructions, flags);
+    if (fd < 0) return fd;
+    // The raw calls: those of libc may make others.
+    uint8_t text[5] = {message, 0, 0, 0, 0}, answer;
+    memcpy(text + 1, &fd, sizeof fd);
+    long r = syscall(SYS_write, socket, text, sizeof text);
+    while (r >= 0 && (r = syscall(SYS_read, socket, &answer, 1)) < 0 && errno == EINTR);
+    return (int)(r < 0 ? -errno : r);
+}
+
+void *cl_seccomp_new(uint32_t action, uint32_t bad_architecture, uint32_t architecture, int optimize) {
     scmp_filter_ctx f = seccomp_init(action);
     if (!f) return NULL;
     uint32_t native = seccomp_arch_native();
     int other = architecture && architecture != native;
     if (seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, bad_architecture) < 0
-        || seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2) < 0  // a binary tree: half the load time
+        || (optimize && seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2) < 0)
         || (other && (seccomp_arch_add(f, architecture) < 0 || seccomp_arch_remove(f, native) < 0))) {
         seccomp_release(f);
         return NULL;

@@ -72,6 +72,14 @@ public struct Pidfd: ~Copyable, Sendable {
         }
     }
 
+    /// A descriptor of the process, by its number there (pidfd_getfd(2)); whoever may trace it may have it.
+    public func descriptor(_ number: CInt) throws(SysError) -> FD {
+        FD(
+            adopting: try sys("pidfd_getfd", "descriptor \(number) of process \(pid)") {
+                cl_pidfd_getfd(fd.raw, number)
+            })
+    }
+
     /// Reaps the process, our child: nil when it still runs (and `wait` is false).
     public func reap(wait: Bool) throws(SysError) -> ExitStatus? {
         var status: CInt = 0

@@ -1,4 +1,5 @@
 import CLinux
+import SystemPackage
 
 /// A seccomp filter before it is compiled: the OCI's `linux.seccomp` with its words resolved.
 public struct SeccompProfile: Equatable, Sendable {
@@ -10,6 +11,8 @@ public struct SeccompProfile: Equatable, Sendable {
         case killProcess, killThread, trap, log
         /// A tracer is told this number; without one the call fails with ENOSYS.
         case trace(UInt16)
+        /// A supervisor decides: it holds the descriptor that loading the filter gives.
+        case notify
     }
 
     /// How an argument is compared, all 64 bits of it, unsigned.
@@ -55,11 +58,17 @@ public struct SeccompProfile: Equatable, Sendable {
     public var otherArchitectures = Action.killProcess
     /// How it is loaded.
     public var flags: SeccompFlags = []
+    /// Whether a rule for a call that is not known here is left out even when it forbids what the default
+    /// allows.
+    public var ignoresUnknownCalls = false
     /// In order: of two rules for the same call and conditions the first one counts.
     public var rules: [Rule] = []
 
     /// A profile without rules.
     public init(defaultAction: Action) { self.defaultAction = defaultAction }
+
+    /// Whether loading the filter gives the descriptor of a supervisor.
+    public var notifies: Bool { rules.contains { $0.action == .notify && !$0.names.isEmpty } }
 }
 
 /// SECCOMP_FILTER_FLAG_* of man 2 seccomp; none is set unless a profile asks.
@@ -72,80 +81,15 @@ public struct SeccompFlags: OptionSet, Hashable, Sendable {
     public static let log = SeccompFlags(rawValue: 2)
     /// No protection against speculative store bypass.
     public static let specAllow = SeccompFlags(rawValue: 4)
-}
+    /// Loading gives the descriptor of the supervisor that decides over calls with the action `notify`.
+    public static let newListener = SeccompFlags(rawValue: 8)
+    /// Once the supervisor has read of a call, only a fatal signal interrupts it (Linux 5.19).
+    public static let waitKillable = SeccompFlags(rawValue: 32)
 
-/// The OCI's words (config-linux.md#seccomp).
-extension SeccompProfile.Action {
-    /// Takes `SCMP_ACT_ERRNO` and the like; `errno` (EPERM when nil) counts for ERRNO and TRACE. Nil for an
-    /// action that is not known or not supported (SCMP_ACT_NOTIFY needs a listener) and for a number above
-    /// 4095.
-    public init?(word: String, errno: UInt32?) {
-        guard let number = UInt16(exactly: errno ?? 1), number <= 4095 else { return nil }
-        switch word {
-        case "SCMP_ACT_ALLOW": self = .allow
-        case "SCMP_ACT_ERRNO": self = .errno(number)
-        case "SCMP_ACT_TRACE": self = .trace(number)
-        case "SCMP_ACT_KILL", "SCMP_ACT_KILL_THREAD": self = .killThread
-        case "SCMP_ACT_KILL_PROCESS": self = .killProcess
-        case "SCMP_ACT_TRAP": self = .trap
-        case "SCMP_ACT_LOG": self = .log
-        default: return nil
-        }
-    }
-
-    /// SECCOMP_RET_* of man 2 seccomp, which libseccomp uses too.
-    var number: UInt32 {
-        switch self {
-        case .allow: 0x7fff_0000
-        case .errno(let errno): 0x0005_0000 | UInt32(errno)
-        case .killProcess: 0x8000_0000
-        case .killThread: 0x0000_0000
-        case .trap: 0x0003_0000
-        case .log: 0x7ffc_0000
-        case .trace(let message): 0x7ff0_0000 | UInt32(message)
-        }
-    }
-}
-
-extension SeccompProfile.Comparison {
-    /// Takes `SCMP_CMP_EQ` and the like; nil for another word.
-    public init?(word: String, value: UInt64, valueTwo: UInt64) {
-        switch word {
-        case "SCMP_CMP_NE": self = .notEqual(value)
-        case "SCMP_CMP_LT": self = .less(value)
-        case "SCMP_CMP_LE": self = .lessOrEqual(value)
-        case "SCMP_CMP_EQ": self = .equal(value)
-        case "SCMP_CMP_GE": self = .greaterOrEqual(value)
-        case "SCMP_CMP_GT": self = .greater(value)
-        case "SCMP_CMP_MASKED_EQ": self = .masked(mask: value, equal: valueTwo)
-        default: return nil
-        }
-    }
-
-    /// libseccomp's number of the comparison and its two operands.
-    var operands: (op: UInt32, value: UInt64, valueTwo: UInt64) {
-        switch self {
-        case .notEqual(let value): (1, value, 0)
-        case .less(let value): (2, value, 0)
-        case .lessOrEqual(let value): (3, value, 0)
-        case .equal(let value): (4, value, 0)
-        case .greaterOrEqual(let value): (5, value, 0)
-        case .greater(let value): (6, value, 0)
-        case .masked(let mask, let value): (7, mask, value)
-        }
-    }
-}
-
-extension SeccompFlags {
-    /// Takes `SECCOMP_FILTER_FLAG_LOG` and the like; nil for one that is not known or not supported. TSYNC is
-    /// accepted and does nothing: the loading process has one thread.
-    public init?(word: String) {
-        switch word {
-        case "SECCOMP_FILTER_FLAG_LOG": self = .log
-        case "SECCOMP_FILTER_FLAG_SPEC_ALLOW": self = .specAllow
-        case "SECCOMP_FILTER_FLAG_TSYNC": self = []
-        default: return nil
-        }
+    /// Whether this kernel takes them: it looks at them before it reads the program, which is not there.
+    public var areSupported: Bool {
+        let nowhere = UnsafeRawPointer(bitPattern: 1)
+        return cl_seccomp_load(nowhere, 1, rawValue) != -Errno.invalidArgument.rawValue
     }
 }
 
@@ -157,14 +101,51 @@ public struct SeccompError: Error, Equatable, Sendable, CustomStringConvertible 
     public init(_ description: String) { self.description = description }
 }
 
+/// A compiled filter and how it is loaded.
+public struct SeccompFilter: Equatable, Sendable {
+    /// BPF, 8 bytes an instruction; empty for a process without a filter.
+    public var program: [UInt8]
+    /// With `newListener` when a supervisor takes part.
+    public var flags: SeccompFlags
+
+    /// A program and its flags.
+    public init(_ program: [UInt8], flags: SeccompFlags = []) {
+        (self.program, self.flags) = (program, flags)
+    }
+
+    /// No filter at all.
+    public static let unconfined = SeccompFilter([])
+    /// Whether it is none.
+    public var isEmpty: Bool { program.isEmpty }
+    /// Whether loading it gives a supervisor's descriptor.
+    public var notifies: Bool { flags.contains(.newListener) }
+}
+
 /// Puts this thread and all that it starts under a compiled filter, for good. Runs in the child between clone
 /// and exec and allocates nothing.
 ///
 /// The kernel demands CAP_SYS_ADMIN or no_new_privs. With no_new_privs it is the last step before execve;
 /// without, it comes before the capabilities are dropped, and the profile must then allow what follows
 /// (setresuid, capset, prctl, close_range, execve: the default one does).
-public func loadSeccomp(_ bpf: [UInt8], flags: SeccompFlags = []) throws(SysError) {
+public func loadSeccomp(_ filter: SeccompFilter) throws(SysError) {
     _ = try sys("seccomp", "SECCOMP_SET_MODE_FILTER") {
-        bpf.withUnsafeBytes { cl_seccomp_load($0.baseAddress, $0.count / 8, flags.rawValue) }
+        filter.program.withUnsafeBytes {
+            cl_seccomp_load($0.baseAddress, $0.count / 8, filter.flags.rawValue)
+        }
     }
+}
+
+/// The same for a filter with a supervisor: writes `message` and the descriptor's number (4 bytes, as the
+/// machine orders them) to `socket` and waits there for one byte, which says that the supervisor has the
+/// descriptor. From loading to the answer the process makes the calls write and read, nothing else: every
+/// other one may wait for a supervisor that is not there yet. False when the other side is gone.
+public func loadSeccomp(
+    _ filter: SeccompFilter, telling socket: borrowing FD, _ message: UInt8
+) throws(SysError) -> Bool {
+    let raw = socket.raw
+    return try sys("seccomp", "SECCOMP_FILTER_FLAG_NEW_LISTENER") {
+        filter.program.withUnsafeBytes {
+            cl_seccomp_load_listener($0.baseAddress, $0.count / 8, filter.flags.rawValue, raw, message)
+        }
+    } == 1
 }

@@ -3,7 +3,8 @@ public import SystemPackage
 
 /// Compiled filters on disk, because compiling takes milliseconds and loading a tenth of one. A file's name
 /// is the digest of all that went into the filter; a file that is not ours, can be written by others, or
-/// does not hold what its digest says is compiled anew and replaced.
+/// does not hold what its digest says is compiled anew and replaced. A directory of which the same is true is
+/// not used: others could put their files there.
 public struct SeccompCache: Sendable {
     private let directory: FilePath
 
@@ -21,7 +22,7 @@ public struct SeccompCache: Sendable {
         }
     }
 
-    /// The filter of any profile.
+    /// The filter of any profile; its flags are not part of the program.
     public func filter(for profile: SeccompProfile) throws(SeccompError) -> [UInt8] {
         try filter(profile.canonical) { () throws(SeccompError) in try profile.compile() }
     }
@@ -61,7 +62,9 @@ extension SeccompCache {
     /// The program of a file that only we can have written and that is whole; nil otherwise.
     private func read(_ key: String) -> [UInt8]? {
         // Whatever is wrong with the file, compiling is the answer to it.
-        guard let file = try? FD.open(directory.appending(key), [.readOnly, .noFollow, .nonBlocking]),
+        guard let directory = try? FD.open(directory, [.path, .directory, .noFollow]), isOurs(directory),
+            let file = try? directory.open(
+                FilePath(key), [.readOnly, .noFollow, .nonBlocking], resolve: [.beneath, .noSymlinks]),
             let status = try? file.status(), status.type == .regular, status.uid == cl_getuid(),
             status.permissions & 0o022 == 0, let bytes = try? file.readAll(limit: SeccompCache.maximumSize),
             bytes.count > SeccompCache.headerSize, bytes.count % 8 == 0
@@ -70,8 +73,14 @@ extension SeccompCache {
         return bytes.starts(with: SeccompCache.header(key, program)) ? program : nil
     }
 
+    private func isOurs(_ directory: borrowing FD) -> Bool {
+        guard let status = try? directory.status() else { return false }  // compiling is the answer to it
+        return status.uid == cl_getuid() && status.permissions & 0o022 == 0
+    }
+
     private func write(_ key: String, _ program: [UInt8]) throws(SysError) {
         let directory = try FD.directory(directory, make: true)
+        guard isOurs(directory) else { return }
         // A crash may lose it: nothing is synced.
         try directory.replace(
             FilePath(key), with: SeccompCache.header(key, program) + program, durable: false)

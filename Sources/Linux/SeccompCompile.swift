@@ -11,7 +11,7 @@ extension SeccompProfile {
     public func compile() throws(SeccompError) -> [UInt8] {
         let native = cl_seccomp_native()
         let filter = try LibseccompFilter(self, native)
-        for architecture in architectures.sorted() {
+        for architecture in architectures.sorted() where canRun(architecture) {
             let token = architecture.withCString { cl_seccomp_architecture($0) }
             guard token != 0 else { throw SeccompError("seccomp architecture \(architecture) is not known") }
             if token == native { continue }
@@ -25,12 +25,25 @@ extension SeccompProfile {
         return program
     }
 
+    /// Whether this machine has system calls of an architecture: profiles name those of all machines, and each one
+    /// takes milliseconds.
+    private func canRun(_ architecture: String) -> Bool {
+        guard SeccompProfile.isArchitecture(architecture) else { return true }
+        #if arch(x86_64)
+            return ["x86_64", "x86", "x32"].contains(architecture)
+        #else
+            return ["aarch64", "arm"].contains(architecture)
+        #endif
+    }
+
     /// Numbers that the profile cannot know, because they are above every call it names or no call at all,
     /// are answered with ENOSYS instead of the default: the C library then falls back to older calls.
     /// Without this, a new kernel breaks programs under an old profile (which is why runc and podman have
     /// the same).
     private func prologue(_ native: UInt32) -> [UInt8] {
-        guard case .errno(let errno) = defaultAction, errno != 38 else { return [] }
+        // A tracer may emulate calls that no kernel has; what is ENOSYS anyway needs no help.
+        if case .trace = defaultAction { return [] }
+        guard !isPermissive, defaultAction != .errno(38) else { return [] }
         let last = lastKnown
         var block = BPF()
         // x32 calls come under x86_64's token with bit 30 set.
@@ -61,7 +74,7 @@ extension SeccompProfile {
     fileprivate func number(of name: String, _ action: Action, isNative: Bool) throws(SeccompError) -> Int32?
     {
         let number = isNative ? SystemCalls.number(name) : SystemCalls.oldNumber(name)
-        if number == nil, isNative, isPermissive, action != .allow, action != .log {
+        if number == nil, isNative, isPermissive, !ignoresUnknownCalls, action != .allow, action != .log {
             throw SeccompError("system call \(name), which the profile forbids, is not known")
         }
         return number
@@ -75,7 +88,10 @@ private final class LibseccompFilter {
 
     init(_ profile: SeccompProfile, _ architecture: UInt32) throws(SeccompError) {
         let other = profile.otherArchitectures.number
-        guard let context = cl_seccomp_new(profile.defaultAction.number, other, architecture) else {
+        // libseccomp 2.5.4 makes a wrong tree of no rules.
+        let isLong = profile.rules.count > 32 || profile.rules.contains { $0.names.count > 32 }
+        guard let context = cl_seccomp_new(profile.defaultAction.number, other, architecture, isLong ? 1 : 0)
+        else {
             throw SeccompError("libseccomp refuses the default action \(profile.defaultAction)")
         }
         self.context = context

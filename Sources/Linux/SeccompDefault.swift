@@ -1,7 +1,7 @@
 extension SeccompProfile {
     /// Changes whenever the profile, the compiler or the order of rules changes, so that no cached filter
     /// of an older program is used.
-    static let version = 1
+    static let version = 2
 
     /// The profile of a container that asks for none: docker's set of calls, which ordinary images know,
     /// and stricter where they do not notice (x32 and 32-bit x86 off, AF_ALG and AF_VSOCK denied on all 32

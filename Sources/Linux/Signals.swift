@@ -40,6 +40,11 @@ public enum Signal {
         return "SIG" + names[Int(number) - 1]
     }
 
+    /// What a signal says, as Go and the shells write it: `killed`, `bad system call`.
+    public static func text(_ number: Int32) -> String {
+        cl_signal_description(number).map { String(cString: $0).lowercased() } ?? "signal \(number)"
+    }
+
     /// From now on a write to a closed pipe is EPIPE.
     public static func ignorePipe() { _ = cl_signal_ignore(pipe) }
 

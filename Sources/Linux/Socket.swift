@@ -45,6 +45,16 @@ extension FD {
         return socket
     }
 
+    /// Connects to a stream socket (SOCK_STREAM) of the host, however long its path is.
+    public static func connectStream(to path: FilePath) throws(SysError) -> FD {
+        let socket = FD(adopting: try sys("socket", path.string) { cl_socket(1, 1, 0) })
+        let directory = try FD.open(path.removingLastComponent(), [.path, .directory])
+        let name = path.lastComponent?.string ?? ""
+        let address = "/proc/self/fd/\(directory.raw)/\(name)"
+        _ = try sys("connect", path.string) { address.withCString { cl_connect_unix(socket.raw, $0) } }
+        return socket
+    }
+
     /// The next client, non-blocking; nil when none waits.
     public func acceptClient() -> FD? {
         let client = cl_accept(raw)

@@ -91,22 +91,22 @@ func resolveUser(
     }
 }
 
-/// The compiled filter for a process with these capabilities, from the cache when it is there. Empty: unconfined.
+/// The compiled filter for a process with these capabilities, from the cache when it is there.
 func compiledFilter(
     _ choice: SeccompChoice, _ capabilities: RuntimeSpec.Capabilities?, _ cache: FilePath
-) throws(RuntimeError) -> [UInt8] {
-    do {
-        switch choice {
-        case .unconfined: return []
-        case .standard(let includes32Bit):
+) throws(RuntimeError) -> SeccompFilter {
+    switch choice {
+    case .unconfined: return .unconfined
+    case .profile(let profile): return try SeccompFilter(profile, cache: SeccompCache(directory: cache))
+    case .standard(let includes32Bit):
+        do {
             let set = try CapabilitySet(names: capabilities?.bounding ?? [])
-            return try SeccompCache(directory: cache).containerDefault(
-                capabilities: set, includes32Bit: includes32Bit)
-        case .profile(let profile):
-            return try SeccompCache(directory: cache).filter(for: SeccompProfile(profile))
+            return SeccompFilter(
+                try SeccompCache(directory: cache).containerDefault(
+                    capabilities: set, includes32Bit: includes32Bit))
+        } catch {
+            throw RuntimeError("unable to apply the seccomp filter: \(error)")
         }
-    } catch {
-        throw RuntimeError("unable to apply the seccomp filter: \(error)")
     }
 }
 

@@ -103,20 +103,22 @@ extension RuntimeSpec.Personality {
 extension RuntimeSpec.Seccomp {
     /// Reads the `seccomp` member.
     public init(_ json: JSON) throws(JSONError) {
-        defaultAction = try json.text("defaultAction").required("defaultAction")
+        let syscalls = try json.children("syscalls", RuntimeSpec.SeccompRule.init)
+        defaultAction = try (try json.text("defaultAction") ?? (syscalls.isEmpty ? "" : nil))
+            .required("defaultAction")
         defaultErrnoRet = try json.number("defaultErrnoRet")
         architectures = try json.texts("architectures")
-        flags = try json.texts("flags")
+        flags = json["flags"] == nil ? nil : try json.texts("flags")
         listenerPath = try json.text("listenerPath")
         listenerMetadata = try json.text("listenerMetadata")
-        syscalls = try json.children("syscalls", RuntimeSpec.SeccompRule.init)
+        self.syscalls = syscalls
     }
 
     /// The `seccomp` member.
     public var json: JSON {
         .fields([
             "defaultAction": .string(defaultAction), "defaultErrnoRet": .optional(defaultErrnoRet),
-            "architectures": .nonEmpty(architectures), "flags": .nonEmpty(flags),
+            "architectures": .nonEmpty(architectures), "flags": flags.map { .array($0.map(JSON.string)) },
             "listenerPath": .optional(listenerPath), "listenerMetadata": .optional(listenerMetadata),
             "syscalls": .nonEmpty(syscalls, \.json),
         ])

@@ -84,13 +84,14 @@ extension RuntimeSpec {
 extension RuntimeSpec {
     /// A seccomp filter in the words of the spec (config-linux.md#seccomp).
     public struct Seccomp: Equatable, Sendable {
-        /// `SCMP_ACT_ERRNO` and the like, for calls that no rule matches.
+        /// `SCMP_ACT_ERRNO` and the like, for calls that no rule matches; empty in a document without rules means
+        /// no filter.
         public var defaultAction: String
         public var defaultErrnoRet: UInt32?
         /// `SCMP_ARCH_X86_64` and the like; empty means the native one.
         public var architectures: [String] = []
-        /// `SECCOMP_FILTER_FLAG_LOG` and the like.
-        public var flags: [String] = []
+        /// `SECCOMP_FILTER_FLAG_LOG` and the like; nil: the runtime's own choice.
+        public var flags: [String]?
         public var listenerPath: String?
         public var listenerMetadata: String?
         public var syscalls: [SeccompRule] = []

@@ -41,6 +41,7 @@ extension RuntimeSpec.Seccomp {
         var plain = json.members ?? []
         plain.removeAll { $0.name == "syscalls" }
         try self.init(.object(plain))
+        guard !defaultAction.isEmpty else { throw JSONError("defaultAction is missing") }
         syscalls = rules.filter { $0.applies(to: target) }.map(\.rule)
         let map = try json.children("archMap") { entry throws(JSONError) in
             (try entry.text("architecture").required("architecture"), try entry.texts("subArchitectures"))

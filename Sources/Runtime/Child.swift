@@ -71,7 +71,7 @@ final class Child {
             try Kernel.setRlimit(resource, name: name, soft: soft, hard: hard)
         case .setUmask(let mask): Kernel.setUmask(mask)
         case .enterWorkingDirectory(let path): try enterWorkingDirectory(path)
-        case .loadSeccomp: try loadSeccomp(plan.seccomp)
+        case .loadSeccomp: try loadFilter()
         case .dropBoundingSet(let sets): try sets.dropBounding(last: plan.lastCapability)
         case .setUser(let user): try Kernel.setUser(user)
         case .setCapabilities(let sets): try sets.apply(last: plan.lastCapability)
@@ -168,6 +168,12 @@ final class Child {
             }
         }
         throw SysError(call: "exec", subject: plan.args.first ?? "", errno: failure)
+    }
+
+    private func loadFilter() throws(SysError) {
+        guard plan.seccomp.notifies else { return try loadSeccomp(plan.seccomp) }
+        let hasListener = try loadSeccomp(plan.seccomp, telling: sync, SyncMessage.listenerTag)
+        guard hasListener else { Process.exitNow(1) }  // the parent is gone
     }
 
     private func isDirectory(_ path: String) -> Bool {

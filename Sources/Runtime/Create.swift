@@ -55,7 +55,7 @@ public func startProcess(
         var console: FD?
         do throws(RuntimeError) {
             try prepare(pidfd)
-            console = try finish(sync, facts)
+            console = try finish(sync, facts, pidfd)
         } catch {
             abandon(pidfd)
             throw error
@@ -65,13 +65,16 @@ public func startProcess(
 }
 
 /// Lets the child go and waits for its exec, which closes its end of the socket.
-private func finish(_ sync: borrowing FD, _ facts: CreateFacts) throws(RuntimeError) -> FD? {
+private func finish(
+    _ sync: borrowing FD, _ facts: CreateFacts, _ pidfd: borrowing Pidfd
+) throws(RuntimeError) -> FD? {
     var console: FD?
     _ = try? sync.sendMessage(SyncMessage.go.bytes)  // a child that died has said why, or its end says it
     while true {
         var received = try asStartError { () throws(SysError) in try sync.receiveMessage(limit: 4096) }
         switch SyncMessage(received.bytes) {
         case .console: console = received.descriptor.take()
+        case .listener(let number): try handOver(number, of: pidfd, to: facts.seccompListener, sync)
         case .failed(let errno, true, let path): throw execError(path, Errno(rawValue: errno))
         case .failed(_, false, let text):
             // The command cannot be executed there; everything else is the engine's failure.
@@ -81,6 +84,15 @@ private func finish(_ sync: borrowing FD, _ facts: CreateFacts) throws(RuntimeEr
         case .go: throw RuntimeError("unable to start container process: unexpected message of the child")
         }
     }
+}
+
+/// The child has loaded its filter and does nothing until the supervisor has its descriptor.
+private func handOver(
+    _ number: CInt, of pidfd: borrowing Pidfd, to listener: SeccompListener?, _ sync: borrowing FD
+) throws(RuntimeError) {
+    let descriptor = try asStartError { () throws(SysError) in try pidfd.descriptor(number) }
+    try listener?.send(descriptor, pid: pidfd.pid)
+    _ = try? sync.sendMessage(SyncMessage.go.bytes)  // a child that died has said why, or its end says it
 }
 
 /// runc's words, on which engines and docker's command line match for 126 and 127.

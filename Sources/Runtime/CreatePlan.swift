@@ -80,7 +80,7 @@ public struct CreatePlan: Sendable {
     let args: [String]
     let environment: [String]
     let candidates: [String]
-    let seccomp: [UInt8]
+    let seccomp: SeccompFilter
     /// The kernel's last capability, asked once.
     let lastCapability: Int
 
@@ -96,12 +96,13 @@ public struct CreatePlan: Sendable {
 public struct CreateFacts: Equatable, Sendable {
     public var credentials: Credentials
     public var stdio: ProcessStdio
-    /// Compiled BPF; empty for unconfined.
-    public var seccomp: [UInt8]
+    public var seccomp: SeccompFilter
+    /// Needed by a filter that notifies.
+    public var seccompListener: SeccompListener?
     public var keyringName: String
     public var lastCapability = CapabilitySet.lastOfKernel
 
-    public init(credentials: Credentials, stdio: ProcessStdio, seccomp: [UInt8], keyringName: String) {
+    public init(credentials: Credentials, stdio: ProcessStdio, seccomp: SeccompFilter, keyringName: String) {
         (self.credentials, self.stdio) = (credentials, stdio)
         (self.seccomp, self.keyringName) = (seccomp, keyringName)
     }
@@ -133,13 +134,18 @@ func planProcess(_ process: RuntimeSpec.Process, _ facts: CreateFacts) throws(Ru
         steps.append(.setRlimit(resource: number, name: limit.type, soft: limit.soft, hard: limit.hard))
     }
     steps += [.setUmask(process.user.umask ?? 0o022), .enterWorkingDirectory(process.cwd)]
+    guard !facts.seccomp.notifies || facts.seccompListener != nil else {
+        throw RuntimeError("seccomp: SCMP_ACT_NOTIFY needs a listenerPath")
+    }
+    // Before the filter, which need not allow it.
+    steps.append(.closeDescriptors)
     let filter: [ChildStep] = facts.seccomp.isEmpty ? [] : [.loadSeccomp]
     // Loading needs CAP_SYS_ADMIN or no_new_privs: with the latter it comes last, so that it covers the most.
     if !process.noNewPrivileges { steps += filter }
     let capabilities = try capabilitySets(process.capabilities)
     steps += [.dropBoundingSet(capabilities), .setUser(facts.credentials), .setCapabilities(capabilities)]
     if process.noNewPrivileges { steps += [.noNewPrivileges] + filter }
-    return steps + [.closeDescriptors, .execute]
+    return steps + [.execute]
 }
 
 private func planRoot(_ spec: RuntimeSpec, _ stdio: ProcessStdio) -> [ChildStep] {

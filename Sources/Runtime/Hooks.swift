@@ -31,11 +31,14 @@ extension RuntimeSpec.Hooks {
 /// Runs the hooks of a point one after the other, each with `state` on its standard input. The first one that
 /// fails ends it with an error in runc's words: the container is then stopped and destroyed. The caller has one
 /// thread; a child between clone and exec may call this too, with the pid that it has itself in `state`.
+/// `environment` is that of a hook without its own (runc gives `startContainer` hooks the process's).
 public func runHooks(
-    _ hooks: [RuntimeSpec.Hook], at point: HookPoint, state: ContainerState
+    _ hooks: [RuntimeSpec.Hook], at point: HookPoint, state: ContainerState, environment: [String] = []
 ) throws(RuntimeError) {
-    for i in hooks.indices {
-        if let failure = run(hooks[i], i, at: point, state) { throw failure }
+    for (i, given) in hooks.enumerated() {
+        var hook = given
+        if hook.env.isEmpty { hook.env = environment }
+        if let failure = run(hook, i, at: point, state) { throw failure }
     }
 }
 
@@ -116,7 +119,7 @@ private struct HookProcess: ~Copyable {
             }
         }
         guard let status = try pidfd.reap(wait: true), status.code != 0 else { return nil }
-        let reason = status.signal.map { "signal: \(Signal.name($0))" } ?? "exit status \(status.code)"
+        let reason = status.signal.map { "signal: \(Signal.text($0))" } ?? "exit status \(status.code)"
         return "\(reason), stdout: \(text(stdout)), stderr: \(text(stderr))"
     }
 

@@ -7,6 +7,8 @@ import SystemPackage
 //     | <------------- console (descriptor) -- |   only with a terminal
 //     | --- go ------------------------------> |
 //     |                                        | pivot, user, capabilities, seccomp
+//     | <-- listener (a number) -------------- |   only with a seccomp supervisor
+//     | --- go ------------------------------> |
 //     | <-- failed(step, errno, words) ------- |   or
 //     | <-- end of file: the exec closed it -- |
 //
@@ -16,12 +18,17 @@ import SystemPackage
 enum SyncMessage: Equatable, Sendable {
     case console
     case go
+    /// The number of a filter's descriptor in the child, which waits for `go`.
+    case listener(CInt)
     case failed(errno: Int32, isExec: Bool, text: String)
+
+    static let listenerTag: UInt8 = 6
 
     var bytes: [UInt8] {
         switch self {
         case .console: return [1]
         case .go: return [2]
+        case .listener(let number): return [Self.listenerTag] + withUnsafeBytes(of: number) { Array($0) }
         case .failed(let errno, let isExec, let text):
             return [3, UInt8(clamping: errno), isExec ? 1 : 0] + Array(text.utf8.prefix(3900))
         }
@@ -32,6 +39,8 @@ enum SyncMessage: Equatable, Sendable {
         switch bytes.first {
         case 1: self = .console
         case 2: self = .go
+        case Self.listenerTag where bytes.count == 5:
+            self = .listener(bytes[1...].withUnsafeBytes { $0.loadUnaligned(as: CInt.self) })
         case 3 where bytes.count >= 3:
             self = .failed(
                 errno: Int32(bytes[1]), isExec: bytes[2] == 1,

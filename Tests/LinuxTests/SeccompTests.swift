@@ -124,8 +124,39 @@ func capabilitiesOpenTheirCalls() throws {
     profile.defaultAction = .errno(1)
     profile.rules = [.init(["frobnicate", "read"], .allow)]
     #expect(throws: Never.self) { try profile.compile() }
+    profile.defaultAction = .allow
+    profile.rules = [.init(["frobnicate"], .errno(1))]
+    profile.ignoresUnknownCalls = true
+    #expect(throws: Never.self) { try profile.compile() }
     profile.architectures = ["pdp11"]
     #expect(throws: SeccompError("seccomp architecture pdp11 is not known")) { try profile.compile() }
+}
+
+@Test func callsOfNoKernelAreUnknownUnderEveryDefaultThatForbids() throws {
+    for action in [SeccompProfile.Action.killProcess, .killThread, .trap, .errno(6)] {
+        var profile = SeccompProfile(defaultAction: action)
+        profile.rules = [
+            .init(
+                [
+                    "write", "exit_group", "exit", "rt_sigreturn", "getpid", "mseal", "wait4", "close", "brk",
+                    "mmap", "munmap", "fstat", "newfstatat",
+                ], .allow)
+        ]
+        try expect(["getpid": 0, "number 600": ENOSYS, "number 400": ENOSYS], under: profile)
+    }
+    try expect(["getpid": 0, "number 600": ENOSYS], under: SeccompProfile(defaultAction: .log))
+}
+
+@Test func architecturesOfOtherMachinesCostNothing() throws {
+    var profile = SeccompProfile(defaultAction: .allow)
+    profile.rules = [.init(["keyctl"], .errno(77))]
+    #if arch(x86_64)
+        profile.architectures = ["x86_64", "x32", "x86"]
+        let native = try profile.compile()
+        profile.architectures.formUnion(["aarch64", "arm", "s390x", "loongarch64"])
+        #expect(try profile.compile() == native)
+        try expect(["int 0x80": 0, "x32 getpid": ENOSYS, "keyctl": 77], under: profile)
+    #endif
 }
 
 @Test func wordsOfTheSpecAreRead() {
@@ -133,7 +164,8 @@ func capabilitiesOpenTheirCalls() throws {
     #expect(SeccompProfile.Action(word: "SCMP_ACT_ERRNO", errno: 38) == .errno(38))
     #expect(SeccompProfile.Action(word: "SCMP_ACT_ERRNO", errno: 65537) == nil)
     #expect(SeccompProfile.Action(word: "SCMP_ACT_KILL", errno: nil) == .killThread)
-    #expect(SeccompProfile.Action(word: "SCMP_ACT_NOTIFY", errno: nil) == nil)
+    #expect(SeccompProfile.Action(word: "SCMP_ACT_NOTIFY", errno: nil) == .notify)
+    #expect(SeccompProfile.Action(word: "SCMP_ACT_X", errno: nil) == nil)
     #expect(
         SeccompProfile.Comparison(word: "SCMP_CMP_MASKED_EQ", value: 1, valueTwo: 2)
             == .masked(mask: 1, equal: 2))

@@ -18,6 +18,7 @@ int cl_execveat(int dir, const char *path, char *const argv[], char *const envp[
 void cl_exit_now(int code) __attribute__((noreturn));
 int cl_pidfd_open(int pid, unsigned flags);
 int cl_pidfd_send_signal(int pidfd, int signal);
+int cl_pidfd_getfd(int pidfd, int fd);
 int cl_kill(int pid, int signal);
 /// PIDFD_GET_INFO (6.13) with PIDFD_INFO_EXIT (6.15): 1 and `*status` = wait status when it has ended and is
 /// known, 0 when it still runs, -errno otherwise.
@@ -70,6 +71,8 @@ int cl_nproc(void);
 int cl_uname(char *sysname, char *release, char *machine, size_t size);
 int cl_personality(unsigned long persona);
 int cl_ptsname(int master, char *buffer, size_t size);
+/// `Killed` and the like; NULL when there is no such signal.
+const char *cl_signal_description(int signal);
 /// The environment of this process (Swift must not touch the global `environ`).
 char **cl_environ(void);
 #endif

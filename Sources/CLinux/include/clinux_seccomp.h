@@ -9,11 +9,15 @@
 /// SECCOMP_FILTER_FLAG_NEW_LISTENER).
 int cl_seccomp_load(const void *bpf, size_t instructions, unsigned flags);
 
+/// Loads with SECCOMP_FILTER_FLAG_NEW_LISTENER, writes `message` and the notify descriptor's number (int) to `socket`
+/// and reads one byte of the answer: 1, 0 at the end of the file, -errno. No other call is made after loading.
+int cl_seccomp_load_listener(const void *bpf, size_t instructions, unsigned flags, int socket, uint8_t message);
+
 /// One comparison of argument `index` (0 to 5); `op` is libseccomp's enum scmp_compare.
 struct cl_seccomp_argument { uint32_t index, op; uint64_t value, value_two; };
 /// An empty filter for one architecture (0: the native one); NULL when an action or the architecture is not
-/// known.
-void *cl_seccomp_new(uint32_t default_action, uint32_t bad_architecture_action, uint32_t architecture);
+/// known. `optimize`: as a binary tree, which halves the load time of a long one.
+void *cl_seccomp_new(uint32_t default_action, uint32_t bad_architecture_action, uint32_t architecture, int optimize);
 void cl_seccomp_free(void *filter);
 int cl_seccomp_rule(void *filter, uint32_t action, int number, const struct cl_seccomp_argument *arguments,
                     size_t count);
