@@ -131,6 +131,9 @@ public struct Cgroup: ~Copyable, Sendable {
         (self.path, self.isNew) = (path, isNew)
     }
 
+    /// Gives the directory away.
+    public consuming func takeDirectory() -> FD { directory }
+
     /// The controllers it has: those that every cgroup above gives to its children.
     public func controllers() throws(SysError) -> Set<String> { try words("cgroup.controllers") }
 

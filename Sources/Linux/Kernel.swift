@@ -108,6 +108,19 @@ public enum Kernel {
         _ = try sys("close_range", "\(first)-") { cl_close_range(first, .max, 4) }
     }
 
+    /// Closes every descriptor from `first` on but these. Their owners must not run any more.
+    public static func closeAll(from first: UInt32, except kept: [CInt]) throws(SysError) {
+        var next = first
+        for raw in kept.map(UInt32.init).sorted() where raw >= next {
+            if raw > next {
+                _ = try sys("close_range", "\(next)-\(raw - 1)") { cl_close_range(next, raw - 1, 0) }
+            }
+            next = raw + 1
+        }
+        let start = next
+        _ = try sys("close_range", "\(start)-") { cl_close_range(start, .max, 0) }
+    }
+
     /// Sets close-on-exec on a descriptor by number: one that was inherited.
     public static func setCloseOnExec(_ raw: CInt) throws(SysError) {
         _ = try sys("fcntl", "descriptor \(raw)") { cl_fcntl(raw, 2, 1) }
@@ -127,6 +140,12 @@ public enum Kernel {
 
     /// Every signal to its default and none blocked: what an exec would otherwise hand on.
     public static func resetSignals() { cl_reset_signals() }
+
+    /// Why a file cannot be executed with our effective ids (faccessat2(2)); nil when it can.
+    public static func checkExecutable(_ path: String) -> Errno? {
+        let result = path.withCString { cl_check_executable($0) }
+        return result < 0 ? Errno(rawValue: -result) : nil
+    }
 
     /// execve(2); the errno when it did not happen.
     public static func execute(_ path: String, _ argv: CStrings, _ envp: CStrings) -> Errno {

@@ -95,6 +95,12 @@ extension UserDatabase {
         return credentials
     }
 
+    /// The home directory of a user by number; `/` without an entry.
+    public func home(of uid: UInt32) -> String {
+        let home = users.first { $0.uid == uid }?.home ?? ""
+        return home.isEmpty ? "/" : home
+    }
+
     /// The group's number, by name or number.
     public func group(_ text: String) throws(UserError) -> UInt32 {
         if let found = groups.first(where: { $0.name == text }), Self.number(text) == nil { return found.gid }

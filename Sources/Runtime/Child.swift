@@ -1,4 +1,5 @@
 import Linux
+import OCI
 import SystemPackage
 
 /// The container's first process between clone and exec: a copy of the parent with one thread, which applies its
@@ -12,13 +13,15 @@ final class Child {
     var stdio: ProcessStdio
     var terminal: FD?
     let credentials: Credentials
+    let gate: StartGate?
+    private var hasParent = true
 
     init(
         plan: CreatePlan, facts: CreateFacts, sync: consuming FD, root: consuming FD, argv: CStrings,
         envp: CStrings
     ) {
         (self.plan, self.argv, self.envp) = (plan, argv, envp)
-        (stdio, credentials) = (facts.stdio, facts.credentials)
+        (stdio, credentials, gate) = (facts.stdio, facts.credentials, facts.gate)
         self.sync = sync
         self.root = root
     }
@@ -26,21 +29,48 @@ final class Child {
     /// Applies all steps; does not come back.
     func run() -> Never {
         for step in plan.steps {
+            if case .runHooks(let point) = step {
+                run(point)
+                continue
+            }
             do {
                 try apply(step)
             } catch {
-                let isExec = step == .execute
-                let failure = SyncMessage.failed(
-                    errno: error.errno.rawValue, isExec: isExec, text: isExec ? error.subject : "\(error)")
-                _ = try? sync.sendMessage(failure.bytes)  // nobody left to tell when the parent is gone
+                let isExec = step == .execute || step == .findExecutable
+                tell(
+                    .failed(
+                        errno: error.errno.rawValue, isExec: isExec, text: isExec ? error.subject : "\(error)"
+                    ))
                 Process.exitNow(1)
             }
         }
         Process.exitNow(1)
     }
 
+    private func run(_ point: HookPoint) {
+        guard var state = plan.state else { return }
+        state.pid = Process.pid
+        if point == .startContainer { state.status = .created }
+        do {
+            try runHooks(plan.hooks[point], at: point, state: state)
+        } catch {
+            tell(.failed(errno: 0, isExec: false, text: error.description))
+            Process.exitNow(1)
+        }
+    }
+
+    /// The parent, or `start` after it, hears why; nobody is left to tell when they are gone.
+    private func tell(_ failure: SyncMessage) {
+        if hasParent {
+            _ = try? sync.sendMessage(failure.bytes)  // see above
+        } else {
+            gate?.report(failure)
+        }
+    }
+
     private func apply(_ step: ChildStep) throws(SysError) {
         switch step {
+        case .awaitPlacement: try awaitParent(.placed)
         case .joinSessionKeyring(let name): Kernel.joinSessionKeyring(name)
         case .newSession: try Kernel.newSession()
         case .newCgroupNamespace: try Process.unshare(.cgroup)
@@ -58,7 +88,8 @@ final class Child {
         case .setSysctl(let name, let value): try writeSysctl(name, value, in: root)
         case .setHostname(let name): try Kernel.setHostname(name)
         case .setDomainname(let name): try Kernel.setDomainname(name)
-        case .awaitParent: try awaitParent()
+        case .reportRoot: _ = try sync.sendMessage(SyncMessage.rooted.bytes)
+        case .awaitParent: try awaitParent(.go)
         case .pivot: try pivot()
         default: try applyToProcess(step)
         }
@@ -76,7 +107,9 @@ final class Child {
         case .setUser(let user): try Kernel.setUser(user)
         case .setCapabilities(let sets): try sets.apply(last: plan.lastCapability)
         case .noNewPrivileges: try Kernel.setNoNewPrivileges()
-        case .closeDescriptors: try Kernel.closeOnExec(from: 3)
+        case .findExecutable: try findExecutable()
+        case .awaitStart: try awaitStart()
+        case .closeDescriptors(let first): try closeDescriptors(from: first)
         case .execute: try execute()
         default: preconditionFailure("a step of the root was planned after the pivot")
         }
@@ -89,9 +122,9 @@ final class Child {
         try root.attach(to: slash, as: "/")
     }
 
-    private func awaitParent() throws(SysError) {
+    private func awaitParent(_ word: SyncMessage) throws(SysError) {
         let message = try sync.receiveMessage(limit: 16)
-        guard SyncMessage(message.bytes) == .go else { Process.exitNow(1) }
+        guard SyncMessage(message.bytes) == word else { Process.exitNow(1) }
     }
 
     private func pivot() throws(SysError) {
@@ -152,6 +185,34 @@ final class Child {
             throw SysError(
                 call: "chdir", subject: path, errno: .permissionDenied, hint: "outside of the container")
         }
+    }
+
+    /// Who waits for its start holds nothing of the host but its gate: no lock, no directory.
+    private func closeDescriptors(from first: UInt32) throws(SysError) {
+        if let gate { try Kernel.closeAll(from: first, except: gate.descriptors + [sync.raw]) }
+        try Kernel.closeOnExec(from: first)
+    }
+
+    /// From here on there is no parent: it ends with our message.
+    private func awaitStart() throws(SysError) {
+        _ = try sync.sendMessage(SyncMessage.ready.bytes)
+        hasParent = false
+        try gate?.awaitRelease()
+    }
+
+    /// What `execute` will say, as far as it can be known before.
+    private func findExecutable() throws(SysError) {
+        var failure: Errno = .noSuchFileOrDirectory
+        for candidate in plan.candidates {
+            let errno = Kernel.checkExecutable(candidate)
+            guard let errno else {
+                guard isDirectory(candidate) else { return }
+                failure = .isDirectory
+                continue
+            }
+            if errno == .permissionDenied { failure = errno }
+        }
+        throw SysError(call: "exec", subject: plan.args.first ?? "", errno: failure)
     }
 
     /// As execvp(3): the first candidate that is there; a permission problem is remembered and reported last.

@@ -153,6 +153,9 @@ public struct CreatedCgroup: ~Copyable {
     public let cgroup: Cgroup
     /// One sentence for each limit that was left out.
     public let warnings: [String]
+
+    /// Gives its directory away.
+    consuming func takeDirectory() -> FD { cgroup.takeDirectory() }
 }
 
 extension Cgroup {

@@ -12,6 +12,9 @@ public struct RunningProcess: ~Copyable {
     /// Gives the process's descriptor away.
     public consuming func takePidfd() -> Pidfd { pidfd }
 
+    /// Kills and reaps a process that nobody will hear of.
+    func abandon() { Runtime.abandon(pidfd) }
+
     init(pidfd: consuming Pidfd, console: consuming FD?) {
         self.pidfd = pidfd
         self.console = console
@@ -33,11 +36,13 @@ public func openRoot(_ source: RootSource, allowDevices: Bool) throws(SysError) 
     }
 }
 
-/// Clones the first process into `cgroup` and its namespaces and brings it to its exec. `prepare` is called while
-/// the child builds its root: network, ids, hooks. On an error the child is killed and reaped.
+/// Clones the first process into `cgroup` and its namespaces and brings it to its exec, or to its gate. `prepare` is
+/// called while the child builds its root: network, ids; `whenRooted` (of a plan with hooks) when it is built. On an
+/// error the child is killed and reaped.
 public func startProcess(
     _ plan: CreatePlan, _ facts: CreateFacts, root: consuming FD, cgroup: CInt?,
-    prepare: (borrowing Pidfd) throws(RuntimeError) -> Void
+    prepare: (borrowing Pidfd) throws(RuntimeError) -> Void,
+    whenRooted: (borrowing Pidfd) throws(RuntimeError) -> Void = { _ in }
 ) throws(RuntimeError) -> RunningProcess {
     let argv = CStrings(plan.args)
     let envp = CStrings(plan.environment)
@@ -55,7 +60,12 @@ public func startProcess(
         var console: FD?
         do throws(RuntimeError) {
             try prepare(pidfd)
-            console = try finish(sync, facts, pidfd)
+            // A child that died has said why, or its end says it.
+            if facts.needsPlacement { _ = try? sync.sendMessage(SyncMessage.placed.bytes) }
+            console = try finish(sync, facts, pidfd) {
+                () throws(RuntimeError) in
+                try whenRooted(pidfd)
+            }
         } catch {
             abandon(pidfd)
             throw error
@@ -64,26 +74,41 @@ public func startProcess(
     }
 }
 
-/// Lets the child go and waits for its exec, which closes its end of the socket.
+/// Lets the child go, at once or when it has built its root, and waits for its exec, which closes its end of the
+/// socket, or for its word that it waits for its start.
 private func finish(
-    _ sync: borrowing FD, _ facts: CreateFacts, _ pidfd: borrowing Pidfd
+    _ sync: borrowing FD, _ facts: CreateFacts, _ pidfd: borrowing Pidfd,
+    whenRooted: () throws(RuntimeError) -> Void
 ) throws(RuntimeError) -> FD? {
     var console: FD?
-    _ = try? sync.sendMessage(SyncMessage.go.bytes)  // a child that died has said why, or its end says it
+    // A child that died has said why, or its end says it.
+    if !facts.runsHooks { _ = try? sync.sendMessage(SyncMessage.go.bytes) }
+    var hasGone = !facts.runsHooks
     while true {
         var received = try asStartError { () throws(SysError) in try sync.receiveMessage(limit: 4096) }
         switch SyncMessage(received.bytes) {
         case .console: console = received.descriptor.take()
         case .listener(let number): try handOver(number, of: pidfd, to: facts.seccompListener, sync)
-        case .failed(let errno, true, let path): throw execError(path, Errno(rawValue: errno))
-        case .failed(_, false, let text):
-            // The command cannot be executed there; everything else is the engine's failure.
-            let exitCode: Int32 = text.hasPrefix(Child.workingDirectoryCall) ? 126 : 125
-            throw RuntimeError("unable to start container process: \(text)", exitCode: exitCode)
-        case nil: return console
-        case .go: throw RuntimeError("unable to start container process: unexpected message of the child")
+        case .failed(let errno, let isExec, let text):
+            throw startError(errno: errno, isExec: isExec, text)
+        case .rooted where !hasGone:
+            try whenRooted()
+            hasGone = true
+            _ = try? sync.sendMessage(SyncMessage.go.bytes)  // as above
+        case .ready: return console
+        case nil where hasGone && facts.gate == nil: return console
+        case nil, .go, .placed, .rooted:
+            throw RuntimeError("unable to start container process: the child ended unexpectedly")
         }
     }
+}
+
+/// What a child said when it failed. The command cannot be executed in a directory that cannot be entered;
+/// everything but the exec itself is otherwise the engine's failure.
+func startError(errno: Int32, isExec: Bool, _ text: String) -> RuntimeError {
+    if isExec { return execError(text, Errno(rawValue: errno)) }
+    let exitCode: Int32 = text.hasPrefix(Child.workingDirectoryCall) ? 126 : 125
+    return RuntimeError("unable to start container process: \(text)", exitCode: exitCode)
 }
 
 /// The child has loaded its filter and does nothing until the supervisor has its descriptor.
@@ -122,7 +147,7 @@ func giveStdio(_ facts: CreateFacts) throws(SysError) {
     }
 }
 
-private func abandon(_ pidfd: borrowing Pidfd) {
+func abandon(_ pidfd: borrowing Pidfd) {
     _ = try? pidfd.send(signal: Signal.kill)  // it may have ended by itself
     _ = try? pidfd.reap(wait: true)
 }

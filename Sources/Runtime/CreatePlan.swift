@@ -19,6 +19,8 @@ public enum ProcessStdio: Equatable, Sendable {
 
 /// One thing the child does between clone and exec. The order is data: `planChild` writes it down.
 enum ChildStep: Equatable, Sendable {
+    /// The parent has mapped our ids and put us into our cgroup.
+    case awaitPlacement
     case joinSessionKeyring(String)
     case newSession
     /// After the clone put us into the cgroup, so that it is the namespace's root; clone3 would take the parent's.
@@ -40,6 +42,9 @@ enum ChildStep: Equatable, Sendable {
     case setSysctl(name: String, value: String)
     case setHostname(String)
     case setDomainname(String)
+    case runHooks(HookPoint)
+    /// The mounts are there and the host can still be named: hooks may look.
+    case reportRoot
     /// The parent has finished the network, ids and hooks.
     case awaitParent
     /// From here on no host path can be named.
@@ -54,8 +59,12 @@ enum ChildStep: Equatable, Sendable {
     case setUser(Credentials)
     case setCapabilities(ProcessCapabilities)
     case noNewPrivileges
-    /// Every descriptor from 3 on ends with the exec, whoever leaked it (CVE-2024-21626).
-    case closeDescriptors
+    /// A command that is not there is said by `create`, not by `start`.
+    case findExecutable
+    /// Created: our parent leaves, and `start` says when to go on.
+    case awaitStart
+    /// Every descriptor from this one on ends with the exec, whoever leaked it (CVE-2024-21626).
+    case closeDescriptors(from: UInt32)
     case execute
 }
 
@@ -81,6 +90,8 @@ public struct CreatePlan: Sendable {
     let environment: [String]
     let candidates: [String]
     let seccomp: SeccompFilter
+    let hooks: RuntimeSpec.Hooks
+    let state: ContainerState?
     /// The kernel's last capability, asked once.
     let lastCapability: Int
 
@@ -89,20 +100,33 @@ public struct CreatePlan: Sendable {
         environment = makeEnvironment(process.env, home: facts.credentials.home)
         candidates = findCandidates(for: process.args.first ?? "", environment: process.env)
         (seccomp, lastCapability) = (facts.seccomp, facts.lastCapability)
+        (hooks, state) = (facts.hooks, facts.state)
     }
 }
 
 /// What the plan needs beyond the runtime-spec's document.
-public struct CreateFacts: Equatable, Sendable {
+public struct CreateFacts {
     public var credentials: Credentials
     public var stdio: ProcessStdio
     public var seccomp: SeccompFilter
     /// Needed by a filter that notifies.
     public var seccompListener: SeccompListener?
-    public var keyringName: String
+    /// Of the session keyring; nil: the caller's is kept.
+    public var keyringName: String?
+    /// Where a created container waits; nil: it goes on to its exec.
+    public var gate: StartGate?
+    /// Whether the parent maps ids or has systemd make the cgroup, so that nothing can begin before.
+    public var needsPlacement = false
+    /// Whether the parent runs hooks when the mounts are there.
+    public var runsHooks = false
+    /// Those of the child are run with its own pid in `state`.
+    public var hooks = RuntimeSpec.Hooks()
+    public var state: ContainerState?
+    /// How many descriptors from 3 on the process inherits.
+    public var preservedDescriptors: UInt32 = 0
     public var lastCapability = CapabilitySet.lastOfKernel
 
-    public init(credentials: Credentials, stdio: ProcessStdio, seccomp: SeccompFilter, keyringName: String) {
+    public init(credentials: Credentials, stdio: ProcessStdio, seccomp: SeccompFilter, keyringName: String?) {
         (self.credentials, self.stdio) = (credentials, stdio)
         (self.seccomp, self.keyringName) = (seccomp, keyringName)
     }
@@ -112,13 +136,18 @@ public struct CreateFacts: Equatable, Sendable {
 public func planCreate(_ spec: RuntimeSpec, _ facts: CreateFacts) throws(RuntimeError) -> CreatePlan {
     try checkMounts(spec.mounts)
     let namespaces = try namespaceFlags(spec.linux.namespaces)
-    var steps: [ChildStep] = [.joinSessionKeyring(facts.keyringName), .newSession]
+    var steps: [ChildStep] = facts.needsPlacement ? [.awaitPlacement] : []
+    if let name = facts.keyringName { steps.append(.joinSessionKeyring(name)) }
+    steps.append(.newSession)
     if spec.linux.namespaces.contains(where: { $0.kind == .cgroup }) { steps.append(.newCgroupNamespace) }
     steps += planRoot(spec, facts.stdio)
     steps += spec.linux.sysctl.sorted { $0.key < $1.key }.map { .setSysctl(name: $0.key, value: $0.value) }
     if let hostname = spec.hostname { steps.append(.setHostname(hostname)) }
     if let domainname = spec.domainname { steps.append(.setDomainname(domainname)) }
-    steps += [.awaitParent, .pivot]
+    if facts.runsHooks { steps.append(.reportRoot) }
+    steps.append(.awaitParent)
+    if !facts.hooks.createContainer.isEmpty { steps.append(.runHooks(.createContainer)) }
+    steps.append(.pivot)
     steps += try planProcess(spec.process, facts)
     return CreatePlan(namespaces: namespaces, steps: steps, process: spec.process, facts)
 }
@@ -138,13 +167,16 @@ func planProcess(_ process: RuntimeSpec.Process, _ facts: CreateFacts) throws(Ru
         throw RuntimeError("seccomp: SCMP_ACT_NOTIFY needs a listenerPath")
     }
     // Before the filter, which need not allow it.
-    steps.append(.closeDescriptors)
+    steps.append(.closeDescriptors(from: 3 + facts.preservedDescriptors))
     let filter: [ChildStep] = facts.seccomp.isEmpty ? [] : [.loadSeccomp]
     // Loading needs CAP_SYS_ADMIN or no_new_privs: with the latter it comes last, so that it covers the most.
     if !process.noNewPrivileges { steps += filter }
     let capabilities = try capabilitySets(process.capabilities)
     steps += [.dropBoundingSet(capabilities), .setUser(facts.credentials), .setCapabilities(capabilities)]
     if process.noNewPrivileges { steps += [.noNewPrivileges] + filter }
+    // After the filter: its supervisor gets its descriptor from our parent, which leaves at the gate.
+    if facts.gate != nil { steps += [.findExecutable, .awaitStart] }
+    if !facts.hooks.startContainer.isEmpty { steps.append(.runHooks(.startContainer)) }
     return steps + [.execute]
 }
 
@@ -249,6 +281,8 @@ private func capabilitySets(
     sets.effective = try set(capabilities.effective)
     sets.permitted = try set(capabilities.permitted)
     sets.inheritable = try set(capabilities.inheritable)
-    sets.ambient = try set(capabilities.ambient)
+    // What is not permitted and inheritable cannot be ambient (capabilities(7)); such documents are common, runc's
+    // own among them, and runc leaves it out too.
+    sets.ambient = try set(capabilities.ambient).intersection(sets.permitted).intersection(sets.inheritable)
     return sets
 }

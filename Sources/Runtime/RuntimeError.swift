@@ -4,8 +4,12 @@ public struct RuntimeError: Error, Equatable, Sendable, CustomStringConvertible 
     public let description: String
     /// 125: the engine's failure; 126: the command cannot be executed; 127: it is not there.
     public let exitCode: Int32
+    /// What callers go by.
+    public let kind: Kind
 
-    public init(_ description: String, exitCode: Int32 = 125) {
-        (self.description, self.exitCode) = (description, exitCode)
+    public enum Kind: Equatable, Sendable { case notThere, other }
+
+    public init(_ description: String, exitCode: Int32 = 125, kind: Kind = .other) {
+        (self.description, self.exitCode, self.kind) = (description, exitCode, kind)
     }
 }

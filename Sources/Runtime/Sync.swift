@@ -3,13 +3,18 @@ import SystemPackage
 
 //   parent                                   child
 //     | --- clone3 --------------------------> |
-//     | ids, network, hooks                    | mounts, devices, terminal
+//     | ids, a cgroup of systemd's             |
+//     | --- placed --------------------------> |   only when the child needs them from the start
+//     | network                                | mounts, devices, terminal
 //     | <------------- console (descriptor) -- |   only with a terminal
+//     | <----------------------------- rooted -|   only when hooks wait for it
+//     | hooks                                  |
 //     | --- go ------------------------------> |
 //     |                                        | pivot, user, capabilities, seccomp
 //     | <-- listener (a number) -------------- |   only with a seccomp supervisor
 //     | --- go ------------------------------> |
 //     | <-- failed(step, errno, words) ------- |   or
+//     | <-- ready ---------------------------- |   it waits for `start` (StartGate), or
 //     | <-- end of file: the exec closed it -- |
 //
 // One seqpacket socket. End of file at any other place means that the other side died.
@@ -20,6 +25,9 @@ enum SyncMessage: Equatable, Sendable {
     case go
     /// The number of a filter's descriptor in the child, which waits for `go`.
     case listener(CInt)
+    case placed
+    case rooted
+    case ready
     case failed(errno: Int32, isExec: Bool, text: String)
 
     static let listenerTag: UInt8 = 6
@@ -29,6 +37,9 @@ enum SyncMessage: Equatable, Sendable {
         case .console: return [1]
         case .go: return [2]
         case .listener(let number): return [Self.listenerTag] + withUnsafeBytes(of: number) { Array($0) }
+        case .rooted: return [4]
+        case .placed: return [7]
+        case .ready: return [5]
         case .failed(let errno, let isExec, let text):
             return [3, UInt8(clamping: errno), isExec ? 1 : 0] + Array(text.utf8.prefix(3900))
         }
@@ -41,6 +52,9 @@ enum SyncMessage: Equatable, Sendable {
         case 2: self = .go
         case Self.listenerTag where bytes.count == 5:
             self = .listener(bytes[1...].withUnsafeBytes { $0.loadUnaligned(as: CInt.self) })
+        case 4: self = .rooted
+        case 7: self = .placed
+        case 5: self = .ready
         case 3 where bytes.count >= 3:
             self = .failed(
                 errno: Int32(bytes[1]), isExec: bytes[2] == 1,

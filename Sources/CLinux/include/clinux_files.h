@@ -36,6 +36,7 @@ int cl_pipe2(int *ends, int flags);
 int cl_flock(int fd, int operation);
 int cl_stat(int dir, const char *path, int flags, struct cl_stat *out);
 int cl_mkdirat(int dir, const char *path, uint32_t mode);
+int cl_check_executable(const char *path);
 int cl_mknodat(int dir, const char *path, uint32_t mode, uint32_t major, uint32_t minor);
 int cl_symlinkat(const char *target, int dir, const char *path);
 ssize_t cl_readlinkat(int dir, const char *path, char *buffer, size_t size);

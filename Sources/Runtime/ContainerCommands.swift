@@ -1,0 +1,153 @@
+public import Linux
+public import OCI
+public import SystemPackage
+
+extension ContainerRecord {
+    /// The process, when it still runs and is the one that was recorded.
+    func process() -> Pidfd? {
+        // Gone is an answer.
+        guard pid > 0, let pidfd = try? Pidfd(pid: pid), Process.startTime(pid: pid) == startTime,
+            !pidfd.hasEnded()
+        else { return nil }
+        return pidfd
+    }
+
+    /// The state document (runtime.md#state).
+    func state(_ status: ContainerState.Status, pid: Int32) -> ContainerState {
+        ContainerState(id: id, status: status, pid: pid, bundle: bundle, annotations: annotations)
+    }
+
+    /// What the container is doing now.
+    public func state(in directory: borrowing FD) -> ContainerState {
+        guard process() != nil else { return state(.stopped, pid: 0) }
+        if StartGate.isClosed(in: directory) { return state(.created, pid: pid) }
+        return state(isPaused ? .paused : .running, pid: pid)
+    }
+
+    private var isPaused: Bool {
+        // A cgroup that is gone or cannot be read is not frozen.
+        guard let cgroup = try? openCgroup() else { return false }
+        return (try? cgroup.isFrozen()) ?? false
+    }
+
+    /// Nil when it has none of its own or it is gone.
+    func openCgroup() throws(RuntimeError) -> Cgroup? {
+        guard let cgroup else { return nil }
+        return try ContainerCgroup(cgroup).open()
+    }
+
+    func removeCgroup() throws(RuntimeError) {
+        guard let cgroup else { return }
+        try ContainerCgroup(cgroup).remove()
+    }
+}
+
+/// The state of a container as `state` prints it: the spec's members and runc's own (rootfs, created, owner).
+public func containerState(_ directory: borrowing StateDirectory) throws(RuntimeError) -> JSON {
+    let record = try directory.record()
+    return record.state(in: directory.directory).json([
+        JSON.Member("rootfs", .string(record.rootfs)), JSON.Member("created", .string(record.created)),
+        JSON.Member("owner", .string("")),
+    ])
+}
+
+/// Runs the program of a created container (runtime.md#start).
+public func startContainer(
+    _ id: String, root: FilePath, warn: (String) -> Void = { _ in }
+) throws(RuntimeError) {
+    let directory = try StateDirectory.open(id, root: root, exclusive: true)
+    let record = try directory.record()
+    switch record.state(in: directory.directory).status {
+    case .created: try StartGate.release(in: directory.directory)
+    case .stopped: throw RuntimeError("cannot start a container that has stopped")
+    default: throw RuntimeError("cannot start an already running container")
+    }
+    try runPoststartHooks(record, directory)
+}
+
+/// A hook that fails stops the container (runtime.md#lifecycle).
+func runPoststartHooks(
+    _ record: ContainerRecord, _ directory: borrowing StateDirectory
+) throws(RuntimeError) {
+    let hooks = try directory.configuration().hooks.poststart
+    guard !hooks.isEmpty else { return }
+    do throws(RuntimeError) {
+        try runHooks(hooks, at: .poststart, state: record.state(.running, pid: record.pid))
+    } catch {
+        if let process = record.process() { try end(process) }
+        throw error
+    }
+}
+
+/// Sends a signal to the first process, or with `all` to every process of the container.
+public func killContainer(_ id: String, signal: Int32, all: Bool, root: FilePath) throws(RuntimeError) {
+    let directory = try StateDirectory.open(id, root: root)
+    let record = try directory.record()
+    guard let process = record.process() else {
+        // Its children may be alive where it had no pid namespace of its own.
+        if all, try signalAll(record, signal) { return }
+        throw RuntimeError("container not running")
+    }
+    if all, try signalAll(record, signal) { return }
+    let isAlive: Bool
+    do throws(SysError) {
+        isAlive = try process.send(signal: signal)
+    } catch {
+        throw RuntimeError("unable to signal init: \(error)")
+    }
+    guard isAlive else { throw RuntimeError("container not running") }
+}
+
+/// False when it has no process left to signal.
+private func signalAll(_ record: ContainerRecord, _ signal: Int32) throws(RuntimeError) -> Bool {
+    guard let cgroup = try record.openCgroup() else { return false }
+    return try asCgroupError { () throws(SysError) in
+        guard try !cgroup.processes(recursive: true).isEmpty else { return false }
+        try cgroup.signalAll(signal)
+        return true
+    }
+}
+
+/// Removes what `create` made (runtime.md#delete). `force` kills the processes first and accepts a container that
+/// does not exist.
+public func deleteContainer(
+    _ id: String, force: Bool, root: FilePath, warn: (String) -> Void = { _ in }
+) throws(RuntimeError) {
+    let directory: StateDirectory
+    do throws(RuntimeError) {
+        directory = try StateDirectory.open(id, root: root, exclusive: true)
+    } catch {
+        if force, error.kind == .notThere { return }
+        throw error
+    }
+    let record: ContainerRecord
+    do throws(RuntimeError) {
+        record = try directory.record()
+    } catch {
+        guard force else { throw error }
+        return try directory.remove()
+    }
+    if let process = record.process() {
+        let status = record.state(in: directory.directory).status
+        guard force || status == .created else {
+            throw RuntimeError("cannot delete container \(id) that is not stopped: \(status.rawValue)")
+        }
+        try end(process)
+    }
+    // Their configuration may be damaged: what is left is removed all the same.
+    let hooks = (try? directory.configuration())?.hooks.poststop ?? []
+    try record.removeCgroup()
+    try directory.remove()
+    for failure in runPoststopHooks(hooks, state: record.state(.stopped, pid: 0)) { warn("\(failure)") }
+}
+
+private func end(_ process: borrowing Pidfd) throws(RuntimeError) {
+    do throws(SysError) {
+        try process.send(signal: Signal.kill)
+        var poll = Poll()
+        poll.add(process.fd, .readable)
+        _ = try poll.wait(milliseconds: 10_000)
+    } catch {
+        throw RuntimeError("unable to kill the container: \(error)")
+    }
+}

@@ -1,0 +1,179 @@
+import Linux
+import OCI
+public import SystemPackage
+
+/// What `create` and `run` are told beside the bundle.
+public struct CreateOptions: Sendable {
+    public var id: String
+    /// The directory of all state directories.
+    public var root: FilePath
+    public var bundle: FilePath
+    /// Another file instead of the bundle's config.json.
+    public var configuration: FilePath?
+    public var pidFile: FilePath?
+    public var consoleSocket: FilePath?
+    public var pidfdSocket: FilePath?
+    public var cgroupDriver = CgroupDriver.cgroupfs
+    public var hasKeyring = true
+    public var preservedDescriptors: UInt32 = 0
+    /// Whether the process waits for `start`.
+    public var waitsForStart: Bool
+    /// Whether nobody here will hold a terminal.
+    public var detaches = false
+    /// Told of what was left out because the host does not allow it.
+    public var warn: @Sendable (String) -> Void = { _ in }
+
+    public init(id: String, root: FilePath, bundle: FilePath, waitsForStart: Bool) {
+        (self.id, self.root, self.bundle, self.waitsForStart) = (id, root, bundle, waitsForStart)
+    }
+}
+
+/// A container that has just been made.
+@frozen
+public struct CreatedContainer: ~Copyable {
+    public let state: StateDirectory
+    public let record: ContainerRecord
+    public var process: RunningProcess
+
+    /// Gives the process away; the state directory is closed.
+    public consuming func takeProcess() -> RunningProcess { process }
+
+    init(state: consuming StateDirectory, record: ContainerRecord, process: consuming RunningProcess) {
+        self.state = state
+        self.record = record
+        self.process = process
+    }
+}
+
+/// Makes a container from a bundle (runtime.md#create). Standard input, output and error of this process are the
+/// container's. On an error nothing of it is left.
+public func createContainer(_ options: CreateOptions) throws(RuntimeError) -> CreatedContainer {
+    let bundle = try Bundle(options.bundle, configuration: options.configuration)
+    try bundle.spec.process.check()
+    try checkConsole(bundle.spec.process, options)
+    let state = try StateDirectory.make(options.id, root: options.root)
+    var creation = try Creation(bundle: bundle, options: options)
+    do throws(RuntimeError) {
+        let process = try creation.run(in: state)
+        return CreatedContainer(state: state, record: creation.record, process: process)
+    } catch {
+        creation.undo(state)
+        throw error
+    }
+}
+
+/// As runc: a terminal needs somebody to hold its master, and a socket for it needs a terminal.
+private func checkConsole(_ process: RuntimeSpec.Process, _ options: CreateOptions) throws(RuntimeError) {
+    let detaches = options.waitsForStart || options.detaches
+    if detaches, process.terminal, options.consoleSocket == nil {
+        throw RuntimeError("cannot allocate tty if runc will detach without setting console socket")
+    }
+    if !process.terminal, options.consoleSocket != nil {
+        throw RuntimeError("cannot use console socket if runc will not detach or allocate tty")
+    }
+}
+
+/// One creation under way: what has been made of it so far, so that it can be undone.
+private struct Creation {
+    let bundle: Bundle
+    let options: CreateOptions
+    var record: ContainerRecord
+    private let cgroup: ContainerCgroup?
+
+    init(bundle: Bundle, options: CreateOptions) throws(RuntimeError) {
+        (self.bundle, self.options) = (bundle, options)
+        cgroup = try ContainerCgroup.find(
+            bundle.spec.linux.cgroupsPath, id: options.id, driver: options.cgroupDriver)
+        record = ContainerRecord(
+            id: options.id, bundle: bundle.path.string, rootfs: bundle.rootfs.string,
+            annotations: bundle.spec.annotations, cgroup: cgroup?.place, hasKeyring: options.hasKeyring)
+    }
+
+    mutating func run(in state: borrowing StateDirectory) throws(RuntimeError) -> RunningProcess {
+        let spec = bundle.spec
+        try asStartError { () throws(SysError) in try state.write(configuration: bundle.bytes) }
+        let root = try openBundleRoot()
+        let needsProcess = cgroup?.needsProcess ?? false
+        let directory = needsProcess ? nil : try makeCgroup()
+        var facts = try makeFacts(root: root, state)
+        facts.needsPlacement = needsProcess
+        let plan = try planCreate(spec, facts)
+        let parent = self
+        var process = try startProcess(plan, facts, root: root, cgroup: directory.raw) {
+            pidfd throws(RuntimeError) in
+            if needsProcess { _ = try parent.makeCgroup(for: pidfd.pid) }
+        } whenRooted: { pidfd throws(RuntimeError) in
+            try parent.runHooks([.prestart, .createRuntime], pid: pidfd.pid)
+        }
+        record.pid = process.pidfd.pid
+        record.startTime = Process.startTime(pid: record.pid) ?? 0
+        do throws(RuntimeError) {
+            try finish(&process, in: state)
+        } catch {
+            process.abandon()
+            throw error
+        }
+        return process
+    }
+
+    /// What callers read as soon as we have ended.
+    private func finish(
+        _ process: inout RunningProcess, in state: borrowing StateDirectory
+    ) throws(RuntimeError) {
+        try asStartError { () throws(SysError) in try state.write(record) }
+        if let socket = options.consoleSocket, let master = process.console.take() {
+            try send(master, to: socket, name: "/dev/ptmx")
+        }
+        if let socket = options.pidfdSocket {
+            let copy = try asStartError { () throws(SysError) in try process.pidfd.fd.duplicate() }
+            try send(copy, to: socket, name: "pidfd")
+        }
+        if let path = options.pidFile { try writePidFile(path, process.pidfd.pid) }
+        if !options.waitsForStart { try runPoststartHooks(record, state) }
+    }
+
+    /// Its directory, for the clone.
+    private func makeCgroup(for pid: Int32? = nil) throws(RuntimeError) -> FD? {
+        guard let cgroup else { return nil }
+        let created = try cgroup.create(bundle.spec.linux.resources)
+        for warning in created.warnings { options.warn(warning) }
+        return created.takeDirectory()
+    }
+
+    private func runHooks(_ points: [HookPoint], pid: Int32) throws(RuntimeError) {
+        for point in points {
+            try Runtime.runHooks(
+                bundle.spec.hooks[point], at: point, state: record.state(.creating, pid: pid))
+        }
+    }
+
+    private func openBundleRoot() throws(RuntimeError) -> FD {
+        do {
+            return try openRoot(.directory(bundle.rootfs), allowDevices: true)
+        } catch {
+            throw RuntimeError("unable to open rootfs \(bundle.rootfs): \(error)")
+        }
+    }
+
+    private func makeFacts(
+        root: borrowing FD, _ state: borrowing StateDirectory
+    ) throws(RuntimeError) -> CreateFacts {
+        var facts = try processFacts(
+            bundle.spec.process, seccomp: bundle.spec.linux.seccomp, in: root, record, stateRoot: options.root
+        )
+        if !options.hasKeyring { facts.keyringName = nil }
+        let hooks = bundle.spec.hooks
+        facts.runsHooks = !hooks.prestart.isEmpty || !hooks.createRuntime.isEmpty
+        facts.hooks = hooks
+        facts.state = record.state(.creating, pid: 0)
+        facts.preservedDescriptors = options.preservedDescriptors
+        guard options.waitsForStart else { return facts }
+        facts.gate = try asStartError { () throws(SysError) in try StartGate(in: state.directory) }
+        return facts
+    }
+
+    func undo(_ state: borrowing StateDirectory) {
+        try? cgroup?.remove(waiting: 1000)  // as below
+        try? state.remove()  // the first error is the one to report
+    }
+}

@@ -1,0 +1,134 @@
+import Linux
+public import OCI
+public import SystemPackage
+
+/// What `exec` is told.
+public struct ExecOptions: Sendable {
+    public var id: String
+    public var root: FilePath
+    public var process: RuntimeSpec.Process
+    public var pidFile: FilePath?
+    public var consoleSocket: FilePath?
+    public var pidfdSocket: FilePath?
+    public var preservedDescriptors: UInt32 = 0
+    /// A cgroup below the container's.
+    public var cgroup: FilePath?
+    public var ignoresPause = false
+    /// Told of what was left out because the host does not allow it.
+    public var warn: @Sendable (String) -> Void = { _ in }
+
+    public init(id: String, root: FilePath, process: RuntimeSpec.Process) {
+        (self.id, self.root, self.process) = (id, root, process)
+    }
+}
+
+/// The process that `exec` starts when it is given words instead of a document: the container's own with these
+/// changes.
+public struct ExecChanges: Sendable {
+    public var args: [String] = []
+    public var env: [String] = []
+    public var cwd: String?
+    public var terminal = false
+    /// `UID[:GID]`.
+    public var user: String?
+    public var additionalGids: [UInt32] = []
+    public var capabilities: [String] = []
+    public var apparmorProfile: String?
+    public var selinuxLabel: String?
+    public var noNewPrivileges: Bool?
+    public init() {}
+
+    /// Applies them to the first process of a container.
+    public func applied(to first: RuntimeSpec.Process) throws(RuntimeError) -> RuntimeSpec.Process {
+        var process = first
+        (process.args, process.terminal, process.consoleSize) = (args, terminal, nil)
+        process.env += env
+        process.cwd = cwd ?? process.cwd
+        process.apparmorProfile = apparmorProfile ?? process.apparmorProfile
+        process.selinuxLabel = selinuxLabel ?? process.selinuxLabel
+        process.noNewPrivileges = noNewPrivileges ?? process.noNewPrivileges
+        if let user { try apply(user, to: &process.user) }
+        process.user.additionalGids += additionalGids
+        if !capabilities.isEmpty {
+            var sets = process.capabilities ?? RuntimeSpec.Capabilities()
+            sets.bounding += capabilities
+            sets.effective += capabilities
+            sets.permitted += capabilities
+            process.capabilities = sets
+        }
+        return process
+    }
+
+    private func apply(_ text: String, to user: inout RuntimeSpec.User) throws(RuntimeError) {
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        user.uid = try Self.number(parts[0], of: text)
+        if parts.count == 2 { user.gid = try Self.number(parts[1], of: text) }
+    }
+
+    /// Digits only: no sign, blank or name that another reader could take for another user (CVE-2026-30892).
+    private static func number(_ part: Substring, of text: String) throws(RuntimeError) -> UInt32 {
+        guard !part.isEmpty, part.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = UInt32(part)
+        else {
+            throw RuntimeError("parsing \"\(text)\" as UID[:GID] failed: not a number of 0 to 4294967295")
+        }
+        return number
+    }
+}
+
+/// The configuration of a container, for a process that is derived from it.
+public func containerConfiguration(_ id: String, root: FilePath) throws(RuntimeError) -> RuntimeSpec {
+    try StateDirectory.open(id, root: root).configuration()
+}
+
+/// Starts one more process in a running container. Standard input, output and error of this process become its own.
+/// From here on this process's children are in the container's pid namespace: it is used for nothing else.
+public func execInContainer(_ options: ExecOptions) throws(RuntimeError) -> RunningProcess {
+    let state = try StateDirectory.open(options.id, root: options.root)
+    let record = try state.record()
+    let status = record.state(in: state.directory).status
+    guard status != .stopped, let container = record.process() else {
+        throw RuntimeError("cannot exec in a stopped container: container not running")
+    }
+    if status == .paused, !options.ignoresPause {
+        throw RuntimeError("cannot exec in a paused container (use --ignore-paused to override)")
+    }
+    let spec = try state.configuration()
+    var process = options.process
+    process.capabilities = process.capabilities ?? spec.process.capabilities
+    try process.check()
+    let root = try asStartError { () throws(SysError) in try openRoot(of: container) }
+    var facts = try processFacts(
+        process, seccomp: spec.linux.seccomp, in: root, record, stateRoot: options.root)
+    facts.preservedDescriptors = options.preservedDescriptors
+    let plan = try planExec(process, facts)
+    let cgroup = try openCgroup(record, options.cgroup)
+    var running = try execProcess(plan, facts, in: container, cgroup: cgroup.raw)
+    do throws(RuntimeError) {
+        try handOver(&running, options)
+    } catch {
+        running.abandon()
+        throw error
+    }
+    return running
+}
+
+private func openCgroup(_ record: ContainerRecord, _ below: FilePath?) throws(RuntimeError) -> FD? {
+    guard let cgroup = try record.openCgroup() else { return nil }
+    guard let below else { return cgroup.takeDirectory() }
+    let path = FilePath(root: nil, below.lexicallyNormalized().components)
+    guard !path.isEmpty else { return cgroup.takeDirectory() }
+    return try asCgroupError { () throws(SysError) in
+        try cgroup.directory.open(path, [.readOnly, .directory], resolve: [.beneath, .noSymlinks])
+    }
+}
+
+private func handOver(_ running: inout RunningProcess, _ options: ExecOptions) throws(RuntimeError) {
+    if let socket = options.consoleSocket, let master = running.console.take() {
+        try send(master, to: socket, name: "/dev/ptmx")
+    }
+    if let socket = options.pidfdSocket {
+        let copy = try asStartError { () throws(SysError) in try running.pidfd.fd.duplicate() }
+        try send(copy, to: socket, name: "pidfd")
+    }
+    if let path = options.pidFile { try writePidFile(path, running.pidfd.pid) }
+}

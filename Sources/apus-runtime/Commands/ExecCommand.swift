@@ -1,0 +1,60 @@
+import Linux
+import OCI
+import Runtime
+import SystemPackage
+
+extension Command {
+    static let exec = Command(
+        "exec", "[FLAGS] ID [COMMAND [ARG...]]", "start one more process in a running container",
+        flags: [
+            "process,p=", "console-socket=", "pid-file=", "pidfd-socket=", "detach,d", "tty,t", "cwd=",
+            "env,e=",
+            "user,u=", "additional-gids,g=", "cap,c=", "apparmor=", "process-label=", "no-new-privs",
+            "preserve-fds=", "cgroup=", "ignore-paused", "no-subreaper",
+        ]
+    ) { context throws(RuntimeError) in
+        let arguments = context.arguments
+        guard let id = arguments.words.first else { throw RuntimeError("\"exec\" requires a container id") }
+        var options = ExecOptions(id: id, root: context.root, process: try makeProcess(id, context))
+        (options.pidFile, options.consoleSocket) = (context.path("pid-file"), context.path("console-socket"))
+        options.pidfdSocket = context.path("pidfd-socket")
+        options.preservedDescriptors = try arguments.number("preserve-fds") ?? 0
+        options.cgroup = context.path("cgroup")
+        options.ignoresPause = arguments.has("ignore-paused")
+        options.warn = context.warn
+        let detaches = arguments.has("detach")
+        if detaches, options.process.terminal, options.consoleSocket == nil {
+            throw RuntimeError("cannot allocate tty if runc will detach without setting console socket")
+        }
+        let process = try execInContainer(options)
+        if detaches { return 0 }
+        return try Foreground.stay(with: process)
+    }
+}
+
+/// The document of `--process`, or the container's own process with the changes that the flags say.
+private func makeProcess(_ id: String, _ context: Context) throws(RuntimeError) -> RuntimeSpec.Process {
+    if let file = context.path("process") {
+        do {
+            return try RuntimeSpec.Process(JSON(parsing: FD.open(file).readAll(limit: 16 << 20)))
+        } catch {
+            throw RuntimeError("unable to read the process of \(file): \(error)")
+        }
+    }
+    let arguments = context.arguments
+    var changes = ExecChanges()
+    changes.args = Array(arguments.words.dropFirst())
+    guard !changes.args.isEmpty else { throw RuntimeError("process args cannot be empty") }
+    changes.env = arguments.all("env")
+    (changes.cwd, changes.terminal, changes.user) = (
+        arguments["cwd"], arguments.has("tty"), arguments["user"]
+    )
+    for text in arguments.all("additional-gids") {
+        guard let gid = UInt32(text) else { throw RuntimeError("invalid additional gid \"\(text)\"") }
+        changes.additionalGids.append(gid)
+    }
+    changes.capabilities = arguments.all("cap")
+    (changes.apparmorProfile, changes.selinuxLabel) = (arguments["apparmor"], arguments["process-label"])
+    if arguments.has("no-new-privs") { changes.noNewPrivileges = true }
+    return try changes.applied(to: containerConfiguration(id, root: context.root).process)
+}
