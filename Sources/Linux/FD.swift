@@ -268,6 +268,9 @@ extension FD {
 public struct Pipe: ~Copyable {
     public let read: FD
     public let write: FD
+    /// Keeps the end that is read and closes the other.
+    public consuming func takeRead() -> FD { read }
+
     public init() throws(SysError) {
         var ends: (CInt, CInt) = (-1, -1)
         _ = try sys("pipe2", "pipe") {

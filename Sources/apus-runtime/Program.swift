@@ -13,7 +13,10 @@ enum Program {
     ].map(Flag.init)
 
     static let commands: [Command] =
-        [.create, .run, .start, .state, .kill, .delete, .exec, .list, .checkpoint, .restore]
+        [
+            .create, .run, .start, .state, .kill, .delete, .exec, .list, .ps, .pause, .resume, .update, .spec,
+            .checkpoint, .restore,
+        ]
 
     /// Runs one command line; answers the exit code.
     static func run(_ all: [String]) -> Int32 {
