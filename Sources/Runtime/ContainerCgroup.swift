@@ -39,7 +39,7 @@ public struct ContainerCgroup: Equatable, Sendable {
     /// Whether the container's first process must be there before its cgroup: systemd makes no empty scope.
     public var needsProcess: Bool { place.unit != nil }
 
-    /// Makes the cgroup with its limits. Refuses one that has processes or is frozen. What it made is taken away when
+    /// Makes the cgroup with its limits and its device filter. Refuses one that has processes or is frozen. What it made is taken away when
     /// a limit cannot be set. `defaults`: see `LimitFacts`.
     public func create(
         _ resources: RuntimeSpec.Resources, defaults: Set<String>? = nil
@@ -63,7 +63,8 @@ public struct ContainerCgroup: Equatable, Sendable {
             let plan = try planLimits(
                 resources, LimitFacts(available: available, hosts: hosts, defaults: defaults))
             try cgroup.apply(plan)
-            return CreatedCgroup(cgroup: cgroup, warnings: plan.warnings)
+            let warning = try cgroup.apply(DeviceFilter(resources.devices))
+            return CreatedCgroup(cgroup: cgroup, warnings: plan.warnings + [warning].compactMap(\.self))
         } catch {
             // The error is what counts; one that was there stays.
             if cgroup.isNew { _ = try? tree.remove(place.path) }
@@ -71,7 +72,7 @@ public struct ContainerCgroup: Equatable, Sendable {
         }
     }
 
-    /// Sets the limits that `resources` name; the others stay as they are.
+    /// Sets the limits that `resources` name, and with device rules a new filter; the others stay as they are.
     public func update(_ resources: RuntimeSpec.Resources) throws(RuntimeError) {
         let cgroup = try requireOpen()
         var facts = try asCgroupError { () throws(SysError) in
@@ -83,6 +84,7 @@ public struct ContainerCgroup: Equatable, Sendable {
         }
         try checkUsage(resources.memory, cgroup)
         try cgroup.apply(planLimits(resources, facts))
+        if !resources.devices.isEmpty { _ = try cgroup.apply(DeviceFilter(resources.devices)) }
     }
 
     /// The cgroup, held open; nil when it is gone.

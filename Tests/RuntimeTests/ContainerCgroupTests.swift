@@ -107,3 +107,53 @@ struct ContainerCgroupTests {
         }
     }
 }
+
+extension ContainerCgroupTests {
+    /// Opens a device as a process of the cgroup would: 0 when it could, 1 when it was denied.
+    private func tryToRead(_ device: String, in cgroup: borrowing Cgroup) throws -> Int32 {
+        // Waits for a line, so that it is in the cgroup before it opens anything.
+        let pipe = try Pipe()
+        let script = "read go; exec 2>/dev/null; head -c 0 < \(device)"
+        let pid = try Process.spawn(
+            path: "/bin/sh", arguments: ["sh", "-c", script], environment: ["PATH=/usr/bin:/bin"],
+            stdio: [pipe.read.raw, -1, -1])
+        try cgroup.write("cgroup.procs", String(pid))
+        try pipe.write.writeAll(Array("go\n".utf8))
+        return try Process.wait(pid: pid).code == 0 ? 0 : 1
+    }
+
+    @Test func aDeniedDeviceCannotBeOpenedAndAnAllowedOneCan() throws {
+        try withCgroup { place in
+            let created = try place.create(RuntimeSpec.Resources())
+            #expect(created.warnings == [])
+            let (zero, kmsg) = (
+                try tryToRead("/dev/zero", in: created.cgroup), try tryToRead("/dev/kmsg", in: created.cgroup)
+            )
+            #expect(zero == 0)
+            #expect(kmsg == 1)
+        }
+    }
+
+    @Test func anUpdateReplacesTheFilterInItsPlace() throws {
+        try withCgroup { place in
+            let created = try place.create(RuntimeSpec.Resources())
+            let before = try created.cgroup.deviceFilters()
+            #expect(before.count == 1)
+            var resources = RuntimeSpec.Resources()
+            try place.update(resources)
+            let untouched = try created.cgroup.deviceFilters()
+            #expect(untouched == before)
+            resources.devices = [RuntimeSpec.DeviceRule(allow: true, kind: .character, major: 1, minor: 11)]
+            try place.update(resources)
+            let after = try created.cgroup.deviceFilters()
+            #expect(after.count == 1)
+            #expect(after != before)
+            let kmsg = try tryToRead("/dev/kmsg", in: created.cgroup)
+            #expect(kmsg == 0)
+            resources.devices = [RuntimeSpec.DeviceRule(allow: true)]
+            try place.update(resources)
+            let none = try created.cgroup.deviceFilters()
+            #expect(none == [])
+        }
+    }
+}

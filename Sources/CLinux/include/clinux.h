@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <fcntl.h>
 
+#include "clinux_bpf.h"
 #include "clinux_files.h"
 #include "clinux_mount.h"
 #include "clinux_process.h"
