@@ -39,6 +39,14 @@ public struct BpfInstruction: Equatable, Sendable {
     public static func and(_ target: UInt8, _ mask: UInt32) -> BpfInstruction {
         BpfInstruction(0x54, target, constant: mask)
     }
+    /// `target |= source`.
+    public static func or(_ target: UInt8, _ source: UInt8) -> BpfInstruction {
+        BpfInstruction(0x4c, target, source)
+    }
+    /// `target <<= bits`.
+    public static func shiftLeft(_ target: UInt8, by bits: UInt32) -> BpfInstruction {
+        BpfInstruction(0x64, target, constant: bits)
+    }
     /// `target >>= bits`.
     public static func shiftRight(_ target: UInt8, by bits: UInt32) -> BpfInstruction {
         BpfInstruction(0x74, target, constant: bits)
@@ -51,6 +59,8 @@ public struct BpfInstruction: Equatable, Sendable {
     public static func skip(_ count: Int16, when target: UInt8, is constant: UInt32) -> BpfInstruction {
         BpfInstruction(0x16, target, offset: count, constant: constant)
     }
+    /// Jumps over `count` instructions.
+    public static func skip(_ count: Int16) -> BpfInstruction { BpfInstruction(0x05, offset: count) }
     /// Ends with what is in register 0.
     public static let exit = BpfInstruction(0x95)
 }

@@ -21,32 +21,91 @@ public struct DeviceFilter: Equatable, Sendable {
         let nodes: [(UInt32, UInt32?)] = [
             (1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2), (136, nil),
         ]
-        let made = [RuntimeSpec.DeviceRule.Kind.block, .character].map {
-            Rule(allow: true, kind: $0, access: "m")
-        }
-        return made + nodes.map { Rule(allow: true, kind: .character, major: $0, minor: $1) }
+        return [Rule(allow: true, access: "m")]
+            + nodes.map { Rule(allow: true, kind: .character, major: $0, minor: $1) }
     }()
 
     /// Nil when everything is allowed: then no program is needed.
     var program: [BpfInstruction]? {
+        var (counting, isAllowed) = (rules.reversed()[...], false)
         // The last rule that speaks of everything settles it: those before it do not count.
-        let settled = rules.lastIndex { $0.isForAll }
-        let counting = settled.map { Array(rules[($0 + 1)...]) } ?? rules
-        let isAllowed = settled.map { rules[$0].allow } ?? false
+        if let settled = counting.firstIndex(where: \.isForAll) {
+            (isAllowed, counting) = (counting[settled].allow, counting[..<settled])
+        }
         if isAllowed, counting.allSatisfy(\.allow) { return nil }
-        return Self.head + counting.reversed().flatMap(\.block) + Self.answer(isAllowed)
+        var kept: [RuntimeSpec.DeviceRule] = []
+        for rule in counting where rule.canMatch && !kept.contains(where: { $0.covers(rule) }) {
+            kept.append(rule)
+        }
+        return Self.head + Self.groups(kept).flatMap(Self.block) + Self.answer(isAllowed)
     }
+}
 
-    /// The registers: what is asked for.
-    static let (type, access, major, minor): (UInt8, UInt8, UInt8, UInt8) = (2, 3, 4, 5)
+/// The program runs through the rules from the last to the first; what an allowing rule speaks of is struck from the
+/// question. Rules in a row that differ only in the device share one block: the kernel's check of a program takes
+/// 4 us for each branch into code of its own, and a quarter of it for one to a shared target (62 instructions of the
+/// plain kind: 270 us; these: 50).
+extension DeviceFilter {
+    /// The registers: what is asked for, the numbers also as the kernel packs them.
+    private static let (type, access, major, minor, device): (UInt8, UInt8, UInt8, UInt8, UInt8) =
+        (2, 3, 4, 5, 6)
 
     /// struct bpf_cgroup_dev_ctx: access in the upper and type in the lower half of the first word.
     private static let head: [BpfInstruction] = [
         .load(type, from: 1, bytes: 0), .move(access, from: type), .and(type, 0xffff),
         .shiftRight(access, by: 16), .load(major, from: 1, bytes: 4), .load(minor, from: 1, bytes: 8),
+        .move(device, from: major), .shiftLeft(device, by: 20), .or(device, minor),
     ]
 
-    static func answer(_ isAllowed: Bool) -> [BpfInstruction] { [.set(0, isAllowed ? 1 : 0), .exit] }
+    private static func answer(_ isAllowed: Bool) -> [BpfInstruction] { [.set(0, isAllowed ? 1 : 0), .exit] }
+
+    /// Rules in a row with the same verdict; not more than a jump can pass over.
+    private static func groups(_ rules: [RuntimeSpec.DeviceRule]) -> [[RuntimeSpec.DeviceRule]] {
+        var groups: [[RuntimeSpec.DeviceRule]] = []
+        for rule in rules {
+            if let last = groups.last?.first, last.hasVerdict(of: rule), groups[groups.count - 1].count < 1000
+            {
+                groups[groups.count - 1].append(rule)
+            } else {
+                groups.append([rule])
+            }
+        }
+        return groups
+    }
+
+    private static func block(_ group: [RuntimeSpec.DeviceRule]) -> [BpfInstruction] {
+        guard let first = group.first else { return [] }
+        var block = verdict(first)
+        if group.allSatisfy({ $0.major != nil || $0.minor != nil }) {
+            let others = BpfInstruction.skip(Int16(block.count))
+            let matches = group.enumerated().map { position, rule in
+                match(rule, Int16(group.count - position))
+            }
+            block = matches + [others] + block
+        }
+        // BPF_DEVCG_DEV_*.
+        guard first.kind != .all else { return block }
+        return [.skip(Int16(block.count), unless: type, is: first.kind == .block ? 1 : 2)] + block
+    }
+
+    private static func match(_ rule: RuntimeSpec.DeviceRule, _ count: Int16) -> BpfInstruction {
+        switch (rule.major, rule.minor) {
+        case (let major?, let minor?): .skip(count, when: device, is: major << 20 | minor)
+        case (let major?, nil): .skip(count, when: Self.major, is: major)
+        case (nil, let minor): .skip(count, when: Self.minor, is: minor ?? 0)
+        }
+    }
+
+    /// Answers, or takes what this rule allows out of the question.
+    private static func verdict(_ rule: RuntimeSpec.DeviceRule) -> [BpfInstruction] {
+        let bits = AccessBits(rule.access)
+        if bits == .all { return answer(rule.allow) }
+        let rest: [BpfInstruction] =
+            rule.allow
+            ? [.and(access, AccessBits.all.subtracting(bits).rawValue), .skip(2, unless: access, is: 0)]
+            : [.move(0, from: access), .and(0, bits.rawValue), .skip(2, when: 0, is: 0)]
+        return rest + answer(rule.allow)
+    }
 }
 
 /// BPF_DEVCG_ACC_*.
@@ -73,30 +132,18 @@ extension RuntimeSpec.DeviceRule {
         kind == .all && major == nil && minor == nil && AccessBits(access) == .all
     }
 
-    /// Answers when this rule settles what is still asked for, and falls through when it does not speak of it. Rules
-    /// run from the last to the first: what one allows is struck from the question.
-    fileprivate var block: [BpfInstruction] {
-        let bits = AccessBits(access).rawValue
-        var action: [BpfInstruction]
-        if bits == AccessBits.all.rawValue {
-            action = DeviceFilter.answer(allow)
-        } else if allow {
-            action = [.and(DeviceFilter.access, ~bits & 7), .skip(2, unless: DeviceFilter.access, is: 0)]
-            action += DeviceFilter.answer(true)
-        } else {
-            action = [.move(0, from: DeviceFilter.access), .and(0, bits), .skip(2, when: 0, is: 0)]
-            action += DeviceFilter.answer(false)
-        }
-        var conditions: [(UInt8, UInt32)] = []
-        // BPF_DEVCG_DEV_*.
-        if kind != .all { conditions.append((DeviceFilter.type, kind == .block ? 1 : 2)) }
-        if let major { conditions.append((DeviceFilter.major, major)) }
-        if let minor { conditions.append((DeviceFilter.minor, minor)) }
-        let skips = conditions.enumerated().map { position, condition in
-            BpfInstruction.skip(
-                Int16(conditions.count - position - 1 + action.count), unless: condition.0, is: condition.1)
-        }
-        return skips + action
+    /// The kernel's device numbers have 12 and 20 bits.
+    fileprivate var canMatch: Bool { major ?? 0 < 1 << 12 && minor ?? 0 < 1 << 20 }
+
+    fileprivate func hasVerdict(of other: Self) -> Bool {
+        (kind, allow, AccessBits(access)) == (other.kind, other.allow, AccessBits(other.access))
+    }
+
+    /// Whether this rule, which comes later, speaks of all that the other one speaks of.
+    fileprivate func covers(_ other: Self) -> Bool {
+        (kind == .all || kind == other.kind) && (major == nil || major == other.major)
+            && (minor == nil || minor == other.minor)
+            && AccessBits(access).isSuperset(of: AccessBits(other.access))
     }
 }
 

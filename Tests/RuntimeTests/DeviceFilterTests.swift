@@ -35,6 +35,9 @@ private func run(_ program: [BpfInstruction], _ question: Question) -> UInt32? {
         case 0xbc: registers[target] = registers[Int(i.source)]
         case 0xb4: registers[target] = i.constant
         case 0x54: registers[target] &= i.constant
+        case 0x4c: registers[target] |= registers[Int(i.source)]
+        case 0x64: registers[target] <<= i.constant
+        case 0x05: at += Int(i.offset)
         case 0x74: registers[target] >>= i.constant
         case 0x56: if registers[target] != i.constant { at += Int(i.offset) }
         case 0x16: if registers[target] == i.constant { at += Int(i.offset) }
@@ -102,8 +105,9 @@ func whatNoRuleNamesIsDenied(question: String) throws {
     #expect(try allows(rules, "b 8:1 rw"))
     #expect(try allows(rules, "c 8:1 rw"))
     #expect(try !allows(rules, "b 8:2 rw"))
-    let large = [Rule(allow: true, kind: .block, major: .max, minor: .max)]
-    #expect(try allows(large, "b 4294967295:4294967295 r"))
+    // A number that no device has is no other device's.
+    let large = [Rule(allow: true, kind: .block, major: 1, minor: (1 << 20) + 5)]
+    #expect(try !allows(large, "b 1:5 r"))
 }
 
 @Test func whoMayUseEverythingNeedsNoProgram() {
@@ -119,6 +123,22 @@ func whatNoRuleNamesIsDenied(question: String) throws {
     #expect(DeviceFilter([Rule(allow: true, kind: .character, major: 1, minor: 2)]).mayBeMissing)
     #expect(!DeviceFilter([Rule(allow: false, kind: .character, major: 1, minor: 2)]).mayBeMissing)
     #expect(!DeviceFilter([Rule(allow: true, access: "r")]).mayBeMissing)
+}
+
+@Test func manyRulesFitIntoOneProgram() throws {
+    let rules = (0..<5000).map { Rule(allow: true, kind: .block, major: $0 % 4096, minor: $0) }
+    #expect(try allows(rules, "b 0:4096 rw"))
+    #expect(try allows(rules, "b 17:17 rw"))
+    #expect(try !allows(rules, "b 17:18 rw"))
+}
+
+@Test func whatALaterRuleCoversCostsNothing() {
+    let docker =
+        [Rule(allow: false)]
+        + [5, 3, 9, 8].map {
+            Rule(allow: true, kind: .character, major: 1, minor: $0)
+        }
+    #expect(DeviceFilter(docker).program == DeviceFilter([]).program)
 }
 
 @Test func everyJumpStaysInAProgramOfAnyRules() throws {
