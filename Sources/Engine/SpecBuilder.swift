@@ -40,6 +40,7 @@ func makeSpec(_ options: HostOptions, mounts: [RuntimeSpec.Mount], host: HostFac
         spec.linux.readonlyPaths = readonlyPaths
     }
     spec.linux.resources = makeResources(options.limits)
+    spec.linux.resources.devices = makeDeviceRules(spec.linux.devices, isPrivileged: options.isPrivileged)
     return spec
 }
 
@@ -95,6 +96,19 @@ private let standardDevices: [RuntimeSpec.Device] = [
     ("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0),
 ].map { name, major, minor in
     RuntimeSpec.Device(path: "/dev/\(name)", kind: .character, major: major, minor: minor, fileMode: 0o666)
+}
+
+/// What is not given to the container cannot be opened in it, wherever a node of it comes from.
+private func makeDeviceRules(
+    _ devices: [RuntimeSpec.Device], isPrivileged: Bool
+) -> [RuntimeSpec.DeviceRule] {
+    typealias Rule = RuntimeSpec.DeviceRule
+    guard !isPrivileged else { return [Rule(allow: true)] }
+    return [Rule(allow: false)]
+        + devices.map {
+            Rule(
+                allow: true, kind: $0.kind == .block ? .block : .character, major: $0.major, minor: $0.minor)
+        }
 }
 
 /// docker's and podman's lists together (CVE-2017-16539, CVE-2018-10892, GHSA-7ww5, GHSA-jq35).
