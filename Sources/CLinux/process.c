@@ -108,6 +108,7 @@ int cl_wexitstatus(int s) { return WEXITSTATUS(s); }
 int cl_wtermsig(int s) { return WTERMSIG(s); }
 int cl_unshare(uint64_t flags) { return R(unshare((int)flags)); }
 int cl_setns(int fd, uint64_t flags) { return R(setns(fd, (int)flags)); }
+int cl_namespace_kind(int fd) { return R(ioctl(fd, _IO(0xb7, 3) /* NS_GET_NSTYPE */)); }
 int cl_setsid(void) { return R(setsid()); }
 int cl_setgroups(size_t count, const uint32_t *groups) { return (int)R(syscall(SYS_setgroups, count, groups)); }
 int cl_setresuid(uint32_t uid) { return (int)R(syscall(SYS_setresuid, uid, uid, uid)); }

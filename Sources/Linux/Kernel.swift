@@ -85,10 +85,21 @@ public enum Kernel {
 
     public static func setUmask(_ mask: UInt32) { _ = cl_umask(mask) }
 
+    /// User and group 0 of a user namespace whose ids have just been mapped. Capabilities are kept.
+    public static func becomeRoot() throws(SysError) {
+        _ = try sys("setresgid", "0") { cl_setresgid(0) }
+        _ = try sys("setresuid", "0") { cl_setresuid(0) }
+    }
+
     /// Groups, then gid, then uid, each on all three places; capabilities survive for the step that sets them.
     public static func setUser(_ user: Credentials) throws(SysError) {
         _ = try sys("prctl", "PR_SET_KEEPCAPS") { cl_prctl(8, 1, 0, 0, 0) }
-        _ = try sys("setgroups", "\(user.groups)") { cl_setgroups(user.groups.count, user.groups) }
+        do {
+            _ = try sys("setgroups", "\(user.groups)") { cl_setgroups(user.groups.count, user.groups) }
+        } catch {
+            // A user namespace made without privileges forbids it: then nobody may ask for more than the own group.
+            guard error.errno == .notPermitted, user.groups == [user.gid] else { throw error }
+        }
         _ = try sys("setresgid", "\(user.gid)") { cl_setresgid(user.gid) }
         _ = try sys("setresuid", "\(user.uid)") { cl_setresuid(user.uid) }
         _ = try sys("prctl", "PR_SET_KEEPCAPS") { cl_prctl(8, 0, 0, 0, 0) }

@@ -13,8 +13,31 @@ public struct Namespaces: OptionSet, Sendable {
     public static let user = Namespaces(rawValue: 0x1000_0000)
     public static let pid = Namespaces(rawValue: 0x2000_0000)
     public static let network = Namespaces(rawValue: 0x4000_0000)
-    /// What a further process of a container joins; its pid namespace is joined before it is cloned.
+    /// What a further process of a container joins; its pid namespace is joined before it is cloned, its user
+    /// namespace only when it is another one.
     public static let ofContainer: Namespaces = [.mount, .cgroup, .uts, .ipc, .network]
+
+    /// The name of one kind below /proc/PID/ns.
+    public var fileName: String {
+        switch self {
+        case .time: "time"
+        case .mount: "mnt"
+        case .cgroup: "cgroup"
+        case .uts: "uts"
+        case .ipc: "ipc"
+        case .user: "user"
+        case .pid: "pid"
+        default: "net"
+        }
+    }
+}
+
+extension FD {
+    /// Which kind of namespace this descriptor refers to (NS_GET_NSTYPE, ioctl_ns(2)); nil when to none.
+    public func namespaceKind() -> Namespaces? {
+        let kind = cl_namespace_kind(raw)
+        return kind > 0 ? Namespaces(rawValue: UInt64(kind)) : nil
+    }
 }
 
 /// How a process ended, in the shell's code.

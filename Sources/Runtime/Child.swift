@@ -71,12 +71,14 @@ final class Child {
     private func apply(_ step: ChildStep) throws(SysError) {
         switch step {
         case .awaitPlacement: try awaitParent(.placed)
+        case .becomeRoot: try Kernel.becomeRoot()
+        case .joinMountNamespace(let path): try Process.enter(.mount, of: FD.open(FilePath(path)))
         case .joinSessionKeyring(let name): Kernel.joinSessionKeyring(name)
         case .newSession: try Kernel.newSession()
         case .newCgroupNamespace: try Process.unshare(.cgroup)
         case .detachPropagation: try Mounts.setPropagation("/", .slave)
         case .attachRoot: try attachRoot()
-        case .joinNamespaces: try Process.enter(.ofContainer, of: root)
+        case .joinNamespaces: try joinNamespaces()
         case .openTerminal(let size): try openTerminal(size, below: FD.open("/", [.path, .directory]))
         case .mount(let mount): try mount.apply(in: root)
         case .makeDevice(let device): try makeDevice(device, in: root)
@@ -130,6 +132,22 @@ final class Child {
     private func pivot() throws(SysError) {
         try Kernel.changeDirectory(root)
         try Mounts.pivotIntoCurrentDirectory()
+    }
+
+    /// A user namespace of its own is joined last, because what belongs to the host can only be joined before, and
+    /// what belongs to it only after.
+    private func joinNamespaces() throws(SysError) {
+        guard plan.joinsUserNamespace else { return try Process.enter(.ofContainer, of: root) }
+        var later: Namespaces = []
+        for kind: Namespaces in [.cgroup, .uts, .ipc, .network, .mount] {
+            do {
+                try Process.enter(kind, of: root)
+            } catch {
+                guard error.errno == .notPermitted else { throw error }
+                later.insert(kind)
+            }
+        }
+        try Process.enter(later.union(.user), of: root)
     }
 
     private func openConsole(_ size: WindowSize?) throws(SysError) {

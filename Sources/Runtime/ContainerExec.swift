@@ -99,6 +99,9 @@ public func execInContainer(_ options: ExecOptions) throws(RuntimeError) -> Runn
     let root = try asStartError { () throws(SysError) in try openRoot(of: container) }
     var facts = try processFacts(
         process, seccomp: spec.linux.seccomp, in: root, record, stateRoot: options.root)
+    facts.joinsUserNamespace = try asStartError { () throws(SysError) in
+        try container.hasOtherUserNamespace()
+    }
     facts.preservedDescriptors = options.preservedDescriptors
     let plan = try planExec(process, facts)
     let cgroup = try openCgroup(record, options.cgroup)

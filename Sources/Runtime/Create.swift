@@ -46,9 +46,12 @@ public func startProcess(
 ) throws(RuntimeError) -> RunningProcess {
     let argv = CStrings(plan.args)
     let envp = CStrings(plan.environment)
-    try asStartError { () throws(SysError) in try giveStdio(facts) }
+    try asStartError { () throws(SysError) in try giveStdio(facts, plan.namespaces) }
     let pair = try asStartError { () throws(SysError) in try MessagePair() }
-    let side = try asStartError { () throws(SysError) in try Process.clone(plan.namespaces, cgroup: cgroup) }
+    let entry = try NamespaceEntry(plan.namespaces)
+    let side = try asStartError { () throws(SysError) in
+        try Process.clone(plan.namespaces.created, cgroup: cgroup)
+    }
     switch consume side {
     case .child:
         let child = Child(
@@ -59,9 +62,11 @@ public func startProcess(
         _ = consume root
         var console: FD?
         do throws(RuntimeError) {
+            try asStartError { () throws(SysError) in try entry.leave() }
+            if plan.namespaces.created.contains(.user) { try writeIDMaps(plan.namespaces, pid: pidfd.pid) }
             try prepare(pidfd)
             // A child that died has said why, or its end says it.
-            if facts.needsPlacement { _ = try? sync.sendMessage(SyncMessage.placed.bytes) }
+            if plan.needsPlacement { _ = try? sync.sendMessage(SyncMessage.placed.bytes) }
             console = try finish(sync, facts, pidfd) {
                 () throws(RuntimeError) in
                 try whenRooted(pidfd)
@@ -137,13 +142,20 @@ private func execError(_ path: String, _ errno: Errno) -> RuntimeError {
 }
 
 /// Pipes and FIFOs belong to the container's user, so that /dev/stdout can be opened again by name.
-func giveStdio(_ facts: CreateFacts) throws(SysError) {
-    guard case .descriptors(let stdin, let stdout, let stderr) = facts.stdio, facts.credentials.uid != 0
-    else {
-        return
-    }
+func giveStdio(_ facts: CreateFacts, _ namespaces: NamespacePlan) throws(SysError) {
+    guard case .descriptors(let stdin, let stdout, let stderr) = facts.stdio,
+        let uid = namespaces.uidMap.outside(facts.credentials.uid), uid != Process.effectiveUser
+    else { return }
     for raw in Set([stdin, stdout, stderr]) {
-        try Kernel.changeOwnerOfPipe(raw, uid: facts.credentials.uid)
+        do {
+            try Kernel.changeOwnerOfPipe(raw, uid: uid)
+        } catch {
+            // An engine that runs without privileges itself, or a file system that cannot: the process can live
+            // with that (runc accepts the same).
+            guard [.invalidArgument, .notPermitted, .readOnlyFileSystem].contains(error.errno) else {
+                throw error
+            }
+        }
     }
 }
 

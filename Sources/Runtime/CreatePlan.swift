@@ -21,6 +21,9 @@ public enum ProcessStdio: Equatable, Sendable {
 enum ChildStep: Equatable, Sendable {
     /// The parent has mapped our ids and put us into our cgroup.
     case awaitPlacement
+    /// User and group 0 of our new user namespace.
+    case becomeRoot
+    case joinMountNamespace(String)
     case joinSessionKeyring(String)
     case newSession
     /// After the clone put us into the cgroup, so that it is the namespace's root; clone3 would take the parent's.
@@ -84,7 +87,9 @@ struct MountStep: Equatable, Sendable {
 
 /// Everything that can be decided before the clone.
 public struct CreatePlan: Sendable {
-    let namespaces: Namespaces
+    let namespaces: NamespacePlan
+    /// Whether the parent maps ids or has systemd make the cgroup, so that the child cannot begin before.
+    let needsPlacement: Bool
     let steps: [ChildStep]
     let args: [String]
     let environment: [String]
@@ -92,15 +97,18 @@ public struct CreatePlan: Sendable {
     let seccomp: SeccompFilter
     let hooks: RuntimeSpec.Hooks
     let state: ContainerState?
+    let joinsUserNamespace: Bool
     /// The kernel's last capability, asked once.
     let lastCapability: Int
 
-    init(namespaces: Namespaces, steps: [ChildStep], process: RuntimeSpec.Process, _ facts: CreateFacts) {
+    init(namespaces: NamespacePlan, steps: [ChildStep], process: RuntimeSpec.Process, _ facts: CreateFacts) {
         (self.namespaces, self.steps, args) = (namespaces, steps, process.args)
         environment = makeEnvironment(process.env, home: facts.credentials.home)
         candidates = findCandidates(for: process.args.first ?? "", environment: process.env)
         (seccomp, lastCapability) = (facts.seccomp, facts.lastCapability)
         (hooks, state) = (facts.hooks, facts.state)
+        joinsUserNamespace = facts.joinsUserNamespace
+        needsPlacement = facts.needsPlacement || namespaces.created.contains(.user)
     }
 }
 
@@ -115,13 +123,15 @@ public struct CreateFacts {
     public var keyringName: String?
     /// Where a created container waits; nil: it goes on to its exec.
     public var gate: StartGate?
-    /// Whether the parent maps ids or has systemd make the cgroup, so that nothing can begin before.
+    /// Whether systemd makes the cgroup, which needs the child.
     public var needsPlacement = false
     /// Whether the parent runs hooks when the mounts are there.
     public var runsHooks = false
     /// Those of the child are run with its own pid in `state`.
     public var hooks = RuntimeSpec.Hooks()
     public var state: ContainerState?
+    /// Whether the container of a further process has a user namespace of its own.
+    public var joinsUserNamespace = false
     /// How many descriptors from 3 on the process inherits.
     public var preservedDescriptors: UInt32 = 0
     public var lastCapability = CapabilitySet.lastOfKernel
@@ -135,11 +145,16 @@ public struct CreateFacts {
 /// Plans the creation of a container's first process. Pure; refuses what cannot be done as asked.
 public func planCreate(_ spec: RuntimeSpec, _ facts: CreateFacts) throws(RuntimeError) -> CreatePlan {
     try checkMounts(spec.mounts)
-    let namespaces = try namespaceFlags(spec.linux.namespaces)
-    var steps: [ChildStep] = facts.needsPlacement ? [.awaitPlacement] : []
+    let namespaces = try planNamespaces(spec)
+    let hasUsers = namespaces.created.contains(.user)
+    var steps: [ChildStep] = facts.needsPlacement || hasUsers ? [.awaitPlacement] : []
+    if hasUsers { steps.append(.becomeRoot) }
+    if let mount = namespaces.joined.first(where: { $0.kind == .mount }) {
+        steps.append(.joinMountNamespace(mount.path))
+    }
     if let name = facts.keyringName { steps.append(.joinSessionKeyring(name)) }
     steps.append(.newSession)
-    if spec.linux.namespaces.contains(where: { $0.kind == .cgroup }) { steps.append(.newCgroupNamespace) }
+    if namespaces.makesCgroup { steps.append(.newCgroupNamespace) }
     steps += planRoot(spec, facts.stdio)
     steps += spec.linux.sysctl.sorted { $0.key < $1.key }.map { .setSysctl(name: $0.key, value: $0.value) }
     if let hostname = spec.hostname { steps.append(.setHostname(hostname)) }
@@ -219,29 +234,6 @@ private func checkMounts(_ mounts: [RuntimeSpec.Mount]) throws(RuntimeError) {
         guard inProc, mount.type != "proc" || destination != "/proc" else { continue }
         throw RuntimeError("mounting over \(mount.destination) is not allowed: /proc must be the kernel's")
     }
-}
-
-private func namespaceFlags(_ namespaces: [RuntimeSpec.Namespace]) throws(RuntimeError) -> Namespaces {
-    var flags: Namespaces = []
-    for namespace in namespaces {
-        guard namespace.path == nil else {
-            throw RuntimeError(
-                "joining the \(namespace.kind.rawValue) namespace \(namespace.path ?? "") is not supported")
-        }
-        switch namespace.kind {
-        case .mount: flags.insert(.mount)
-        case .pid: flags.insert(.pid)
-        case .network: flags.insert(.network)
-        case .uts: flags.insert(.uts)
-        case .ipc: flags.insert(.ipc)
-        case .cgroup: break  // made by the child: see ChildStep.newCgroupNamespace
-        case .user, .time: throw RuntimeError("\(namespace.kind.rawValue) namespaces are not supported")
-        }
-    }
-    guard flags.contains(.mount), flags.contains(.pid) else {
-        throw RuntimeError("a container needs its own mount and pid namespaces")
-    }
-    return flags
 }
 
 /// docker's environment plus HOME, which comes last and only when it is not set.

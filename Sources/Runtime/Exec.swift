@@ -12,7 +12,7 @@ public func planExec(_ process: RuntimeSpec.Process, _ facts: CreateFacts) throw
     if case .terminal(let size) = facts.stdio { steps.append(.openTerminal(size)) }
     steps.append(.awaitParent)
     steps += try planProcess(process, facts)
-    return CreatePlan(namespaces: [], steps: steps, process: process, facts)
+    return CreatePlan(namespaces: .none, steps: steps, process: process, facts)
 }
 
 /// Starts a process in the namespaces and the cgroup of a running container. This process has one thread and is
@@ -27,6 +27,15 @@ public func execProcess(
     }
     let target = try asStartError { () throws(SysError) in try container.fd.duplicate() }
     return try startProcess(plan, facts, root: target, cgroup: cgroup) { _ in }
+}
+
+extension Pidfd {
+    /// Whether its user namespace is not ours: only another one can be joined (setns(2)).
+    func hasOtherUserNamespace() throws(SysError) -> Bool {
+        let own = try FD.open("/proc/self/ns/user").status()
+        let other = try FD.open(FilePath("/proc/\(pid)/ns/user")).status()
+        return own != other
+    }
 }
 
 /// The root directory of a running container, for looking at its files by descriptor.

@@ -34,6 +34,7 @@ int cl_wexitstatus(int status);
 int cl_wtermsig(int status);
 int cl_unshare(uint64_t flags);
 int cl_setns(int fd, uint64_t flags);
+int cl_namespace_kind(int fd);
 int cl_setsid(void);
 int cl_setgroups(size_t count, const uint32_t *groups);
 int cl_setresuid(uint32_t uid);
