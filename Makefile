@@ -1,15 +1,17 @@
 # make            release binaries in bin/            make test     every test, with a line that counts them
 # make demo       the main job, shown step by step     make check    format, import table, lint
 # make bench      medians beside other engines         make install  PREFIX=/usr/local DESTDIR=
+# make test-vm    the same on Debian's own kernel      make conformance SUITE=DIR  runc's own integration tests
 SHELL = /bin/bash
 .SHELLFLAGS = -euo pipefail -c
 PREFIX ?= /usr/local
 SWIFT ?= swift
+IN ?= vm
 export APUS_BIN ?= $(CURDIR)/bin
 
 programs = apus apus-runtime
 
-.PHONY: all release packages fixtures test demo bench check format install clean help
+.PHONY: all release packages fixtures test test-vm conformance demo bench check format install clean help
 all: release
 
 ## release: the two static binaries, stripped, in bin/
@@ -35,6 +37,20 @@ test: packages
 	rootfs-fixtures/make
 	$(MAKE) --no-print-directory release
 	scripts/test
+
+## test-vm: in a virtual machine with Debian's kernel, the tests that speak with the kernel; VM_TESTS=short: fewer
+test-vm: packages
+	rootfs-fixtures/make
+	$(MAKE) --no-print-directory release
+	$(SWIFT) build --build-tests
+	Tests/VM/tests $(VM_TESTS)
+
+## conformance: runc's own integration tests from the checkout SUITE=DIR (docs/conformance.md); RUNTIME=PATH IN="host vm systemd"
+conformance:
+	$(if $(RUNTIME),,$(MAKE) --no-print-directory release)
+	for place in $(IN); do \
+	    Tests/Conformance/run --suite "$(SUITE)" $(if $(RUNTIME),--runtime "$(RUNTIME)") --in "$$place" $(FILES); \
+	done
 
 ## demo: the main job from a root file system to a running container, each command printed before it runs
 demo: packages

@@ -83,10 +83,12 @@ struct KernelTests {
     }
 
     @Test func aSweepFreesWhatDeadContainersLeft() throws {
+        let lines = try runProbe("sweep")
+        // The dead one's link goes with its network namespace, whenever the kernel gets to that.
+        #expect(lines.first?.hasPrefix("before: 2 leases, 2 elements, ") == true, "\(lines)")
         #expect(
-            try runProbe("sweep") == [
-                "before: 2 leases, 2 elements, 2 links", "after: 1 leases, 1 elements, 1 links web",
-                "again: 1 leases, 1 elements, 1 links",
+            lines.dropFirst() == [
+                "after: 1 leases, 1 elements, 1 links web", "again: 1 leases, 1 elements, 1 links",
             ])
     }
 

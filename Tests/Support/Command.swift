@@ -87,9 +87,9 @@ public final class Running {
         return status == nil
     }
 
-    /// Waits for the end; after `timeout` seconds kills the process group.
+    /// Waits for the end; after `timeout` seconds (`patience` times as long) kills the process group.
     public func finish(timeout: Double = 60) -> Outcome {
-        let deadline = now() + timeout
+        let deadline = now() + timeout * patience
         var outcome = Outcome()
         while isRunning {
             if now() > deadline {

@@ -44,6 +44,13 @@ public enum Host {
         }
             ?? false
     }
+    /// nil, or why no limit can be set here.
+    public static let limitObstacle: String? = {
+        if let obstacle { return obstacle }
+        let missing = ["cpu", "cpuset", "io", "memory", "pids"].filter { !hasController($0) }
+        if missing.isEmpty { return nil }
+        return "no cgroup v2 controller for \(missing.joined(separator: ", ")); `make test-vm` brings a kernel with them"
+    }()
 
     static func environment(_ name: String) -> String? {
         guard let value = getenv(name) else { return nil }
@@ -91,6 +98,9 @@ public struct Trouble: Error, CustomStringConvertible {
     public init(because text: String) { description = text }
 }
 
+/// How much longer everything may take here: an emulated machine (Tests/VM) runs programs 12 to 35 times slower.
+public let patience: Double = Host.environment("VM_RUN") == nil ? 1 : 10
+
 /// Seconds of the monotonic clock.
 public func now() -> Double {
     var time = timespec()
@@ -100,9 +110,9 @@ public func now() -> Double {
 
 public func pause(_ seconds: Double) { usleep(UInt32(seconds * 1e6)) }
 
-/// Asks again until the answer is yes or the time is over.
+/// Asks again until the answer is yes or the time is over (`patience` times as long).
 public func eventually(within seconds: Double = 10, _ condition: () throws -> Bool) rethrows -> Bool {
-    let deadline = now() + seconds
+    let deadline = now() + seconds * patience
     while true {
         if try condition() { return true }
         if now() > deadline { return false }
