@@ -49,7 +49,8 @@ public enum Host {
         if let obstacle { return obstacle }
         let missing = ["cpu", "cpuset", "io", "memory", "pids"].filter { !hasController($0) }
         if missing.isEmpty { return nil }
-        return "no cgroup v2 controller for \(missing.joined(separator: ", ")); `make test-vm` brings a kernel with them"
+        return
+            "no cgroup v2 controller for \(missing.joined(separator: ", ")); `make test-vm` brings a kernel with them"
     }()
 
     static func environment(_ name: String) -> String? {

@@ -35,7 +35,8 @@ final class LimitTests {
     }
 
     @Test func weightsAndReservationsReachTheKernel() throws {
-        try start("box", "-m", "64m", "--memory-reservation", "32m", "--memory-swap", "64m", "--cpu-shares", "1024")
+        try start(
+            "box", "-m", "64m", "--memory-reservation", "32m", "--memory-swap", "64m", "--cpu-shares", "1024")
         #expect(try value("memory.low", of: "box") == "33554432")
         #expect(try value("memory.swap.max", of: "box") == "0")
         #expect(try ["39", "100"].contains(value("cpu.weight", of: "box")))
@@ -46,7 +47,9 @@ final class LimitTests {
             "run", "--name", "eater", "--network", "none", "-m", "16m", "--memory-swap", "16m", "busybox",
             "sh", "-c", "exec tail -c 100000000 /dev/zero")
         #expect(eater.code == 137, "\(eater)")
-        #expect(try apus.must("inspect", "--format", "{{.State.OOMKilled}} {{.State.ExitCode}}", "eater") == "true 137")
+        #expect(
+            try apus.must("inspect", "--format", "{{.State.OOMKilled}} {{.State.ExitCode}}", "eater")
+                == "true 137")
         let modest = try apus("run", "--name", "modest", "--network", "none", "-m", "64m", "busybox", "true")
         #expect(modest.code == 0, "\(modest)")
         #expect(try apus.must("inspect", "--format", "{{.State.OOMKilled}}", "modest") == "false")
