@@ -188,3 +188,11 @@ int cl_personality(unsigned long persona) { return R(personality(persona)); }
 int cl_ptsname(int master, char *buffer, size_t size) { return -ptsname_r(master, buffer, size); }
 const char *cl_signal_description(int signal) { return sigdescr_np(signal); }
 char **cl_environ(void) { return environ; }
+
+struct cl_sched_attr { uint32_t size, policy; uint64_t flags; int32_t nice; uint32_t priority; uint64_t runtime, deadline, period; };
+int cl_sched_setattr(uint32_t policy, uint64_t flags, int32_t nice, uint32_t priority, uint64_t runtime, uint64_t deadline, uint64_t period) {
+    struct cl_sched_attr a = {sizeof a, policy, flags, nice, priority, runtime, deadline, period};
+    return (int)R(syscall(SYS_sched_setattr, 0, &a, 0));
+}
+int cl_sched_setaffinity(const uint8_t *mask, size_t size) { return (int)R(syscall(SYS_sched_setaffinity, 0, size, mask)); }
+int cl_ioprio_set(uint32_t value) { return (int)R(syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, value)); }

@@ -105,6 +105,15 @@ public enum Kernel {
         _ = try sys("prctl", "PR_SET_KEEPCAPS") { cl_prctl(8, 0, 0, 0, 0) }
     }
 
+    public static func setPersonality(_ persona: UInt) throws(SysError) {
+        _ = try sys("personality", "\(persona)") { cl_personality(persona) }
+    }
+
+    /// ioprio_set(2): the class above bit 13, the priority in it below.
+    public static func setIOPriority(_ value: UInt32) throws(SysError) {
+        _ = try sys("ioprio_set", "class \(value >> 13)") { cl_ioprio_set(value) }
+    }
+
     public static func setNoNewPrivileges() throws(SysError) {
         _ = try sys("prctl", "PR_SET_NO_NEW_PRIVS") { cl_prctl(38, 1, 0, 0, 0) }
     }

@@ -111,6 +111,7 @@ final class Child {
         case .noNewPrivileges: try Kernel.setNoNewPrivileges()
         case .findExecutable: try findExecutable()
         case .awaitStart: try awaitStart()
+        case .setAttributes: try plan.attributes.apply()
         case .closeDescriptors(let first): try closeDescriptors(from: first)
         case .execute: try execute()
         default: preconditionFailure("a step of the root was planned after the pivot")

@@ -161,6 +161,8 @@ private struct Creation {
         var facts = try processFacts(
             bundle.spec.process, seccomp: bundle.spec.linux.seccomp, in: root, record, stateRoot: options.root
         )
+        (facts.clampsDefaults, facts.warn) = (true, options.warn)
+        facts.personality = bundle.spec.linux.personality
         if !options.hasKeyring { facts.keyringName = nil }
         let hooks = bundle.spec.hooks
         facts.runsHooks = !hooks.prestart.isEmpty || !hooks.createRuntime.isEmpty

@@ -99,6 +99,7 @@ public func execInContainer(_ options: ExecOptions) throws(RuntimeError) -> Runn
     let root = try asStartError { () throws(SysError) in try openRoot(of: container) }
     var facts = try processFacts(
         process, seccomp: spec.linux.seccomp, in: root, record, stateRoot: options.root)
+    (facts.clampsDefaults, facts.warn) = (true, options.warn)
     facts.joinsUserNamespace = try asStartError { () throws(SysError) in
         try container.hasOtherUserNamespace()
     }

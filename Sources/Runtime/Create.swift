@@ -49,6 +49,12 @@ public func startProcess(
     try asStartError { () throws(SysError) in try giveStdio(facts, plan.namespaces) }
     let pair = try asStartError { () throws(SysError) in try MessagePair() }
     let entry = try NamespaceEntry(plan.namespaces)
+    try asStartError { () throws(SysError) in
+        // Inherited by the child: whoever is in a namespace that it enters can neither trace it nor reach its
+        // descriptors before its exec (CVE-2016-9962). Without privileges it would lock us out of its files too.
+        if Process.effectiveUser == 0 { try Kernel.setUndumpable() }
+        if let cpus = plan.attributes.initialCPUs { try cpus.apply() }
+    }
     let side = try asStartError { () throws(SysError) in
         try Process.clone(plan.namespaces.created, cgroup: cgroup)
     }
@@ -64,6 +70,10 @@ public func startProcess(
         do throws(RuntimeError) {
             try asStartError { () throws(SysError) in try entry.leave() }
             if plan.namespaces.created.contains(.user) { try writeIDMaps(plan.namespaces, pid: pidfd.pid) }
+            if let score = plan.oomScoreAdj {
+                try setOOMScore(
+                    score, pid: pidfd.pid, isClampable: facts.clampsDefaults, warn: facts.warn)
+            }
             try prepare(pidfd)
             // A child that died has said why, or its end says it.
             if plan.needsPlacement { _ = try? sync.sendMessage(SyncMessage.placed.bytes) }

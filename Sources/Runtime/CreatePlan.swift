@@ -66,6 +66,7 @@ enum ChildStep: Equatable, Sendable {
     case findExecutable
     /// Created: our parent leaves, and `start` says when to go on.
     case awaitStart
+    case setAttributes
     /// Every descriptor from this one on ends with the exec, whoever leaked it (CVE-2024-21626).
     case closeDescriptors(from: UInt32)
     case execute
@@ -95,13 +96,19 @@ public struct CreatePlan: Sendable {
     let environment: [String]
     let candidates: [String]
     let seccomp: SeccompFilter
+    let attributes: ProcessAttributes
+    let oomScoreAdj: Int32?
     let hooks: RuntimeSpec.Hooks
     let state: ContainerState?
     let joinsUserNamespace: Bool
     /// The kernel's last capability, asked once.
     let lastCapability: Int
 
-    init(namespaces: NamespacePlan, steps: [ChildStep], process: RuntimeSpec.Process, _ facts: CreateFacts) {
+    init(
+        namespaces: NamespacePlan, steps: [ChildStep], process: RuntimeSpec.Process,
+        attributes: ProcessAttributes, _ facts: CreateFacts
+    ) {
+        (self.attributes, oomScoreAdj) = (attributes, process.oomScoreAdj)
         (self.namespaces, self.steps, args) = (namespaces, steps, process.args)
         environment = makeEnvironment(process.env, home: facts.credentials.home)
         candidates = findCandidates(for: process.args.first ?? "", environment: process.env)
@@ -130,6 +137,11 @@ public struct CreateFacts {
     /// Those of the child are run with its own pid in `state`.
     public var hooks = RuntimeSpec.Hooks()
     public var state: ContainerState?
+    public var personality: RuntimeSpec.Personality?
+    /// Whether the document may hold an engine's defaults, of which those that the host does not permit are left out.
+    public var clampsDefaults = false
+    /// Told of what is left out.
+    public var warn: (String) -> Void = { _ in }
     /// Whether the container of a further process has a user namespace of its own.
     public var joinsUserNamespace = false
     /// How many descriptors from 3 on the process inherits.
@@ -163,15 +175,23 @@ public func planCreate(_ spec: RuntimeSpec, _ facts: CreateFacts) throws(Runtime
     steps.append(.awaitParent)
     if !facts.hooks.createContainer.isEmpty { steps.append(.runHooks(.createContainer)) }
     steps.append(.pivot)
-    steps += try planProcess(spec.process, facts)
-    return CreatePlan(namespaces: namespaces, steps: steps, process: spec.process, facts)
+    let attributes = try ProcessAttributes(spec.process, personality: facts.personality)
+    steps += try planProcess(spec.process, attributes, facts)
+    return CreatePlan(
+        namespaces: namespaces, steps: steps, process: spec.process, attributes: attributes, facts)
 }
 
 /// The part that `exec` shares with `create`: from a process that is in the namespaces to the exec.
-func planProcess(_ process: RuntimeSpec.Process, _ facts: CreateFacts) throws(RuntimeError) -> [ChildStep] {
+func planProcess(
+    _ process: RuntimeSpec.Process, _ attributes: ProcessAttributes, _ facts: CreateFacts
+) throws(RuntimeError) -> [ChildStep] {
     guard let first = process.args.first, !first.isEmpty else { throw RuntimeError("no command specified") }
     var steps: [ChildStep] = [.connectStdio]
+    var limits = Set<String>()
     for limit in process.rlimits {
+        guard limits.insert(limit.type).inserted else {
+            throw RuntimeError("invalid rlimit configuration: \(limit.type) is given twice")
+        }
         guard let number = rlimitNumber(limit.type) else {
             throw RuntimeError("unknown rlimit \(limit.type)")
         }
@@ -182,11 +202,12 @@ func planProcess(_ process: RuntimeSpec.Process, _ facts: CreateFacts) throws(Ru
         throw RuntimeError("seccomp: SCMP_ACT_NOTIFY needs a listenerPath")
     }
     // Before the filter, which need not allow it.
+    if !attributes.isEmpty { steps.append(.setAttributes) }
     steps.append(.closeDescriptors(from: 3 + facts.preservedDescriptors))
     let filter: [ChildStep] = facts.seccomp.isEmpty ? [] : [.loadSeccomp]
     // Loading needs CAP_SYS_ADMIN or no_new_privs: with the latter it comes last, so that it covers the most.
     if !process.noNewPrivileges { steps += filter }
-    let capabilities = try capabilitySets(process.capabilities)
+    let capabilities = capabilitySets(process.capabilities, warn: facts.warn)
     steps += [.dropBoundingSet(capabilities), .setUser(facts.credentials), .setCapabilities(capabilities)]
     if process.noNewPrivileges { steps += [.noNewPrivileges] + filter }
     // After the filter: its supervisor gets its descriptor from our parent, which leaves at the gate.
@@ -259,22 +280,33 @@ private func rlimitNumber(_ type: String) -> Int32? {
     return names.firstIndex { "RLIMIT_\($0)" == type }.map(Int32.init)
 }
 
+/// Names that this kernel does not know are left out, as in runc.
 private func capabilitySets(
-    _ capabilities: RuntimeSpec.Capabilities?
-) throws(RuntimeError) -> ProcessCapabilities {
+    _ capabilities: RuntimeSpec.Capabilities?, warn: (String) -> Void
+) -> ProcessCapabilities {
     var sets = ProcessCapabilities([])
     guard let capabilities else { return sets }
-    func set(_ names: [String]) throws(RuntimeError) -> CapabilitySet {
-        do throws(UnknownCapability) { return try CapabilitySet(names: names) } catch {
-            throw RuntimeError("\(error)")
+    var unknown = Set<String>()
+    func set(_ names: [String]) -> CapabilitySet {
+        var set: CapabilitySet = []
+        for name in names {
+            do throws(UnknownCapability) {
+                set.formUnion(try CapabilitySet(names: [name]))
+            } catch {
+                unknown.insert(name)
+            }
         }
+        return set
     }
-    sets.bounding = try set(capabilities.bounding)
-    sets.effective = try set(capabilities.effective)
-    sets.permitted = try set(capabilities.permitted)
-    sets.inheritable = try set(capabilities.inheritable)
+    sets.bounding = set(capabilities.bounding)
+    sets.effective = set(capabilities.effective)
+    sets.permitted = set(capabilities.permitted)
+    sets.inheritable = set(capabilities.inheritable)
     // What is not permitted and inheritable cannot be ambient (capabilities(7)); such documents are common, runc's
     // own among them, and runc leaves it out too.
-    sets.ambient = try set(capabilities.ambient).intersection(sets.permitted).intersection(sets.inheritable)
+    sets.ambient = set(capabilities.ambient).intersection(sets.permitted).intersection(sets.inheritable)
+    if !unknown.isEmpty {
+        warn("ignoring unknown or unavailable capabilities: \(unknown.sorted().joined(separator: ", "))")
+    }
     return sets
 }

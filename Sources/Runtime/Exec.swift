@@ -11,8 +11,9 @@ public func planExec(_ process: RuntimeSpec.Process, _ facts: CreateFacts) throw
     steps.append(.newSession)
     if case .terminal(let size) = facts.stdio { steps.append(.openTerminal(size)) }
     steps.append(.awaitParent)
-    steps += try planProcess(process, facts)
-    return CreatePlan(namespaces: .none, steps: steps, process: process, facts)
+    let attributes = try ProcessAttributes(process)
+    steps += try planProcess(process, attributes, facts)
+    return CreatePlan(namespaces: .none, steps: steps, process: process, attributes: attributes, facts)
 }
 
 /// Starts a process in the namespaces and the cgroup of a running container. This process has one thread and is

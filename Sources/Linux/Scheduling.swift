@@ -1,0 +1,72 @@
+import CLinux
+import SystemPackage
+
+/// Which policy the scheduler gives a process (sched_setattr(2)).
+public struct SchedulingPolicy: Equatable, Sendable {
+    /// SCHED_OTHER 0, FIFO 1, RR 2, BATCH 3, ISO 4, IDLE 5, DEADLINE 6.
+    public var policy: UInt32
+    public var flags: UInt64 = 0
+    public var nice: Int32 = 0
+    public var priority: UInt32 = 0
+    /// In nanoseconds, for SCHED_DEADLINE.
+    public var runtime: UInt64 = 0
+    public var deadline: UInt64 = 0
+    public var period: UInt64 = 0
+
+    private static let policies = ["OTHER", "FIFO", "RR", "BATCH", "ISO", "IDLE", "DEADLINE"]
+    private static let flagWords: [String: UInt64] = [
+        "SCHED_FLAG_RESET_ON_FORK": 0x01, "SCHED_FLAG_RECLAIM": 0x02, "SCHED_FLAG_DL_OVERRUN": 0x04,
+        "SCHED_FLAG_KEEP_POLICY": 0x08, "SCHED_FLAG_KEEP_PARAMS": 0x10, "SCHED_FLAG_UTIL_CLAMP_MIN": 0x20,
+        "SCHED_FLAG_UTIL_CLAMP_MAX": 0x40,
+    ]
+
+    /// From the kernel's words; nil when one is not known.
+    public init?(policy: String, flags: [String]) {
+        guard policy.hasPrefix("SCHED_"),
+            let number = Self.policies.firstIndex(of: String(policy.dropFirst("SCHED_".utf8.count)))
+        else { return nil }
+        self.policy = UInt32(number)
+        for word in flags {
+            guard let flag = Self.flagWords[word] else { return nil }
+            self.flags |= flag
+        }
+    }
+
+    /// Sets it for the calling thread.
+    public func apply() throws(SysError) {
+        do {
+            _ = try sys("sched_setattr", "policy \(policy)") {
+                cl_sched_setattr(policy, flags, nice, priority, runtime, deadline, period)
+            }
+        } catch {
+            guard error.errno == .notPermitted else { throw error }
+            throw error.hinting("real-time policies and lower nice values need CAP_SYS_NICE")
+        }
+    }
+}
+
+/// CPUs of a list as `0-3,7` (cpuset(7)).
+public struct CPUList: Equatable, Sendable {
+    public let cpus: [UInt16]
+
+    /// Nil for anything else than numbers below 4096 and ascending ranges of them.
+    public init?(_ text: String) {
+        var cpus: [UInt16] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let ends = part.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+                .map { UInt16($0) }
+            guard let first = ends[0], let last = ends[ends.count - 1], first <= last, last < 4096 else {
+                return nil
+            }
+            cpus += first...last
+        }
+        self.cpus = cpus
+    }
+
+    /// sched_setaffinity(2) for the calling thread.
+    public func apply() throws(SysError) {
+        var mask = [UInt8](repeating: 0, count: 512)
+        for cpu in cpus { mask[Int(cpu / 8)] |= 1 << UInt8(cpu % 8) }
+        _ = try sys("sched_setaffinity", "\(cpus)") { cl_sched_setaffinity(mask, mask.count) }
+    }
+}
