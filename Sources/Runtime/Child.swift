@@ -149,6 +149,7 @@ final class Child {
             }
         }
         try Process.enter(later.union(.user), of: root)
+        try Kernel.becomeRoot()
     }
 
     private func openConsole(_ size: WindowSize?) throws(SysError) {
