@@ -158,6 +158,10 @@ public struct CreateFacts {
 public func planCreate(_ spec: RuntimeSpec, _ facts: CreateFacts) throws(RuntimeError) -> CreatePlan {
     try checkMounts(spec.mounts)
     let namespaces = try planNamespaces(spec)
+    // The root is attached over `/`: in the host's own namespace that would be the host's.
+    guard namespaces.has(.mount) else {
+        throw RuntimeError("a container without a mount namespace of its own is not supported")
+    }
     let hasUsers = namespaces.created.contains(.user)
     var steps: [ChildStep] = facts.needsPlacement || hasUsers ? [.awaitPlacement] : []
     if hasUsers { steps.append(.becomeRoot) }
