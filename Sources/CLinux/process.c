@@ -174,6 +174,8 @@ int cl_poll(int *fds, short *events, short *revents, size_t count, int timeout_m
 int cl_epoll_create(void) { return R(epoll_create1(EPOLL_CLOEXEC)); }
 int cl_setpriority(int nice) { return R(setpriority(PRIO_PROCESS, 0, nice)); }
 int cl_keyctl_join_session(const char *name) { return (int)R(syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, name)); }
+int cl_keyctl_setperm(int key, uint32_t permissions) { return (int)R(syscall(SYS_keyctl, 5 /* KEYCTL_SETPERM */, key, permissions)); }
+int cl_keyctl_describe(int key, void *buffer, size_t size) { return (int)R(syscall(SYS_keyctl, 6 /* KEYCTL_DESCRIBE */, key, buffer, size)); }
 int cl_nproc(void) { return get_nprocs(); }
 int cl_uname(char *sysname, char *release, char *machine, size_t size) {
     struct utsname u;

@@ -3,10 +3,31 @@ public import SystemPackage
 
 /// Single calls on the calling process, for a child between clone and exec.
 public enum Kernel {
-    /// A new session keyring, so that the container cannot see its starter's (keyctl(2)). Hosts without keys
-    /// have nothing to hide.
-    public static func joinSessionKeyring(_ name: String) {
-        _ = name.withCString { cl_keyctl_join_session($0) }
+    /// A session keyring by name, so that the container cannot see its starter's, and its further processes share
+    /// its own (keyctl(2)). Hosts without keys have nothing to hide.
+    public static func joinSessionKeyring(_ name: String) throws(SysError) {
+        do {
+            var key = try sys("keyctl", "session keyring") { name.withCString { cl_keyctl_join_session($0) } }
+            // Names are everybody's: somebody's own searchable keyring would be the container's.
+            if keyOwner(key) != cl_getuid() {
+                key = try sys("keyctl", "session keyring") { cl_keyctl_join_session(nil) }
+            }
+            // All for the possessor; view, read, link and, to be found by name, search for its user.
+            _ = try sys("keyctl", "permissions of the session keyring") {
+                cl_keyctl_setperm(key, 0x3f1b_0000)
+            }
+        } catch {
+            guard error.errno == .noFunction else { throw error }
+        }
+    }
+
+    /// The user of a key; nil when it cannot be seen.
+    private static func keyOwner(_ key: CInt) -> UInt32? {
+        var text = [UInt8](repeating: 0, count: 256)
+        let count = text.withUnsafeMutableBytes { cl_keyctl_describe(key, $0.baseAddress, $0.count) }
+        guard count > 0 else { return nil }
+        let fields = text.split(separator: UInt8(ascii: ";"), maxSplits: 2, omittingEmptySubsequences: false)
+        return fields.count > 1 ? UInt32(String(decoding: fields[1], as: UTF8.self)) : nil
     }
 
     public static func newSession() throws(SysError) { _ = try sys("setsid", "") { cl_setsid() } }

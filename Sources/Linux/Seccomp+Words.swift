@@ -1,3 +1,5 @@
+import CLinux
+
 /// The OCI's words (config-linux.md#seccomp) in tables, which `features` prints too.
 extension SeccompProfile.Action {
     /// Every action by its word; the number is that of ERRNO and TRACE.
@@ -93,6 +95,12 @@ extension SeccompFlags {
 }
 
 extension SeccompProfile {
+    /// Of libseccomp: `2.5.4`.
+    public static var libraryVersion: String {
+        let number = cl_seccomp_version()
+        return "\(number / 10000).\(number / 100 % 100).\(number % 100)"
+    }
+
     /// The architectures of the spec by libseccomp's names, which are the words in small letters.
     private static let architectureNames: Set<String> = [
         "x86", "x86_64", "x32", "arm", "aarch64", "mips", "mips64", "mips64n32", "mipsel", "mipsel64",

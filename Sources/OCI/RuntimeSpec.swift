@@ -4,6 +4,9 @@
 /// A container's `config.json` (OCI runtime-spec 1.2, config.md). An empty array stands for an absent member,
 /// nil for a number or text that was not given.
 public struct RuntimeSpec: Equatable, Sendable {
+    /// The newest version of the spec that is understood.
+    public static let newestVersion = "1.2.1"
+
     public var ociVersion = "1.2.0"
     public var root = Root()
     public var process = Process()

@@ -14,6 +14,7 @@ final class Child {
     var terminal: FD?
     let credentials: Credentials
     let gate: StartGate?
+    private var labelFiles: LabelFiles?
     private var hasParent = true
 
     init(
@@ -52,7 +53,10 @@ final class Child {
         state.pid = Process.pid
         if point == .startContainer { state.status = .created }
         do {
-            try runHooks(plan.hooks[point], at: point, state: state)
+            // As in runc, a hook there without its own environment has the process's.
+            try runHooks(
+                plan.hooks[point], at: point, state: state,
+                environment: point == .startContainer ? plan.environment : [])
         } catch {
             tell(.failed(errno: 0, isExec: false, text: error.description))
             Process.exitNow(1)
@@ -71,13 +75,14 @@ final class Child {
     private func apply(_ step: ChildStep) throws(SysError) {
         switch step {
         case .awaitPlacement: try awaitParent(.placed)
+        case .openLabels(let labels): labelFiles = try LabelFiles(labels)
         case .becomeRoot: try Kernel.becomeRoot()
         case .joinMountNamespace(let path): try Process.enter(.mount, of: FD.open(FilePath(path)))
-        case .joinSessionKeyring(let name): Kernel.joinSessionKeyring(name)
+        case .joinSessionKeyring(let name): try Kernel.joinSessionKeyring(name)
         case .newSession: try Kernel.newSession()
         case .newCgroupNamespace: try Process.unshare(.cgroup)
         case .detachPropagation: try Mounts.setPropagation("/", .slave)
-        case .attachRoot: try attachRoot()
+        case .attachRoot(let path): try attachRoot(FilePath(path))
         case .joinNamespaces: try joinNamespaces()
         case .openTerminal(let size): try openTerminal(size, below: FD.open("/", [.path, .directory]))
         case .mount(let mount): try mount.apply(in: root)
@@ -104,6 +109,7 @@ final class Child {
             try Kernel.setRlimit(resource, name: name, soft: soft, hard: hard)
         case .setUmask(let mask): Kernel.setUmask(mask)
         case .enterWorkingDirectory(let path): try enterWorkingDirectory(path)
+        case .applyLabels: try labelFiles?.write()
         case .loadSeccomp: try loadFilter()
         case .dropBoundingSet(let sets): try sets.dropBounding(last: plan.lastCapability)
         case .setUser(let user): try Kernel.setUser(user)
@@ -118,11 +124,11 @@ final class Child {
         }
     }
 
-    /// Attached over `/` of this namespace, where it hides nothing that is still used: paths of the host go on
-    /// from the old root until the pivot.
-    private func attachRoot() throws(SysError) {
-        let slash = try FD.open("/", [.path, .directory])
-        try root.attach(to: slash, as: "/")
+    /// Attached over `/` of this namespace it hides nothing that is still used: paths of the host go on from the
+    /// old root until the pivot.
+    private func attachRoot(_ path: FilePath) throws(SysError) {
+        let place = try FD.open(path, [.path, .directory])
+        try root.attach(to: place, as: path.string)
     }
 
     private func awaitParent(_ word: SyncMessage) throws(SysError) {

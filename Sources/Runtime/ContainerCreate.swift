@@ -167,6 +167,7 @@ private struct Creation {
         let hooks = bundle.spec.hooks
         facts.runsHooks = !hooks.prestart.isEmpty || !hooks.createRuntime.isEmpty
         facts.hooks = hooks
+        if facts.runsHooks || !hooks.createContainer.isEmpty { facts.rootfs = bundle.rootfs.string }
         facts.state = record.state(.creating, pid: 0)
         facts.preservedDescriptors = options.preservedDescriptors
         guard options.waitsForStart else { return facts }

@@ -94,7 +94,10 @@ public func execInContainer(_ options: ExecOptions) throws(RuntimeError) -> Runn
     }
     let spec = try state.configuration()
     var process = options.process
+    // What it does not say is the container's; a process without the label would be outside.
     process.capabilities = process.capabilities ?? spec.process.capabilities
+    process.apparmorProfile = process.apparmorProfile ?? spec.process.apparmorProfile
+    process.selinuxLabel = process.selinuxLabel ?? spec.process.selinuxLabel
     try process.check()
     let root = try asStartError { () throws(SysError) in try openRoot(of: container) }
     var facts = try processFacts(
@@ -104,6 +107,7 @@ public func execInContainer(_ options: ExecOptions) throws(RuntimeError) -> Runn
         try container.hasOtherUserNamespace()
     }
     facts.preservedDescriptors = options.preservedDescriptors
+    facts.seccompListener?.state.status = .running
     let plan = try planExec(process, facts)
     let cgroup = try openCgroup(record, options.cgroup)
     var running = try execProcess(plan, facts, in: container, cgroup: cgroup.raw)

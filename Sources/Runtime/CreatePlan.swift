@@ -24,13 +24,16 @@ enum ChildStep: Equatable, Sendable {
     /// User and group 0 of our new user namespace.
     case becomeRoot
     case joinMountNamespace(String)
+    /// While /proc is still the host's.
+    case openLabels(ProcessLabels)
     case joinSessionKeyring(String)
     case newSession
     /// After the clone put us into the cgroup, so that it is the namespace's root; clone3 would take the parent's.
     case newCgroupNamespace
     /// Nothing that is mounted here reaches the host.
     case detachPropagation
-    case attachRoot
+    /// The root becomes a mount at this path, where nothing but hooks will look for it.
+    case attachRoot(over: String)
     /// The namespaces of a running container, by its pidfd.
     case joinNamespaces
     case mount(MountStep)
@@ -57,6 +60,8 @@ enum ChildStep: Equatable, Sendable {
     case setUmask(UInt32)
     /// As root: a directory that only root may enter is entered as docker does.
     case enterWorkingDirectory(String)
+    /// They hold from the exec on.
+    case applyLabels
     case loadSeccomp
     case dropBoundingSet(ProcessCapabilities)
     case setUser(Credentials)
@@ -134,6 +139,8 @@ public struct CreateFacts {
     public var needsPlacement = false
     /// Whether the parent runs hooks when the mounts are there.
     public var runsHooks = false
+    /// The root directory's path on the host, where hooks find the container's mounts; nil: nobody looks.
+    public var rootfs: String?
     /// Those of the child are run with its own pid in `state`.
     public var hooks = RuntimeSpec.Hooks()
     public var state: ContainerState?
@@ -164,6 +171,7 @@ public func planCreate(_ spec: RuntimeSpec, _ facts: CreateFacts) throws(Runtime
     }
     let hasUsers = namespaces.created.contains(.user)
     var steps: [ChildStep] = facts.needsPlacement || hasUsers ? [.awaitPlacement] : []
+    steps += try planLabels(spec.process)
     if hasUsers { steps.append(.becomeRoot) }
     if let mount = namespaces.joined.first(where: { $0.kind == .mount }) {
         steps.append(.joinMountNamespace(mount.path))
@@ -171,7 +179,7 @@ public func planCreate(_ spec: RuntimeSpec, _ facts: CreateFacts) throws(Runtime
     if let name = facts.keyringName { steps.append(.joinSessionKeyring(name)) }
     steps.append(.newSession)
     if namespaces.makesCgroup { steps.append(.newCgroupNamespace) }
-    steps += planRoot(spec, facts.stdio)
+    steps += planRoot(spec, facts)
     steps += spec.linux.sysctl.sorted { $0.key < $1.key }.map { .setSysctl(name: $0.key, value: $0.value) }
     if let hostname = spec.hostname { steps.append(.setHostname(hostname)) }
     if let domainname = spec.domainname { steps.append(.setDomainname(domainname)) }
@@ -205,6 +213,7 @@ func planProcess(
     guard !facts.seccomp.notifies || facts.seccompListener != nil else {
         throw RuntimeError("seccomp: SCMP_ACT_NOTIFY needs a listenerPath")
     }
+    if try !planLabels(process).isEmpty { steps.append(.applyLabels) }
     // Before the filter, which need not allow it.
     if !attributes.isEmpty { steps.append(.setAttributes) }
     steps.append(.closeDescriptors(from: 3 + facts.preservedDescriptors))
@@ -220,12 +229,18 @@ func planProcess(
     return steps + [.execute]
 }
 
-private func planRoot(_ spec: RuntimeSpec, _ stdio: ProcessStdio) -> [ChildStep] {
-    var steps: [ChildStep] = [.detachPropagation, .attachRoot]
+/// The first steps of a process that is to be labelled, before anything of the container can be seen.
+func planLabels(_ process: RuntimeSpec.Process) throws(RuntimeError) -> [ChildStep] {
+    let labels = try ProcessLabels(process, .ofHost)
+    return labels.isEmpty ? [] : [.openLabels(labels)]
+}
+
+private func planRoot(_ spec: RuntimeSpec, _ facts: CreateFacts) -> [ChildStep] {
+    var steps: [ChildStep] = [.detachPropagation, .attachRoot(over: facts.rootfs ?? "/")]
     steps += spec.mounts.map { .mount(MountStep($0)) }
     steps += spec.linux.devices.map(ChildStep.makeDevice)
     steps.append(.makeDeviceLinks)
-    if case .terminal(let size) = stdio { steps.append(.openConsole(size)) }
+    if case .terminal(let size) = facts.stdio { steps.append(.openConsole(size)) }
     steps += spec.linux.readonlyPaths.map(ChildStep.makeReadOnly)
     if !spec.linux.maskedPaths.isEmpty { steps.append(.mask(spec.linux.maskedPaths)) }
     if spec.root.readonly { steps.append(.makeRootReadOnly) }

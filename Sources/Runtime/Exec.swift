@@ -6,7 +6,7 @@ import SystemPackage
 /// as its first one, from the same function.
 public func planExec(_ process: RuntimeSpec.Process, _ facts: CreateFacts) throws(RuntimeError) -> CreatePlan
 {
-    var steps: [ChildStep] = [.joinNamespaces]
+    var steps = try planLabels(process) + [.joinNamespaces]
     if let name = facts.keyringName { steps.append(.joinSessionKeyring(name)) }
     steps.append(.newSession)
     if case .terminal(let size) = facts.stdio { steps.append(.openTerminal(size)) }

@@ -30,6 +30,13 @@ struct MountOptions: Equatable, Sendable {
         "private": .private, "slave": .slave, "shared": .shared, "unbindable": .unbindable,
     ]
 
+    /// All words that are not for the file system.
+    static var words: [String] {
+        let attributes = Array(attributeWords.keys), propagations = Array(propagationWords.keys)
+        return attributes + attributes.map { "r" + $0 } + clearingWords.keys + propagations
+            + propagations.map { "r" + $0 } + ["bind", "rbind", "defaults"]
+    }
+
     /// Sorts the words; what is no known word goes to the file system, which refuses what it does not know.
     init(_ words: [String]) {
         for word in words { sort(word) }

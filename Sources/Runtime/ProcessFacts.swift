@@ -19,8 +19,8 @@ func processFacts(
         : .descriptors(stdin: 0, stdout: 1, stderr: 2)
     let filter = try seccomp.map { spec throws(RuntimeError) in
         try SeccompFilter(
-            spec, cache: SeccompCache(directory: stateRoot.appending(".seccomp")),
-            ignoresUnknownCalls: true)
+            spec, cache: SeccompCache(directory: stateRoot.appending(StateDirectory.filters)),
+            ignoresUnknownCalls: record.annotations[Annotations.failsOnUnknownCalls] == nil)
     }
     var facts = CreateFacts(
         credentials: credentials, stdio: stdio, seccomp: filter ?? .unconfined,

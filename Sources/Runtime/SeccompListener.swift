@@ -17,9 +17,12 @@ public struct SeccompListener: Equatable, Sendable {
         (path, metadata, self.state) = (spec.listenerPath ?? "", spec.listenerMetadata ?? "", state)
     }
 
-    /// What the supervisor reads of a process whose filter is in the one descriptor sent with it.
+    /// What the supervisor reads of a process whose filter is in the one descriptor sent with it. A container that
+    /// is being made has no pid yet: it is this process's.
     func message(pid: Int32) -> [UInt8] {
-        JSON.fields([
+        var state = state
+        if state.pid == 0 { state.pid = pid }
+        return JSON.fields([
             "ociVersion": .string(state.ociVersion), "fds": .array([.string("seccompFd")]),
             "pid": .number(pid),
             "metadata": metadata.isEmpty ? nil : .string(metadata), "state": state.json(),

@@ -78,6 +78,9 @@ public struct StateDirectory: ~Copyable {
     private static let record: FilePath = "state.json"
     private static let configuration: FilePath = "config.json"
 
+    /// Beside the state directories: the compiled filters. No container can have this name.
+    static let filters = "@seccomp"
+
     /// Letters, digits and `_+-.`, as runc has them; never a path.
     public static func isID(_ id: String) -> Bool {
         guard !id.isEmpty, id.utf8.count <= 1024, id != ".", id != ".." else { return false }

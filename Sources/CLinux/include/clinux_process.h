@@ -71,6 +71,9 @@ int cl_poll(int *fds, short *events, short *revents, size_t count, int timeout_m
 int cl_epoll_create(void);
 int cl_setpriority(int nice);
 int cl_keyctl_join_session(const char *name);
+int cl_keyctl_setperm(int key, uint32_t permissions);
+/// `TYPE;UID;GID;PERMISSIONS;NAME`: its length.
+int cl_keyctl_describe(int key, void *buffer, size_t size);
 int cl_nproc(void);
 int cl_uname(char *sysname, char *release, char *machine, size_t size);
 int cl_personality(unsigned long persona);
