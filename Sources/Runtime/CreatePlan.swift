@@ -21,6 +21,8 @@ public enum ProcessStdio: Equatable, Sendable {
 enum ChildStep: Equatable, Sendable {
     /// The parent has mapped our ids and put us into our cgroup.
     case awaitPlacement
+    /// While /proc is still the host's, and its files of this process are ours.
+    case openLabels(ProcessLabels)
     /// User and group 0 of our new user namespace.
     case becomeRoot
     case joinMountNamespace(String)
