@@ -26,8 +26,6 @@ enum ChildStep: Equatable, Sendable {
     /// User and group 0 of our new user namespace.
     case becomeRoot
     case joinMountNamespace(String)
-    /// While /proc is still the host's.
-    case openLabels(ProcessLabels)
     case joinSessionKeyring(String)
     case newSession
     /// After the clone put us into the cgroup, so that it is the namespace's root; clone3 would take the parent's.
