@@ -81,6 +81,8 @@ public struct ContainerCgroup: Equatable, Sendable {
         try asCgroupError { () throws(SysError) in
             let max = try cgroup.read("cpu.max") ?? ""
             facts.cpuQuota = max.split(separator: " ").first.map(String.init) ?? "max"
+            let limit = try cgroup.read("memory.max") ?? "0"
+            facts.memoryLimit = limit == "max" ? -1 : Int64(limit) ?? 0
         }
         try checkUsage(resources.memory, cgroup)
         try cgroup.apply(planLimits(resources, facts))

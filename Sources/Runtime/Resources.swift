@@ -39,6 +39,8 @@ public struct LimitFacts: Equatable, Sendable {
     public var defaults: Set<String>?
     /// The first word of `cpu.max`, which a period alone leaves as it is.
     public var cpuQuota = "max"
+    /// `memory.max`, from which a swap limit alone is counted; 0 is unknown, -1 unlimited.
+    public var memoryLimit: Int64 = 0
 
     public init(available: Set<String>, hosts: Set<String>, defaults: Set<String>? = nil) {
         (self.available, self.hosts, self.defaults) = (available, hosts, defaults)
@@ -52,7 +54,8 @@ public func planLimits(
 ) throws(RuntimeError) -> LimitPlan {
     try checkResources(resources)
     let all =
-        pidsWrites(resources.pids) + (try memoryWrites(resources.memory)) + ioWrites(resources.blockIO)
+        pidsWrites(resources.pids) + (try memoryWrites(resources.memory, limit: facts.memoryLimit))
+        + ioWrites(resources.blockIO)
         + cpuWrites(resources.cpu, quota: facts.cpuQuota) + cpusetWrites(resources.cpu)
         + hugepageWrites(resources.hugepageLimits) + rdmaWrites(resources.rdma)
         + (try unifiedWrites(resources.unified))
@@ -133,9 +136,11 @@ private func limit(_ value: Int64?) -> String? {
 }
 
 /// Swap first: with a limit that is lowered both ways, pages have to go at once.
-private func memoryWrites(_ memory: RuntimeSpec.Memory) throws(RuntimeError) -> [CgroupWrite] {
+private func memoryWrites(
+    _ memory: RuntimeSpec.Memory, limit old: Int64
+) throws(RuntimeError) -> [CgroupWrite] {
     var writes: [CgroupWrite] = []
-    if let swap = try swapLimit(memory) {
+    if let swap = try swapLimit(memory, limit: old) {
         // Without swap in the kernel there is nothing to forbid and nothing to allow.
         let isExtreme = swap == "max" || swap == "0"
         writes.append(CgroupWrite("memory", "memory.swap.max", swap, isExtreme ? .ignoreMissing : .refuse))
@@ -146,8 +151,9 @@ private func memoryWrites(_ memory: RuntimeSpec.Memory) throws(RuntimeError) -> 
 }
 
 /// v1's limit counts memory and swap together, v2's only swap.
-private func swapLimit(_ memory: RuntimeSpec.Memory) throws(RuntimeError) -> String? {
-    let (total, memory) = (memory.swap ?? 0, memory.limit ?? 0)
+private func swapLimit(_ memory: RuntimeSpec.Memory, limit old: Int64) throws(RuntimeError) -> String? {
+    let total = memory.swap ?? 0
+    let memory = (memory.limit ?? 0) == 0 && total > 0 ? old : memory.limit ?? 0
     if memory < 0 && total == 0 { return "max" }
     if total <= 0 || memory < 0 { return limit(total) }
     guard memory != 0 else { throw RuntimeError("unable to set swap limit without memory limit") }

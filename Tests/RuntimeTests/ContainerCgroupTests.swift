@@ -157,3 +157,29 @@ extension ContainerCgroupTests {
         }
     }
 }
+
+@Test func linesOfIoStatBecomeEntries() {
+    let entries = ioEntries("8:0 rbytes=4096 wbytes=0 rios=1 wios=0 dbytes=0 dios=0\n8:16 \nbad line")
+    #expect(entries.bytes.count == 3)
+    #expect(entries.operations.count == 3)
+    #expect(
+        entries.bytes.first
+            == .fields(["major": .int(8), "minor": .int(0), "op": .string("Read"), "value": .int(4096)]))
+}
+
+@Test func listsOfProcessorsAreRead() {
+    #expect(numberList("0-2,5") == [0, 1, 2, 5])
+    #expect(numberList("") == [])
+    #expect(numberList("3-1,x,70000") == [])
+}
+
+extension ContainerCgroupTests {
+    @Test func statisticsAreThereWithoutControllersToo() throws {
+        try withCgroup { place in
+            let created = try place.create(RuntimeSpec.Resources())
+            let statistics = try cgroupStatistics(created.cgroup)
+            #expect(statistics["cpu"]?["usage"]?["total"] != nil)
+            #expect(statistics["cpu"]?["usage"]?["user"] != nil)
+        }
+    }
+}

@@ -35,6 +35,15 @@ private func writes(_ text: String, quota: String = "max") throws -> [String] {
     }
 }
 
+@Test func aSwapLimitAloneIsCountedFromTheLimitThatIsThere() throws {
+    var facts = LimitFacts(available: everything, hosts: everything)
+    facts.memoryLimit = 100
+    let plan = try planLimits(resources(#"{"memory":{"swap":130}}"#), facts)
+    #expect(plan.writes.map(\.value) == ["30"])
+    facts.memoryLimit = -1
+    #expect(try planLimits(resources(#"{"memory":{"swap":130}}"#), facts).writes.map(\.value) == ["130"])
+}
+
 @Test func whatOnlyTheOldCgroupsHaveIsLeftOut() throws {
     let old = """
         {"memory":{"kernel":1,"kernelTCP":2,"swappiness":60,"disableOOMKiller":true},
