@@ -22,15 +22,16 @@ public struct CgroupTree: Sendable, Equatable {
         return nil
     }
 
-    /// The cgroup of this process below the tree's root, absolute (`/user.slice/...`).
-    public static func ownPath() throws(SysError) -> FilePath {
-        let bytes = try FD.open("/proc/self/cgroup").readAll(limit: 1 << 20)
+    /// The cgroup of a process, ours when nil, below the tree's root, absolute (`/user.slice/...`).
+    public static func path(of pid: Int32? = nil) throws(SysError) -> FilePath {
+        let process = pid.map(String.init) ?? "self"
+        let bytes = try FD.open(FilePath("/proc/\(process)/cgroup")).readAll(limit: 1 << 20)
         for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") where line.hasPrefix("0::")
         {
             return FilePath(String(line.dropFirst(3)))
         }
         throw SysError(
-            call: "read", subject: "/proc/self/cgroup", errno: .noSuchFileOrDirectory, hint: "no cgroup v2")
+            call: "read", subject: "/proc/\(process)/cgroup", errno: .noSuchFileOrDirectory, hint: "no cgroup v2")
     }
 
     /// The controllers that the root of the tree offers.

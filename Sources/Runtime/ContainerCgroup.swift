@@ -19,7 +19,7 @@ public struct ContainerCgroup: Equatable, Sendable {
         _ cgroupsPath: String?, id: String, driver: CgroupDriver
     ) throws(RuntimeError) -> ContainerCgroup? {
         guard driver != .disabled else { return nil }
-        let own = try asCgroupError { () throws(SysError) in try CgroupTree.ownPath() }
+        let own = try asCgroupError { () throws(SysError) in try CgroupTree.path() }
         guard let place = try planCgroupPlace(cgroupsPath, id: id, driver: driver, own: own) else {
             return nil
         }
@@ -39,29 +39,48 @@ public struct ContainerCgroup: Equatable, Sendable {
     /// Whether the container's first process must be there before its cgroup: systemd makes no empty scope.
     public var needsProcess: Bool { place.unit != nil }
 
-    /// Makes the cgroup with its limits and its device filter. Refuses one that has processes or is frozen. What it made is taken away when
-    /// a limit cannot be set. `defaults`: see `LimitFacts`.
+    /// Makes the cgroup with its limits and its device filter. Refuses one that has processes or is frozen. What it
+    /// made is taken away when a limit cannot be set. `defaults`: see `LimitFacts`. `process`: the pid that
+    /// `needsProcess` asks for; `annotations` may say more about its unit.
     public func create(
-        _ resources: RuntimeSpec.Resources, defaults: Set<String>? = nil
+        _ resources: RuntimeSpec.Resources, defaults: Set<String>? = nil, process: Int32? = nil,
+        annotations: [String: String] = [:]
     ) throws(RuntimeError) -> CreatedCgroup {
         let hosts = try asCgroupError { () throws(SysError) in try tree.controllers() }
         // What statistics read, and what the limits need: each controller makes the cgroup dearer.
         let wanted = resources.controllers.union(["cpu", "cpuset", "io", "memory", "pids"]).intersection(
             hosts)
+        var facts = LimitFacts(available: hosts, hosts: hosts, defaults: defaults)
+        let scope = place.unit.map(SystemdScope.init)
+        if let scope {
+            guard let process else { throw RuntimeError("a systemd unit needs a process") }
+            let properties =
+                systemdProperties(try planLimits(resources, facts).writes)
+                + (try systemdProperties(annotations: annotations))
+            if case .some(let cgroup) = try open() { try refuseUsed(cgroup) }
+            try scope.start(process, properties)
+        }
+        do throws(RuntimeError) {
+            if scope != nil { try checkPlace(of: process) }
+            return try make(resources, wanted, &facts, isOurs: scope != nil)
+        } catch {
+            try? scope?.stop()  // the first error is the one to report
+            throw error
+        }
+    }
+
+    private func make(
+        _ resources: RuntimeSpec.Resources, _ wanted: Set<String>, _ facts: inout LimitFacts, isOurs: Bool
+    ) throws(RuntimeError) -> CreatedCgroup {
         let cgroup = try asCgroupError { () throws(SysError) in
             try tree.make(place.path, controllers: wanted)
         }
         do throws(RuntimeError) {
-            if !cgroup.isNew { try refuseUsed(cgroup) }
-            let available =
-                wanted.isEmpty
-                ? []
-                : try asCgroupError { () throws(SysError) in
-                    try cgroup.controllers()
-                }
-            if !wanted.isSubset(of: available) { try makeUsable(cgroup) }
-            let plan = try planLimits(
-                resources, LimitFacts(available: available, hosts: hosts, defaults: defaults))
+            if !cgroup.isNew, !isOurs { try refuseUsed(cgroup) }
+            facts.available =
+                wanted.isEmpty ? [] : try asCgroupError { () throws(SysError) in try cgroup.controllers() }
+            if !wanted.isSubset(of: facts.available) { try makeUsable(cgroup) }
+            let plan = try planLimits(resources, facts)
             try cgroup.apply(plan)
             let warning = try cgroup.apply(DeviceFilter(resources.devices))
             return CreatedCgroup(cgroup: cgroup, warnings: plan.warnings + [warning].compactMap(\.self))
@@ -72,21 +91,43 @@ public struct ContainerCgroup: Equatable, Sendable {
         }
     }
 
+    /// A slice takes no processes from systemd. Where another systemd than the host's rules, the unit is elsewhere.
+    private func checkPlace(of process: Int32?) throws(RuntimeError) {
+        guard let process, let unit = place.unit else { return }
+        if unit.name.hasSuffix(".slice") {
+            try asCgroupError { () throws(SysError) in
+                try tree.open(place.path).write("cgroup.procs", String(process))
+            }
+        }
+        let path = try asCgroupError { () throws(SysError) in try CgroupTree.path(of: process) }
+        guard path == FilePath(root: "/", place.path.components) else {
+            throw RuntimeError("systemd has put unit \(unit.name) into cgroup \(path), not /\(place.path)")
+        }
+    }
+
     /// Sets the limits that `resources` name, and with device rules a new filter; the others stay as they are.
-    public func update(_ resources: RuntimeSpec.Resources) throws(RuntimeError) {
+    /// Answers what was left out.
+    @discardableResult
+    public func update(_ resources: RuntimeSpec.Resources) throws(RuntimeError) -> [String] {
         let cgroup = try requireOpen()
-        var facts = try asCgroupError { () throws(SysError) in
-            LimitFacts(available: try cgroup.controllers(), hosts: try tree.controllers(), defaults: [])
-        }
-        try asCgroupError { () throws(SysError) in
-            let max = try cgroup.read("cpu.max") ?? ""
-            facts.cpuQuota = max.split(separator: " ").first.map(String.init) ?? "max"
-            let limit = try cgroup.read("memory.max") ?? "0"
-            facts.memoryLimit = limit == "max" ? -1 : Int64(limit) ?? 0
-        }
+        let plan = try planLimits(
+            resources, asCgroupError { () throws(SysError) in try currentFacts(cgroup) })
         try checkUsage(resources.memory, cgroup)
-        try cgroup.apply(planLimits(resources, facts))
-        if !resources.devices.isEmpty { _ = try cgroup.apply(DeviceFilter(resources.devices)) }
+        if let unit = place.unit { try SystemdScope(unit: unit).set(systemdProperties(plan.writes)) }
+        try cgroup.apply(plan)
+        let warning = resources.devices.isEmpty ? nil : try cgroup.apply(DeviceFilter(resources.devices))
+        return plan.warnings + [warning].compactMap(\.self)
+    }
+
+    private func currentFacts(_ cgroup: borrowing Cgroup) throws(SysError) -> LimitFacts {
+        var facts = LimitFacts(
+            available: try cgroup.controllers(), hosts: try tree.controllers(), defaults: [])
+        let max = (try cgroup.read("cpu.max") ?? "").split(separator: " ").map(String.init)
+        if max.count == 2 { facts.cpuMax = (max[0], max[1]) }
+        facts.isIdle = try cgroup.read("cpu.idle") == "1"
+        let limit = try cgroup.read("memory.max") ?? "0"
+        facts.memoryLimit = limit == "max" ? -1 : Int64(limit) ?? 0
+        return facts
     }
 
     /// The cgroup, held open; nil when it is gone.
@@ -99,13 +140,20 @@ public struct ContainerCgroup: Equatable, Sendable {
         }
     }
 
-    /// Takes the cgroup away with those below it, waiting up to `milliseconds` for the last process to leave.
+    /// Takes the cgroup away with those below it, waiting up to `milliseconds` for the last process to leave. A systemd
+    /// unit is stopped, and its processes with it.
     public func remove(waiting milliseconds: Int = 10_000) throws(RuntimeError) {
+        var failure: RuntimeError?
+        if let unit = place.unit {
+            // Where systemd does not answer, the directory can still be removed.
+            do throws(RuntimeError) { try SystemdScope(unit: unit).stop() } catch { failure = error }
+        }
         let isGone = try asCgroupError { () throws(SysError) in
             try tree.remove(place.path, waiting: milliseconds)
         }
         guard isGone else {
-            throw RuntimeError("unable to remove cgroup /\(place.path): a process is still in it")
+            throw failure
+                ?? RuntimeError("unable to remove cgroup /\(place.path): a process is still in it")
         }
     }
 

@@ -30,15 +30,17 @@ public struct LimitPlan: Equatable, Sendable {
 }
 
 /// What limits can be set in a cgroup, and who asked for them.
-public struct LimitFacts: Equatable, Sendable {
+public struct LimitFacts: Sendable {
     /// The controllers of the cgroup itself.
     public var available: Set<String>
     /// The controllers of the tree's root.
     public var hosts: Set<String>
     /// Controllers whose limits are an engine's defaults, so that they may be missing; nil judges by the values.
     public var defaults: Set<String>?
-    /// The first word of `cpu.max`, which a period alone leaves as it is.
-    public var cpuQuota = "max"
+    /// The two words of `cpu.max`: a quota or a period alone leaves the other as it is.
+    public var cpuMax = (quota: "max", period: "100000")
+    /// Whether `cpu.idle` is set: an idle cgroup takes no weight.
+    public var isIdle = false
     /// `memory.max`, from which a swap limit alone is counted; 0 is unknown, -1 unlimited.
     public var memoryLimit: Int64 = 0
 
@@ -56,7 +58,7 @@ public func planLimits(
     let all =
         pidsWrites(resources.pids) + (try memoryWrites(resources.memory, limit: facts.memoryLimit))
         + ioWrites(resources.blockIO)
-        + cpuWrites(resources.cpu, quota: facts.cpuQuota) + cpusetWrites(resources.cpu)
+        + cpuWrites(resources.cpu, facts) + cpusetWrites(resources.cpu)
         + hugepageWrites(resources.hugepageLimits) + rdmaWrites(resources.rdma)
         + (try unifiedWrites(resources.unified))
     let defaults = facts.defaults ?? resources.engineDefaults
@@ -75,6 +77,9 @@ public func planLimits(
     }
     plan.warnings = missing.sorted().map {
         "the engine's default for \($0) is left out: \(whyMissing($0, facts))"
+    }
+    if resources.cpu.idle == 1, resources.cpu.shares ?? 0 > 0 {
+        plan.warnings.append("unable to apply both cpu.shares and cpu.idle: an idle cgroup has no weight")
     }
     return plan
 }
@@ -161,13 +166,14 @@ private func swapLimit(_ memory: RuntimeSpec.Memory, limit old: Int64) throws(Ru
     return String(total - memory)
 }
 
-private func cpuWrites(_ cpu: RuntimeSpec.CPU, quota old: String) -> [CgroupWrite] {
+private func cpuWrites(_ cpu: RuntimeSpec.CPU, _ facts: LimitFacts) -> [CgroupWrite] {
     var writes: [CgroupWrite] = []
-    if let idle = cpu.idle { writes.append(CgroupWrite("cpu", "cpu.idle", String(idle))) }
-    if let shares = cpu.shares, shares > 0 {
-        let weight = String(CgroupWeights.cpuWeight(shares: shares))
-        // An idle group has no weight: the kernel refuses one (EINVAL).
-        writes.append(CgroupWrite("cpu", "cpu.weight", weight, cpu.idle == 1 ? .ignore : .refuse))
+    let isWeighed = cpu.shares ?? 0 > 0 && cpu.idle != 1
+    if let idle = cpu.idle ?? (isWeighed && facts.isIdle ? 0 : nil) {
+        writes.append(CgroupWrite("cpu", "cpu.idle", String(idle)))
+    }
+    if isWeighed, let shares = cpu.shares {
+        writes.append(CgroupWrite("cpu", "cpu.weight", String(CgroupWeights.cpuWeight(shares: shares))))
     }
     let quota = limit(cpu.quota)
     let period = (cpu.period ?? 0) > 0 ? cpu.period.map(String.init) : nil
@@ -177,9 +183,8 @@ private func cpuWrites(_ cpu: RuntimeSpec.CPU, quota old: String) -> [CgroupWrit
         writes.append(CgroupWrite("cpu", "cpu.max.burst", String(burst), .ignore))
     }
     if setsMax {
-        writes.append(
-            CgroupWrite(
-                "cpu", "cpu.max", ([quota ?? old] + [period].compactMap(\.self)).joined(separator: " ")))
+        let value = "\(quota ?? facts.cpuMax.quota) \(period ?? facts.cpuMax.period)"
+        writes.append(CgroupWrite("cpu", "cpu.max", value))
     }
     if let burst = cpu.burst { writes.append(CgroupWrite("cpu", "cpu.max.burst", String(burst))) }
     return writes

@@ -10,9 +10,11 @@ private func resources(_ text: String) throws -> RuntimeSpec.Resources {
 }
 
 /// The writes as `file=value`.
-private func writes(_ text: String, quota: String = "max") throws -> [String] {
+private func writes(
+    _ text: String, max: (String, String) = ("max", "100000"), isIdle: Bool = false
+) throws -> [String] {
     var facts = LimitFacts(available: everything, hosts: everything)
-    facts.cpuQuota = quota
+    (facts.cpuMax, facts.isIdle) = (max, isIdle)
     return try planLimits(resources(text), facts).writes.map { "\($0.file)=\($0.value)" }
 }
 
@@ -66,17 +68,18 @@ func sharesBecomeAWeight(shares: Int, weight: String?) throws {
 
 @Test func quotaAndPeriodAreOneFile() throws {
     #expect(try writes(#"{"cpu":{"quota":5000,"period":10000}}"#) == ["cpu.max=5000 10000"])
-    #expect(try writes(#"{"cpu":{"quota":5000}}"#) == ["cpu.max=5000"])
+    #expect(try writes(#"{"cpu":{"quota":5000}}"#) == ["cpu.max=5000 100000"])
+    #expect(try writes(#"{"cpu":{"quota":5000}}"#, max: ("7", "9")) == ["cpu.max=5000 9"])
     #expect(try writes(#"{"cpu":{"period":10000}}"#) == ["cpu.max=max 10000"])
-    #expect(try writes(#"{"cpu":{"period":10000}}"#, quota: "700") == ["cpu.max=700 10000"])
-    #expect(try writes(#"{"cpu":{"quota":-1}}"#) == ["cpu.max=max"])
+    #expect(try writes(#"{"cpu":{"period":10000}}"#, max: ("700", "9")) == ["cpu.max=700 10000"])
+    #expect(try writes(#"{"cpu":{"quota":-1}}"#) == ["cpu.max=max 100000"])
     #expect(try writes(#"{"cpu":{"quota":0,"period":0,"cpus":"","mems":""}}"#) == [])
 }
 
 @Test func aBurstIsSetOnBothSidesOfTheQuota() throws {
     #expect(
         try writes(#"{"cpu":{"quota":5000,"burst":100}}"#)
-            == ["cpu.max.burst=100", "cpu.max=5000", "cpu.max.burst=100"])
+            == ["cpu.max.burst=100", "cpu.max=5000 100000", "cpu.max.burst=100"])
     #expect(try writes(#"{"cpu":{"burst":0}}"#) == ["cpu.max.burst=0"])
 }
 
@@ -84,6 +87,12 @@ func sharesBecomeAWeight(shares: Int, weight: String?) throws {
     #expect(
         try writes(#"{"cpu":{"idle":1,"cpus":"0-1","mems":"0"}}"#)
             == ["cpu.idle=1", "cpuset.cpus=0-1", "cpuset.mems=0"])
+}
+
+@Test func anIdleCgroupHasNoWeight() throws {
+    #expect(try writes(#"{"cpu":{"idle":1,"shares":1024}}"#) == ["cpu.idle=1"])
+    #expect(try writes(#"{"cpu":{"idle":0,"shares":1024}}"#) == ["cpu.idle=0", "cpu.weight=100"])
+    #expect(try writes(#"{"cpu":{"shares":1024}}"#, isIdle: true) == ["cpu.idle=0", "cpu.weight=100"])
 }
 
 @Test func noPositiveNumberOfProcessesIsUnlimited() throws {
