@@ -140,10 +140,15 @@ public struct ContainerCgroup: Equatable, Sendable {
         }
     }
 
-    /// Takes the cgroup away with those below it, waiting up to `milliseconds` for the last process to leave. A systemd
-    /// unit is stopped, and its processes with it.
+    /// Kills what is left in the cgroup and takes it away with those below it, waiting up to `milliseconds` for the
+    /// last process to leave. A systemd unit is stopped.
     public func remove(waiting milliseconds: Int = 10_000) throws(RuntimeError) {
         var failure: RuntimeError?
+        if case .some(let cgroup) = try open() {
+            try asCgroupError { () throws(SysError) in
+                if try cgroup.isPopulated() { try cgroup.kill() }
+            }
+        }
         if let unit = place.unit {
             // Where systemd does not answer, the directory can still be removed.
             do throws(RuntimeError) { try SystemdScope(unit: unit).stop() } catch { failure = error }

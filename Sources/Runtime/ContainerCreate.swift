@@ -79,6 +79,10 @@ private struct Creation {
     let options: CreateOptions
     var record: ContainerRecord
     private let cgroup: ContainerCgroup?
+    /// Whether it has been made: one that was refused is somebody else's.
+    private let made = Made()
+
+    private final class Made { var hasCgroup = false }
 
     init(bundle: Bundle, options: CreateOptions) throws(RuntimeError) {
         (self.bundle, self.options) = (bundle, options)
@@ -135,7 +139,9 @@ private struct Creation {
     /// Its directory, for the clone.
     private func makeCgroup(for pid: Int32? = nil) throws(RuntimeError) -> FD? {
         guard let cgroup else { return nil }
-        let created = try cgroup.create(bundle.spec.linux.resources)
+        let created = try cgroup.create(
+            bundle.spec.linux.resources, process: pid, annotations: bundle.spec.annotations)
+        made.hasCgroup = true
         for warning in created.warnings { options.warn(warning) }
         return created.takeDirectory()
     }
@@ -176,7 +182,7 @@ private struct Creation {
     }
 
     func undo(_ state: borrowing StateDirectory) {
-        try? cgroup?.remove(waiting: 1000)  // as below
+        if made.hasCgroup { try? cgroup?.remove(waiting: 1000) }  // as below
         try? state.remove()  // the first error is the one to report
     }
 }
