@@ -114,8 +114,13 @@ extension FD {
         var bytes = [UInt8](repeating: 0, count: limit)
         var descriptors = [CInt](repeating: -1, count: 8)
         var count = 0
+        var wasReset = false
         let n = try sys("recvmsg", "socket") {
-            cl_recv_fds(raw, &bytes, bytes.count, &descriptors, &count, 0)
+            let n = cl_recv_fds(raw, &bytes, bytes.count, &descriptors, &count, 0)
+            // The other side left without reading all of ours: ECONNRESET, told once, hides what it said before.
+            guard n == -104, !wasReset else { return n }
+            wasReset = true
+            return -4  // once more
         }
         for extra in descriptors[..<count].dropFirst() { _ = cl_close(extra) }
         bytes.removeSubrange(Int(n)...)
