@@ -92,7 +92,7 @@ final class Child {
         case .mask(let paths): try mask(paths, in: root)
         case .makeReadOnly(let path): try makeReadOnly(path, in: root)
         case .makeRootReadOnly: try root.setAttributes(.readOnly)
-        case .setSysctl(let name, let value): try writeSysctl(name, value, in: root)
+        case .setSysctl(let sysctl): try sysctl.apply()
         case .setHostname(let name): try Kernel.setHostname(name)
         case .setDomainname(let name): try Kernel.setDomainname(name)
         case .reportRoot: _ = try sync.sendMessage(SyncMessage.rooted.bytes)

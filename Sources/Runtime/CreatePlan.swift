@@ -45,7 +45,7 @@ enum ChildStep: Equatable, Sendable {
     case mask([String])
     case makeReadOnly(String)
     case makeRootReadOnly
-    case setSysctl(name: String, value: String)
+    case setSysctl(Sysctl)
     case setHostname(String)
     case setDomainname(String)
     case runHooks(HookPoint)
@@ -180,7 +180,7 @@ public func planCreate(_ spec: RuntimeSpec, _ facts: CreateFacts) throws(Runtime
     steps.append(.newSession)
     if namespaces.makesCgroup { steps.append(.newCgroupNamespace) }
     steps += planRoot(spec, facts)
-    steps += spec.linux.sysctl.sorted { $0.key < $1.key }.map { .setSysctl(name: $0.key, value: $0.value) }
+    steps += try planSysctls(spec.linux.sysctl, namespaces, isOwn: \.isOurs).map(ChildStep.setSysctl)
     if let hostname = spec.hostname { steps.append(.setHostname(hostname)) }
     if let domainname = spec.domainname { steps.append(.setDomainname(domainname)) }
     if facts.runsHooks { steps.append(.reportRoot) }

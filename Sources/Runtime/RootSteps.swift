@@ -192,12 +192,3 @@ private func openExisting(_ path: String, in root: borrowing FD) throws(SysError
         throw error
     }
 }
-
-/// Writes a setting of the container's own namespaces through a proc file system that nobody else can reach
-/// (CVE-2025-52881), before the container's own view of it is read-only.
-func writeSysctl(_ name: String, _ value: String, in root: borrowing FD) throws(SysError) {
-    let proc = try FD.newMount("proc")
-    let path = FilePath("sys/" + name.split(separator: ".").joined(separator: "/"))
-    let file = try proc.open(path, .writeOnly, resolve: [.beneath, .noSymlinks, .noCrossDevice])
-    try file.writeAll(Array(value.utf8))
-}
