@@ -117,20 +117,74 @@ extension Cgroup {
         return Cgroup(directory: fd, path: path.pushing(name))
     }
 
-    /// The kernel tells of changes of cgroup.events with POLLPRI, once per reading of the same descriptor.
     private func wait(
         _ milliseconds: Int32, until isDone: ([String: UInt64]) -> Bool
     ) throws(SysError) -> Bool {
-        let file = try directory.open("cgroup.events", .readOnly, resolve: [.beneath, .noSymlinks])
+        let watch = try CgroupWatch(self)
         let start = Timestamp.sinceBoot()
         while true {
-            try file.rewind()
-            if isDone(Self.numbers(try file.readAll(limit: 4096))) { return true }
+            if isDone(try watch.events()) { return true }
             let left = Double(milliseconds) - Timestamp.sinceBoot().elapsed(since: start) * 1000
             guard left > 0 else { return false }
-            var poll = Poll()
-            poll.add(file, .exceptional)
-            _ = try poll.wait(milliseconds: Int32(left.rounded(.up)))
+            try watch.wait(Int32(left.rounded(.up)))
+        }
+    }
+}
+
+/// Sees a cgroup change: the kernel tells of each change of its event files with POLLPRI, once per reading of the same
+/// descriptor. Read, act, wait, read again: nothing is missed.
+public struct CgroupWatch: ~Copyable {
+    private let eventsFile: FD
+    /// Nil without the memory controller.
+    private let memoryFile: FD?
+
+    /// Watches `cgroup.events` alone, or `memory.events` too.
+    public init(_ cgroup: borrowing Cgroup, memory: Bool = false) throws(SysError) {
+        let events = try cgroup.directory.open(
+            "cgroup.events", .readOnly, resolve: [.beneath, .noSymlinks])
+        let memory = try Self.memoryFile(of: cgroup, isWanted: memory)
+        eventsFile = events
+        memoryFile = memory
+    }
+
+    private static func memoryFile(
+        of cgroup: borrowing Cgroup, isWanted: Bool
+    ) throws(SysError) -> FD? {
+        guard isWanted else { return nil }
+        do {
+            return try cgroup.directory.open("memory.events", .readOnly, resolve: [.beneath, .noSymlinks])
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory else { throw error }
+            return nil
+        }
+    }
+
+    /// `populated` and `frozen`, 0 or 1; empty when the cgroup is gone.
+    public func events() throws(SysError) -> [String: UInt64] { try Self.read(eventsFile) }
+
+    /// `oom_kill` and the like; empty without the memory controller or when the cgroup is gone.
+    public func memoryEvents() throws(SysError) -> [String: UInt64] {
+        switch memoryFile {
+        case .some(let file): try Self.read(file)
+        case .none: [:]
+        }
+    }
+
+    /// Waits for a change since the last reading, at most so long.
+    public func wait(_ milliseconds: Int32) throws(SysError) {
+        var poll = Poll()
+        poll.add(eventsFile, .exceptional)
+        if let raw = memoryFile.raw { poll.add(raw: raw, .exceptional) }
+        _ = try poll.wait(milliseconds: milliseconds)
+    }
+
+    private static func read(_ file: borrowing FD) throws(SysError) -> [String: UInt64] {
+        do {
+            try file.rewind()
+            return Cgroup.numbers(try file.readAll(limit: 65536))
+        } catch {
+            guard error.errno.rawValue == 19 else { throw error }  // ENODEV: it was removed
+            return [:]
         }
     }
 }

@@ -26,12 +26,13 @@ public struct CgroupTree: Sendable, Equatable {
     public static func path(of pid: Int32? = nil) throws(SysError) -> FilePath {
         let process = pid.map(String.init) ?? "self"
         let bytes = try FD.open(FilePath("/proc/\(process)/cgroup")).readAll(limit: 1 << 20)
-        for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") where line.hasPrefix("0::")
-        {
+        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+        for line in lines where line.hasPrefix("0::") {
             return FilePath(String(line.dropFirst(3)))
         }
         throw SysError(
-            call: "read", subject: "/proc/\(process)/cgroup", errno: .noSuchFileOrDirectory, hint: "no cgroup v2")
+            call: "read", subject: "/proc/\(process)/cgroup", errno: .noSuchFileOrDirectory,
+            hint: "no cgroup v2")
     }
 
     /// The controllers that the root of the tree offers.

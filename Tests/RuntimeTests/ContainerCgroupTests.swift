@@ -183,3 +183,23 @@ extension ContainerCgroupTests {
         }
     }
 }
+
+extension ContainerCgroupTests {
+    @Test func aChangeIsSeenAndSoIsTheEnd() throws {
+        try withCgroup { place in
+            let created = try place.create(RuntimeSpec.Resources())
+            let watch = try CgroupWatch(created.cgroup, memory: true)
+            let empty = try watch.events()
+            #expect(empty["populated"] == 0)
+            let pid = try startProcess(in: created.cgroup)
+            try watch.wait(5000)
+            let full = try watch.events()
+            #expect(full["populated"] == 1)
+            try created.cgroup.kill()
+            _ = try Process.wait(pid: pid)
+            try place.remove()
+            let gone = try watch.events()
+            #expect(gone == [:])
+        }
+    }
+}
