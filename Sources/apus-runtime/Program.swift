@@ -14,7 +14,8 @@ enum Program {
 
     static let commands: [Command] =
         [
-            .create, .run, .start, .state, .kill, .delete, .exec, .list, .ps, .pause, .resume, .update, .events, .spec,
+            .create, .run, .start, .state, .kill, .delete, .exec, .list, .ps, .pause, .resume, .update,
+            .events, .spec,
             .checkpoint, .restore,
         ]
 
