@@ -22,6 +22,8 @@ public struct CreateOptions: Sendable {
     public var detaches = false
     /// Told of what was left out because the host does not allow it.
     public var warn: @Sendable (String) -> Void = { _ in }
+    /// Told what `--debug` shows.
+    public var debug: @Sendable (String) -> Void = { _ in }
 
     public init(id: String, root: FilePath, bundle: FilePath, waitsForStart: Bool) {
         (self.id, self.root, self.bundle, self.waitsForStart) = (id, root, bundle, waitsForStart)
@@ -170,6 +172,7 @@ private struct Creation {
         (facts.clampsDefaults, facts.warn) = (true, options.warn)
         facts.personality = bundle.spec.linux.personality
         if !options.hasKeyring { facts.keyringName = nil }
+        if !facts.seccomp.isEmpty { options.debug("seccomp filter flags: \(facts.seccomp.flags.rawValue)") }
         let hooks = bundle.spec.hooks
         facts.runsHooks = !hooks.prestart.isEmpty || !hooks.createRuntime.isEmpty
         facts.hooks = hooks

@@ -15,7 +15,7 @@ enum Program {
     static let commands: [Command] =
         [
             .create, .run, .start, .state, .kill, .delete, .exec, .list, .ps, .pause, .resume, .update,
-            .events, .spec,
+            .events, .spec, .features,
             .checkpoint, .restore,
         ]
 

@@ -20,6 +20,7 @@ extension Context {
         options.hasKeyring = !arguments.has("no-new-keyring")
         options.preservedDescriptors = try arguments.number("preserve-fds") ?? 0
         options.warn = warn
+        options.debug = { [log] in log.debug($0) }
         return options
     }
 }
