@@ -161,9 +161,16 @@ public struct CreateFacts {
     }
 }
 
+/// What would be left out silently otherwise.
+private func refuseUnsupported(_ linux: RuntimeSpec.Linux) throws(RuntimeError) {
+    guard linux.intelRdt == nil else { throw RuntimeError("linux.intelRdt is not supported") }
+    guard linux.netDevices.isEmpty else { throw RuntimeError("linux.netDevices is not supported") }
+}
+
 /// Plans the creation of a container's first process. Pure; refuses what cannot be done as asked.
 public func planCreate(_ spec: RuntimeSpec, _ facts: CreateFacts) throws(RuntimeError) -> CreatePlan {
     try checkMounts(spec.mounts)
+    try refuseUnsupported(spec.linux)
     let namespaces = try planNamespaces(spec)
     // The root is attached over `/`: in the host's own namespace that would be the host's.
     guard namespaces.has(.mount) else {

@@ -1,0 +1,93 @@
+// What its name says has no comment.
+
+import Glibc
+
+/// A bundle for `apus-runtime` with the busybox root, and a directory for the state of its containers. A suite holds
+/// one and calls `tearDown` in its deinit; what it did not delete is deleted then.
+public final class OCIBundle {
+    public let directory: String
+    /// Of its container: its cgroup must not be that of another suite's.
+    public let id: String
+    public var rootfs: String { directory + "/rootfs" }
+
+    /// What the configuration says; the members that are not here are the same for all tests.
+    public struct Configuration {
+        public var args = ["/bin/true"]
+        public var env = ["PATH=/bin:/sbin"]
+        public var noNewPrivileges = true
+        /// Further members in JSON, each with a comma before it.
+        public var process = ""
+        public var linux = ""
+        public var top = ""
+        public init() {}
+    }
+
+    public init() throws {
+        var template = Array("/tmp/apus-bundle-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw Trouble("mkdtemp") }
+        directory = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        id = "box-" + directory.suffix(6)
+        mkdir(rootfs, 0o755)
+        let outcome = try execute(["tar", "-xf", Host.fixture("busybox.tar"), "-C", rootfs])
+        guard outcome.code == 0 else { throw Trouble(because: "busybox root: \(outcome)") }
+    }
+
+    public func tearDown() {
+        for id in (try? self(["list", "-q"]).lines) ?? [] { _ = try? self(["delete", "--force", id]) }
+        _ = try? execute(["rm", "-rf", "--one-file-system", directory])
+    }
+
+    /// Runs one command of the runtime on this bundle's containers.
+    @discardableResult
+    public func callAsFunction(_ arguments: [String], timeout: Double = 60) throws -> Outcome {
+        try execute(command(arguments), timeout: timeout)
+    }
+
+    /// The argument vector of a command.
+    public func command(_ arguments: [String]) -> [String] {
+        [Host.bin + "/apus-runtime", "--root", directory + "/state"] + arguments
+    }
+
+    /// Writes the configuration and runs a container with it to its end.
+    public func run(_ change: (inout Configuration) -> Void) throws -> Outcome {
+        try write(change)
+        return try self(["run", "--bundle", directory, id])
+    }
+
+    /// Writes `config.json`.
+    public func write(_ change: (inout Configuration) -> Void) throws {
+        var configuration = Configuration()
+        change(&configuration)
+        try writeFile(directory + "/config.json", configuration.text)
+    }
+}
+
+extension OCIBundle.Configuration {
+    fileprivate var text: String {
+        """
+        {"ociVersion": "1.2.0", "root": {"path": "rootfs"}, "hostname": "box",
+        "process": {"user": {"uid": 0, "gid": 0}, "cwd": "/", "args": \(list(args)), "env": \(list(env)),
+        "noNewPrivileges": \(noNewPrivileges)\(process)},
+        "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
+        {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]},
+        {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": ["nosuid", "nodev"]}],
+        "linux": {"namespaces": [{"type": "pid"}, {"type": "mount"}, {"type": "ipc"}, {"type": "uts"},
+        {"type": "network"}]\(linux)}\(top)}
+        """
+    }
+
+    private func list(_ texts: [String]) -> String { "[" + texts.map(json).joined(separator: ", ") + "]" }
+}
+
+/// A text as JSON.
+public func json(_ text: String) -> String {
+    var out = "\""
+    for character in text.unicodeScalars {
+        switch character {
+        case "\"", "\\": out += "\\\(character)"
+        case "\n": out += "\\n"
+        default: out.unicodeScalars.append(character)
+        }
+    }
+    return out + "\""
+}
