@@ -32,6 +32,15 @@ int64_t cl_clone3(uint64_t flags, int *pidfd, int cgroup, int exit_signal) {
     return R(syscall(SYS_clone3, &a, sizeof a));
 }
 
+static void end(int s) { _exit(128 + s); }
+void cl_end_on_signals(void) {
+    static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM};
+    struct sigaction act = {.sa_handler = end};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) sigaction(signals[i], &act, NULL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
 void cl_reset_signals(void) {
     // The raw call: glibc keeps 32 and 33 to itself and would leave them as they were inherited.
     struct { void *handler; unsigned long flags; void *restorer; unsigned long mask; } act = {0};

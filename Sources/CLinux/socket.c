@@ -120,9 +120,10 @@ unsigned cl_if_nametoindex(const char *name) { return if_nametoindex(name); }
 _Static_assert(sizeof(struct termios) <= sizeof(struct cl_termios), "termios fits");
 int cl_tcgetattr(int fd, struct cl_termios *saved) { return R(tcgetattr(fd, (struct termios *)saved)); }
 int cl_tcsetattr(int fd, const struct cl_termios *saved) { return R(tcsetattr(fd, TCSADRAIN, (const struct termios *)saved)); }
-int cl_make_raw(int fd, const struct cl_termios *saved) {
+int cl_make_raw(int fd, const struct cl_termios *saved, int keep_output) {
     struct termios t = *(const struct termios *)saved;
     cfmakeraw(&t);
+    if (keep_output) t.c_oflag |= OPOST;
     return R(tcsetattr(fd, TCSADRAIN, &t));
 }
 int cl_get_window_size(int fd, uint16_t *rows, uint16_t *columns) {
@@ -139,3 +140,9 @@ int cl_isatty(int fd) { return isatty(fd); }
 int cl_unlock_pt(int master) { int zero = 0; return R(ioctl(master, TIOCSPTLCK, &zero)); }
 int cl_open_pt_peer(int master, int flags) { return R(ioctl(master, TIOCGPTPEER, flags | O_CLOEXEC)); }
 int cl_set_controlling_terminal(int fd) { return R(ioctl(fd, TIOCSCTTY, 0)); }
+int cl_clear_onlcr(int fd) {
+    struct termios settings;
+    if (tcgetattr(fd, &settings)) return -errno;
+    settings.c_oflag &= ~(tcflag_t)ONLCR;
+    return R(tcsetattr(fd, TCSANOW, &settings));
+}

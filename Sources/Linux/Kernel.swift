@@ -179,6 +179,10 @@ public enum Kernel {
         _ = try? poll.wait(milliseconds: milliseconds)  // a wait for no descriptor cannot fail
     }
 
+    /// The first process of a pid namespace ignores signals that it has no handler for: from now on those that end
+    /// others end this one too.
+    public static func endOnSignals() { cl_end_on_signals() }
+
     /// Every signal to its default and none blocked: what an exec would otherwise hand on.
     public static func resetSignals() { cl_reset_signals() }
 

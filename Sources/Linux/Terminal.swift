@@ -30,6 +30,12 @@ public enum Terminal {
         return FD(adopting: try sys("ioctl", "TIOCGPTPEER") { cl_open_pt_peer(raw, 0o2 | 0o400) })
     }
 
+    /// Lines end with a line feed alone: whoever copies the output to another terminal has that add the rest.
+    public static func keepLineFeeds(_ fd: borrowing FD) throws(SysError) {
+        let raw = fd.raw
+        _ = try sys("tcsetattr", "terminal") { cl_clear_onlcr(raw) }
+    }
+
     /// Makes a descriptor's terminal the controlling one of this session.
     public static func makeControlling(_ raw: CInt) throws(SysError) {
         _ = try sys("ioctl", "TIOCSCTTY") { cl_set_controlling_terminal(raw) }
@@ -42,13 +48,14 @@ public final class RawMode {
     private var saved = cl_termios()
     private var active = true
 
-    /// Switches a terminal to raw mode.
-    public init(_ raw: CInt) throws(SysError) {
+    /// Switches a terminal to raw mode; `keepsOutput`: what is written to it is still processed, so that a line feed
+    /// begins a line.
+    public init(_ raw: CInt, keepsOutput: Bool = false) throws(SysError) {
         self.raw = raw
         var settings = cl_termios()
         _ = try sys("tcgetattr", "terminal") { cl_tcgetattr(raw, &settings) }
         saved = settings
-        _ = try sys("tcsetattr", "terminal") { cl_make_raw(raw, &settings) }
+        _ = try sys("tcsetattr", "terminal") { cl_make_raw(raw, &settings, keepsOutput ? 1 : 0) }
     }
 
     /// The settings from before; calling it twice does no harm.

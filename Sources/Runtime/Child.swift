@@ -14,6 +14,7 @@ final class Child {
     var terminal: FD?
     let credentials: Credentials
     let gate: StartGate?
+    private let keepsLineFeeds: Bool
     private var labelFiles: LabelFiles?
     private var hasParent = true
 
@@ -23,6 +24,7 @@ final class Child {
     ) {
         (self.plan, self.argv, self.envp) = (plan, argv, envp)
         (stdio, credentials, gate) = (facts.stdio, facts.credentials, facts.gate)
+        keepsLineFeeds = facts.keepsLineFeeds
         self.sync = sync
         self.root = root
     }
@@ -175,6 +177,7 @@ final class Child {
         let master = try devices.open("ptmx", [.readWrite, .noTTY], resolve: [.beneath, .noSymlinks])
         let peer = try Terminal.openPeer(of: master)
         if let size { try Terminal.setWindowSize(master, size) }
+        if keepsLineFeeds { try Terminal.keepLineFeeds(master) }
         try Kernel.changeOwner(peer, uid: credentials.uid, gid: nil)
         try sync.sendMessage(SyncMessage.console.bytes, descriptor: master)
         terminal = consume peer
@@ -221,6 +224,7 @@ final class Child {
 
     /// From here on there is no parent: it ends with our message.
     private func awaitStart() throws(SysError) {
+        Kernel.endOnSignals()
         _ = try sync.sendMessage(SyncMessage.ready.bytes)
         hasParent = false
         try gate?.awaitRelease()
@@ -252,6 +256,10 @@ final class Child {
                 guard errno == .permissionDenied else { break }
                 if isDirectory(candidate) { failure = .isDirectory }
                 continue
+            }
+            // It is there, so what it needs is not.
+            guard Kernel.checkExecutable(candidate) != nil else {
+                throw SysError(call: "exec", subject: candidate, errno: .libraryUnavailable)
             }
         }
         throw SysError(call: "exec", subject: plan.args.first ?? "", errno: failure)

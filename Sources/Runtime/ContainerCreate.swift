@@ -173,6 +173,7 @@ private struct Creation {
         facts.personality = bundle.spec.linux.personality
         if !options.hasKeyring { facts.keyringName = nil }
         if !facts.seccomp.isEmpty { options.debug("seccomp filter flags: \(facts.seccomp.flags.rawValue)") }
+        facts.keepsLineFeeds = options.consoleSocket == nil
         let hooks = bundle.spec.hooks
         facts.runsHooks = !hooks.prestart.isEmpty || !hooks.createRuntime.isEmpty
         facts.hooks = hooks

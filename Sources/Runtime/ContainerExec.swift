@@ -107,6 +107,7 @@ public func execInContainer(_ options: ExecOptions) throws(RuntimeError) -> Runn
         try container.hasOtherUserNamespace()
     }
     facts.preservedDescriptors = options.preservedDescriptors
+    facts.keepsLineFeeds = options.consoleSocket == nil
     facts.seccompListener?.state.status = .running
     let plan = try planExec(process, facts)
     let cgroup = try openCgroup(record, options.cgroup)

@@ -144,6 +144,8 @@ private func execError(_ path: String, _ errno: Errno) -> RuntimeError {
             return RuntimeError(start + "executable file not found in $PATH", exitCode: 127)
         }
         return RuntimeError(start + "stat \(path): no such file or directory", exitCode: 127)
+    case .libraryUnavailable:  // a script's interpreter, a program's loader
+        return RuntimeError("exec \(path): no such file or directory", exitCode: 127)
     case .permissionDenied: return RuntimeError(start + "permission denied", exitCode: 126)
     case .isDirectory: return RuntimeError(start + "is a directory: permission denied", exitCode: 126)
     case .execFormatError: return RuntimeError(start + "exec format error", exitCode: 126)

@@ -133,6 +133,8 @@ public struct CreateFacts {
     public var seccompListener: SeccompListener?
     /// Of the session keyring; nil: the caller's is kept.
     public var keyringName: String?
+    /// Whether the master of its terminal is copied to another terminal, which ends the lines (runc's `run` and `exec`).
+    public var keepsLineFeeds = false
     /// Where a created container waits; nil: it goes on to its exec.
     public var gate: StartGate?
     /// Whether systemd makes the cgroup, which needs the child.
@@ -283,9 +285,15 @@ private func checkMounts(_ mounts: [RuntimeSpec.Mount]) throws(RuntimeError) {
     }
 }
 
-/// docker's environment plus HOME, which comes last and only when it is not set.
+/// The last value of each name, and HOME, which comes last when it is not set; an empty one counts as not set.
 private func makeEnvironment(_ env: [String], home: String) -> [String] {
-    env.contains { $0.hasPrefix("HOME=") } ? env : env + ["HOME=\(home)"]
+    var names = Set<Substring>()
+    var kept: [String] = []
+    for entry in env.reversed() where names.insert(entry.prefix { $0 != "=" }).inserted && entry != "HOME=" {
+        kept.append(entry)
+    }
+    if !kept.contains(where: { $0.hasPrefix("HOME=") }) { kept.insert("HOME=\(home)", at: 0) }
+    return kept.reversed()
 }
 
 /// The paths to try: the name itself when it has a slash, or below each directory of the container's PATH.

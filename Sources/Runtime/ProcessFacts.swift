@@ -32,7 +32,7 @@ func processFacts(
 }
 
 private func home(of uid: UInt32, _ env: [String], in root: borrowing FD) throws(RuntimeError) -> String {
-    guard !env.contains(where: { $0.hasPrefix("HOME=") }) else { return "/" }
+    guard (env.last { $0.hasPrefix("HOME=") } ?? "HOME=") == "HOME=" else { return "/" }
     let database = try asStartError { () throws(SysError) in try UserDatabase(root: root) }
     return database.home(of: uid)
 }

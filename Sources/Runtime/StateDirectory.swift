@@ -134,13 +134,13 @@ public struct StateDirectory: ~Copyable {
         }
     }
 
-    /// The ids below a root, sorted; none when the root does not exist.
-    public static func all(root: FilePath) throws(RuntimeError) -> [String] {
+    /// The ids below a root, sorted; none when the root does not exist, unless it must.
+    public static func all(root: FilePath, mustExist: Bool = false) throws(RuntimeError) -> [String] {
         do throws(SysError) {
             let names = try FD.open(root, [.readOnly, .directory]).entries()
             return names.filter { $0.type == .directory }.map(\.name.string).filter(isID).sorted()
         } catch {
-            guard error.errno == .noSuchFileOrDirectory else {
+            guard error.errno == .noSuchFileOrDirectory, !mustExist else {
                 throw RuntimeError("unable to list \(root): \(error)")
             }
             return []

@@ -63,3 +63,8 @@ enum SyncMessage: Equatable, Sendable {
         }
     }
 }
+
+extension Errno {
+    /// ELIBACC: a program is there, and what it needs to run, a script's interpreter for one, is not.
+    static let libraryUnavailable = Errno(rawValue: 79)
+}

@@ -6,6 +6,8 @@ import SystemPackage
 struct Context {
     /// The directory of all state directories.
     let root: FilePath
+    /// By `--root`, not by default.
+    let isRootGiven: Bool
     let log: Log
     let cgroupDriver: CgroupDriver
     let arguments: Arguments
@@ -42,8 +44,18 @@ struct Command: Sendable {
     var help: String {
         let lines = flags.map { flag in
             let names = flag.names.map { $0.count == 1 ? "-\($0)" : "--\($0)" }.joined(separator: ", ")
-            return "  " + names + (flag.takesValue ? " VALUE" : "")
+            return "   " + names + (flag.takesValue ? " VALUE" : "")
         }
-        return "usage: apus-runtime \(name) \(usage)\n\n\(summary)\n\n" + lines.joined(separator: "\n") + "\n"
+        return """
+            NAME:
+               apus-runtime \(name) - \(summary)
+
+            USAGE:
+               apus-runtime \(name) \(usage)
+
+            OPTIONS:
+            \(lines.joined(separator: "\n"))
+
+            """
     }
 }

@@ -51,7 +51,7 @@ private final class Relay {
     init(_ console: consuming FD) throws(SysError) {
         try console.setNonBlocking(true)
         self.console = console
-        mode = Terminal.isTerminal(0) ? try RawMode(0) : nil
+        mode = Terminal.isTerminal(0) ? try RawMode(0, keepsOutput: true) : nil
         resize()
     }
 

@@ -54,7 +54,7 @@ enum Program {
             return 0
         }
         guard let command = commands.first(where: { $0.name == name }) else {
-            throw RuntimeError("unknown command \"\(name)\"; apus-runtime --help lists them")
+            throw RuntimeError("No help topic for '\(name)': apus-runtime --help lists the commands")
         }
         let arguments = try Arguments(global.words.dropFirst(), flags: command.flags)
         if arguments.has("help") {
@@ -63,7 +63,9 @@ enum Program {
         }
         let root = global["root"].map { FilePath($0) } ?? defaultRoot
         return try command.run(
-            Context(root: root, log: log, cgroupDriver: try driver(global), arguments: arguments))
+            Context(
+                root: root, isRootGiven: global["root"] != nil, log: log, cgroupDriver: try driver(global),
+                arguments: arguments))
     }
 
     /// `--systemd-cgroup`, or crun's word for it.

@@ -61,6 +61,7 @@ int cl_cap_number(const char *name);
 int cl_cap_last(void);
 /// Every signal's disposition to default, the mask empty: what execve(2) would otherwise hand on.
 void cl_reset_signals(void);
+void cl_end_on_signals(void);
 int cl_signal_ignore(int signal);
 /// Blocks the signals of the mask (bit n-1 = signal n); answers a signalfd(2) for them.
 int cl_signalfd(uint64_t mask);

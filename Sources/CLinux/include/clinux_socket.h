@@ -34,11 +34,12 @@ unsigned cl_if_nametoindex(const char *name);
 struct cl_termios { uint8_t bytes[64]; };
 int cl_tcgetattr(int fd, struct cl_termios *saved);
 int cl_tcsetattr(int fd, const struct cl_termios *saved);
-int cl_make_raw(int fd, const struct cl_termios *saved);
+int cl_make_raw(int fd, const struct cl_termios *saved, int keep_output);
 int cl_get_window_size(int fd, uint16_t *rows, uint16_t *columns);
 int cl_set_window_size(int fd, uint16_t rows, uint16_t columns);
 int cl_isatty(int fd);
 int cl_unlock_pt(int master);
 int cl_open_pt_peer(int master, int flags);
 int cl_set_controlling_terminal(int fd);
+int cl_clear_onlcr(int fd);
 #endif

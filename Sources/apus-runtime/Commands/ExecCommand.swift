@@ -26,9 +26,14 @@ extension Command {
         if detaches, options.process.terminal, options.consoleSocket == nil {
             throw RuntimeError("cannot allocate tty if runc will detach without setting console socket")
         }
-        let process = try execInContainer(options)
-        if detaches { return 0 }
-        return try Foreground.stay(with: process)
+        do throws(RuntimeError) {
+            let process = try execInContainer(options)
+            if detaches { return 0 }
+            return try Foreground.stay(with: process)
+        } catch {
+            // As runc: apart from most codes of a command that did run.
+            throw RuntimeError(error.description, exitCode: error.exitCode == 125 ? 255 : error.exitCode)
+        }
     }
 }
 

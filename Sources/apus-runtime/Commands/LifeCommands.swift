@@ -67,7 +67,10 @@ extension Command {
     ) { context throws(RuntimeError) in
         let words = try context.arguments.positional(1...2, "kill")
         let name = words.count == 2 ? words[1] : "TERM"
-        guard let signal = Signal.number(name) else { throw RuntimeError("unknown signal \"\(name)\"") }
+        // 0 asks whether the process is there.
+        guard let signal = name == "0" ? 0 : Signal.number(name) else {
+            throw RuntimeError("unknown signal \"\(name)\"")
+        }
         try killContainer(words[0], signal: signal, all: context.arguments.has("all"), root: context.root)
         return 0
     }
@@ -115,7 +118,7 @@ extension Command {
 /// One that is being removed while we look is left out.
 private func allStates(_ context: Context) throws(RuntimeError) -> [JSON] {
     var states: [JSON] = []
-    for id in try StateDirectory.all(root: context.root) {
+    for id in try StateDirectory.all(root: context.root, mustExist: context.isRootGiven) {
         do throws(RuntimeError) {
             states.append(try containerState(StateDirectory.open(id, root: context.root)))
         } catch {
