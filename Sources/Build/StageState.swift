@@ -34,9 +34,10 @@ struct StageState {
     var shell: [String] { config.process.shell ?? ["/bin/sh", "-c"] }
     var workingDir: String { config.process.workingDir.isEmpty ? "/" : config.process.workingDir }
 
-    /// A variable as instructions see it: ENV wins over ARG.
+    /// A variable as instructions see it: ENV wins over ARG. An image without PATH runs with the default one.
     func value(of name: String) -> String? {
         environment(name) ?? arguments.last { $0.name == name }?.value
+            ?? (name == "PATH" ? Self.defaultPath : nil)
     }
 
     private func environment(_ name: String) -> String? {

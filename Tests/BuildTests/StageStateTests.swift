@@ -25,6 +25,13 @@ private func state(_ lines: String..., epoch: Int64 = 0) throws -> StageState {
         ])
 }
 
+/// An image made by import has no PATH: its containers get the default one, so `$PATH` is that.
+@Test func pathOfAnImageWithoutOneIsTheDefault() throws {
+    var image = ImageConfig(platform: Platform(architecture: "amd64"))
+    image = try applyChanges(["ENV PATH=/x:$PATH", "ENV PATH=/y:$PATH"], to: image)
+    #expect(image.process.env == ["PATH=/y:/x:" + StageState.defaultPath])
+}
+
 @Test func environmentHidesArguments() throws {
     let built = try state("ARG v=arg w=2", "ENV v=env", "ENV x=$v$w")
     #expect(built.config.process.env.suffix(2) == ["v=env", "x=env2"])
