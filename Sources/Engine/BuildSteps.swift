@@ -62,6 +62,7 @@ public struct BuildSteps: StepRunner {
             runDirectory: paths.runContainer(id))
         request.defaultLimits = ["pids"]
         request.endsWithClient = true
+        request.mergesStreams = true
         request.removal = RemovalRequest(
             containers: directory.removingLastComponent(), nameLink: nil, volumes: [])
         return request
@@ -71,9 +72,10 @@ public struct BuildSteps: StepRunner {
     private func follow(
         _ socket: borrowing FD, _ output: (UnsafeRawBufferPointer) -> Void
     ) throws -> Int32 {
+        var buffer = [UInt8](repeating: 0, count: MonitorMessage.limit)
         while true {
-            let message = try socket.receiveMessage(limit: MonitorMessage.limit)
-            switch MonitorMessage(message.bytes[...]) {
+            let count = try ClientLoop.receive(socket, &buffer) ?? 0
+            switch MonitorMessage(buffer[..<count]) {
             case .stdout(let bytes), .stderr(let bytes): bytes.withUnsafeBytes(output)
             case .exited(let code): return code
             case .failed(let code, let text): throw EngineError(text, exitCode: code)

@@ -79,7 +79,8 @@ public struct ClientLoop: ~Copyable {
         }
     }
 
-    private static func receive(_ socket: borrowing FD, _ buffer: inout [UInt8]) throws(SysError) -> Int? {
+    /// One message of the monitor's: its length, 0 when the monitor is gone, nil when none waits.
+    static func receive(_ socket: borrowing FD, _ buffer: inout [UInt8]) throws(SysError) -> Int? {
         var result: Result<Int?, SysError> = .success(nil)
         buffer.withUnsafeMutableBytes { bytes in
             do throws(SysError) { result = .success(try socket.receiveMessage(into: bytes)) } catch {

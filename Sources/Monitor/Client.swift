@@ -1,4 +1,5 @@
 import Linux
+import Runtime
 
 /// One attached client: its socket and what it wants.
 final class Client {
@@ -24,6 +25,17 @@ final class Client {
             isGone = true
             return true
         }
+    }
+
+    /// Tells a client that nothing was started. What it has said is read before: a socket that is closed with unread
+    /// messages shows its peer a reset in the place of ours.
+    func refuse(_ error: RuntimeError) {
+        var buffer = [UInt8](repeating: 0, count: MonitorMessage.limit)
+        buffer.withUnsafeMutableBytes { bytes in
+            // A client that is gone is found so by the answer.
+            while let count = try? socket.receiveMessage(into: bytes), count > 0 {}
+        }
+        sendLast(.failed(code: error.exitCode, error.description))
     }
 
     /// Sends a last message: waits for room a moment, then gives up on the client.

@@ -11,7 +11,7 @@ func runExec(_ request: ExecRequest, client: Client) throws(RuntimeError) {
         let status = session.withPidfd { try? $0.reap(wait: true) }  // our child: it can be reaped
         session.finish(.exited(code: status?.code ?? 255))
     } catch {
-        client.sendLast(.failed(code: error.exitCode, error.description))
+        client.refuse(error)
         throw error
     }
 }

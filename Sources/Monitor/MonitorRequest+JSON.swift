@@ -18,7 +18,8 @@ extension MonitorRequest {
             },
             "directory": .string(directory.string), "runDirectory": .string(runDirectory.string),
             "opensStdin": .bool(opensStdin), "closesStdinWithClient": .bool(closesStdinWithClient),
-            "endsWithClient": .bool(endsWithClient), "removal": removal?.json,
+            "endsWithClient": .bool(endsWithClient), "mergesStreams": .bool(mergesStreams),
+            "removal": removal?.json,
         ])
     }
 
@@ -43,6 +44,7 @@ extension MonitorRequest {
         opensStdin = try json.optionalBool("opensStdin") ?? false
         closesStdinWithClient = try json.optionalBool("closesStdinWithClient") ?? false
         endsWithClient = try json.optionalBool("endsWithClient") ?? false
+        mergesStreams = try json.optionalBool("mergesStreams") ?? false
         if let limits = json["log"] {
             log = LogLimits(
                 maxSize: Int(try limits.requireInt("maxSize")),

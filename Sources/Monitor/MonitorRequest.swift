@@ -72,6 +72,8 @@ public struct MonitorRequest: Equatable, Sendable {
     public var closesStdinWithClient = false
     /// A build step: nobody wants its result once the build is gone.
     public var endsWithClient = false
+    /// stderr is stdout, so that what is written to both keeps its order.
+    public var mergesStreams = false
     public var removal: RemovalRequest?
 
     public init(

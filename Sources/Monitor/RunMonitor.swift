@@ -28,7 +28,7 @@ final class RunMonitor {
         } catch {
             recordFailure(error)
             leaveNothing()
-            client?.sendLast(.failed(code: error.exitCode, error.description))
+            client?.refuse(error)
             throw error
         }
         stay(session)
@@ -84,7 +84,8 @@ final class RunMonitor {
             return ProcessStreams(terminal: size.map { WindowSize(rows: $0.height, columns: $0.width) })
         }
         try StandardFIFOs.make(in: runDirectory)
-        return try .fifos(in: runDirectory, opensStdin: request.opensStdin)
+        return try .fifos(
+            in: runDirectory, opensStdin: request.opensStdin, merged: request.mergesStreams)
     }
 
     private func makeContainerCgroup() throws(RuntimeError) -> CreatedCgroup {

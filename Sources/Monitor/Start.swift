@@ -17,14 +17,14 @@ struct ProcessStreams: ~Copyable {
 
     private init(
         stdin: consuming StandardInput, stdout: consuming FD, stderr: consuming FD, output: consuming FD,
-        error: consuming FD
+        error: consuming FD?
     ) throws(SysError) {
         let ends = ProcessEnds(stdin: try stdin.takeProcessSide(), stdout: stdout, stderr: stderr)
         stdio = .descriptors(stdin: ends.stdin.raw, stdout: ends.stdout.raw, stderr: ends.stderr.raw)
         input = stdin.ours.take()
         theirs = consume ends
         self.output = consume output
-        self.error = consume error
+        self.error = error
     }
 
     /// Our side; the process's is closed, so that its end is seen.
@@ -33,14 +33,17 @@ struct ProcessStreams: ~Copyable {
         return ProcessIO(output: output.take(), error: error.take(), input: input.take())
     }
 
-    /// FIFOs of the run directory for stdout and stderr.
-    static func fifos(in directory: borrowing FD, opensStdin: Bool) throws(SysError) -> ProcessStreams {
+    /// FIFOs of the run directory for stdout and stderr; `merged`: one for both.
+    static func fifos(
+        in directory: borrowing FD, opensStdin: Bool, merged: Bool
+    ) throws(SysError) -> ProcessStreams {
         // Our ends first: a FIFO that nobody reads cannot be opened for writing alone, and no byte may be lost.
         let output = try StandardFIFOs.monitorEnd("out", in: directory)
-        let error = try StandardFIFOs.monitorEnd("err", in: directory)
+        let error = merged ? nil : try StandardFIFOs.monitorEnd("err", in: directory)
         return try ProcessStreams(
             stdin: StandardInput(opens: opensStdin), stdout: StandardFIFOs.containerEnd("out", in: directory),
-            stderr: StandardFIFOs.containerEnd("err", in: directory), output: output, error: error)
+            stderr: StandardFIFOs.containerEnd(merged ? "out" : "err", in: directory), output: output,
+            error: error)
     }
 
     /// Anonymous pipes.

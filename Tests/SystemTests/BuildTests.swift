@@ -137,6 +137,31 @@ final class BuildTests {
         try apus.expectWholeStore()
     }
 
+    @Test func aStepThatCannotStartSaysWhyEveryTime() throws {
+        for (step, why) in [
+            ("RUN [\"nosuch\"]\n", "exec: \"nosuch\": executable file not found in $PATH"),
+            ("USER nosuch\nRUN true\n", "unable to find user nosuch"),
+        ] {
+            for _ in 1...15 {
+                let built = try build("FROM busybox\n" + step)
+                #expect(built.code != 0 && built.err.contains(why), "\(built)")
+            }
+        }
+    }
+
+    @Test func outputAndErrorsOfAStepKeepTheirOrder() throws {
+        let script = "for i in 1 2 3 4 5; do echo out $i; echo err $i >&2; done"
+        let built = try build("FROM busybox\nRUN \(script)\n")
+        let lines = built.lines.filter { $0.hasPrefix("out") || $0.hasPrefix("err") }
+        #expect(lines == (1...5).flatMap { ["out \($0)", "err \($0)"] }, "\(built)")
+    }
+
+    @Test func aPathThatIsLeftOutOfTheImageIsExtended() throws {
+        let built = try build("FROM busybox\nENV PATH=/x:$PATH\nRUN ls /\n", "-q", "-t", "path")
+        #expect(built.code == 0, "\(built)")
+        #expect(try output(of: "path", "sh", "-c", "echo $PATH").hasPrefix("/x:/usr/local/sbin:"))
+    }
+
     @Test func linksOfTheContextDoNotLeaveIt() throws {
         try apus.write("context/here", "x")
         _ = try execute(["ln", "-s", "/etc", apus.directory + "/context/out"])
