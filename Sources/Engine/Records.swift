@@ -80,7 +80,8 @@ public struct Records: Sendable {
         do {
             let state =
                 try document("state.json", id, directory).map { try ContainerState($0) } ?? ContainerState()
-            return Record(config: try ContainerConfig(config), state: try settled(state))
+            return Record(
+                config: try ContainerConfig(config), state: try settled(state, of: id, in: directory))
         } catch let error as JSONError {
             throw EngineError(
                 "container \(id.prefix(12)) is damaged: \(error); remove it with: apus rm -f \(id.prefix(12))"
@@ -99,14 +100,34 @@ public struct Records: Sendable {
         }
     }
 
-    /// What ran in an earlier boot does not run any more; how it ended nobody knows.
-    private func settled(_ state: ContainerState) throws -> ContainerState {
-        guard case .running(_, _, let boot) = state.phase, boot != (try Process.bootID()) else {
-            return state
+    /// What ran in an earlier boot does not run any more, nor does what has neither run directory nor process: its
+    /// monitor could not write down the end. How these ended nobody knows.
+    private func settled(
+        _ state: ContainerState, of id: String, in directory: borrowing FD
+    ) throws -> ContainerState {
+        guard case .running(_, _, let boot) = state.phase else { return state }
+        guard boot == (try Process.bootID()) else {
+            return lost(state, "the host was restarted while the container ran")
         }
+        if hasRunDirectory(id) { return state }
+        // A monitor removes the run directory after its last record, so this is the last.
+        guard let last = try document("state.json", id, directory) else { return state }
+        let state = try ContainerState(last)
+        guard case .running(let pid, let startTime, _) = state.phase, Process.startTime(pid: pid) != startTime
+        else { return state }
+        return lost(
+            state, "its end could not be recorded: see whether \(paths.root) is full or was read-only")
+    }
+
+    // Absent is an answer.
+    private func hasRunDirectory(_ id: String) -> Bool {
+        (try? FD.open(paths.runContainer(id), .path)) != nil
+    }
+
+    private func lost(_ state: ContainerState, _ why: String) -> ContainerState {
         var lost = state
         lost.phase = .exited(code: nil)
-        lost.error = "the host was restarted while the container ran"
+        lost.error = why
         return lost
     }
 

@@ -41,6 +41,20 @@ struct StateRecord: Equatable, Sendable {
     }
 
     func write(to directory: borrowing FD) throws(SysError) {
-        try directory.replace("state.json", with: json.bytes, durable: false)
+        do {
+            try directory.replace("state.json", with: json.bytes, durable: false)
+        } catch {
+            guard [.noSpace, .diskQuotaExceeded].contains(error.errno) else { throw error }
+            try overwrite(in: directory)
+        }
+    }
+
+    /// Without a new file: the room that the old record has is enough on a full disk too. Blanks cover what is left
+    /// of a longer one.
+    private func overwrite(in directory: borrowing FD) throws(SysError) {
+        let file = try directory.open("state.json", .readWrite, resolve: [.beneath])
+        let bytes = json.bytes
+        let rest = Int(clamping: try file.status().size) - bytes.count
+        try file.writeAll(bytes + [UInt8](repeating: UInt8(ascii: " "), count: max(0, rest)))
     }
 }

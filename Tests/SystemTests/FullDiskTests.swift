@@ -39,6 +39,32 @@ final class FullDiskTests {
         try apus.expectWholeStore()
     }
 
+    @Test func theEndOfAContainerIsRecordedOnAFullDisk() throws {
+        for name in ["one", "two"] {
+            try apus.must("run", "-d", "--name", name, "--network", "none", "busybox", "sleep", "1000")
+        }
+        // To the last block, which a record would fit into.
+        let fill = """
+            cd "$APUS_ROOT" && mkdir full; head -c 30M /dev/urandom > full/0; sync; i=1
+            while head -c 100 /dev/urandom > full/$i; do i=$((i+1)); done
+            """
+        _ = try apus.shell(fill)
+        try apus.must("stop", "-t", "1", "one")
+        let (first, monitor) = try apus.processes(of: "two")
+        _ = try apus.shell("kill -9 \(monitor) \(first)")
+        try expectSoon { try apus.must("ps", "-q").isEmpty }
+        let shown = try apus.must("inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", "one")
+        #expect(shown == "exited 137")
+        #expect(try apus("wait", "one").text == "137")
+        #expect(try apus("wait", "two").text == "255", "how it ended nobody knows")
+        let started = try apus("start", "one")
+        let isUp = try apus.must("ps", "--format", "{{.Names}}").contains("one")
+        #expect((started.code == 0) == isUp, "\(started)")
+        _ = try apus.shell("rm -r \"$APUS_ROOT/full\"")
+        for name in ["one", "two"] { try apus.must("rm", "-f", name) }
+        try apus.expectWholeStore()
+    }
+
     @Test func listingAndRemovingWorkOnAFullDisk() throws {
         try apus.must("create", "--name", "box", "--network", "none", "busybox", "true")
         _ = try apus.shell("head -c 30M /dev/urandom > \"$APUS_ROOT/ballast\"")
