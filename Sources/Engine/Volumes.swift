@@ -91,7 +91,7 @@ struct Volumes {
                 throw EngineError(
                     "invalid mount config for type \"bind\": bind source path does not exist: \(source)")
             }
-            _ = try FD.directory(FilePath(source), make: true)
+            _ = try FD.directory(FilePath(source), make: true, mode: 0o755)
         }
     }
 

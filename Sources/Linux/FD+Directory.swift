@@ -154,8 +154,10 @@ extension FD {
 }
 
 extension FD {
-    /// Opens a directory of our own by path, making it and its parents (0700) when missing.
-    public static func directory(_ path: FilePath, make: Bool = false) throws(SysError) -> FD {
+    /// Opens a directory by path, making it and its parents with this mode, whatever the umask, when missing.
+    public static func directory(
+        _ path: FilePath, make: Bool = false, mode: UInt32 = 0o700
+    ) throws(SysError) -> FD {
         do {
             return try FD.open(path, [.readOnly, .directory])
         } catch {
@@ -163,9 +165,13 @@ extension FD {
                 throw error
             }
             let above = path.removingLastComponent()
-            let parent = try FD.directory(above.isEmpty ? "." : above, make: true)
+            let parent = try FD.directory(above.isEmpty ? "." : above, make: true, mode: mode)
+            let name = FilePath(root: nil, [last])
             do {
-                try parent.makeDirectory(FilePath(root: nil, [last]))
+                try parent.makeDirectory(name, mode: mode)
+                let made = try parent.open(name, [.readOnly, .directory, .noFollow])
+                try made.changeMode(mode)
+                return made
             } catch {
                 guard error.errno == .fileExists else { throw error }
             }

@@ -206,3 +206,13 @@ import Testing
         #expect(try !third.lock(wait: false))
     }
 }
+
+@Test func missingDirectoriesGetTheModeAskedFor() throws {
+    try withScratch { path, directory in
+        _ = try FD.directory(path.appending("a/b"), make: true, mode: 0o755)
+        _ = try FD.directory(path.appending("c"), make: true)
+        for (name, mode) in [("a", 0o755), ("a/b", 0o755), ("c", 0o700)] as [(FilePath, UInt32)] {
+            #expect(try directory.open(name, .path).status().permissions == mode, "\(name)")
+        }
+    }
+}
