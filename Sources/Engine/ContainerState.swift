@@ -15,6 +15,8 @@ public struct ContainerState: Equatable, Sendable {
     public var phase: Phase
     /// Why it could not be started; empty when it could.
     public var error = ""
+    /// docker's code for a start that failed, of a container that was only created; else 0.
+    public var failedStartCode: Int32 = 0
     public var oomKilled = false
     public var startedAt: Timestamp?
     public var finishedAt: Timestamp?
@@ -48,7 +50,7 @@ extension ContainerState {
         var boot: String?
         var code: JSON = .null
         switch phase {
-        case .created: code = .int(0)
+        case .created: code = .int(Int64(failedStartCode))
         case .running(let process, let start, let bootID):
             (pid, startTime, boot, code) = (process, start, bootID, .int(0))
         case .exited(let exit): code = exit.map { .int(Int64($0)) } ?? .null
@@ -74,7 +76,9 @@ extension ContainerState {
     /// Reads state.json.
     public init(_ json: JSON) throws(JSONError) {
         switch try json.requireString("Status") {
-        case "created": phase = .created
+        case "created":
+            phase = .created
+            failedStartCode = Int32(clamping: try json.optionalInt("ExitCode") ?? 0)
         case "running":
             guard let pid = Int32(exactly: try json.requireInt("Pid")), pid > 0 else {
                 throw JSONError("Pid is out of range")

@@ -13,7 +13,7 @@ extension Containers {
         } catch let error as EngineError {
             guard let record = try? records.read(id) else { throw error }
             if case .exited(let code) = record.state.phase { return code ?? 255 }
-            if case .created = record.state.phase { return 0 }
+            if case .created = record.state.phase { return record.state.failedStartCode }
             throw error
         }
         return try awaitEnd(socket) ?? recordedCode(id)

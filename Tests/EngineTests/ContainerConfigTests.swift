@@ -123,6 +123,12 @@ private typealias ContainerState = Engine.ContainerState
         }
     }
 
+    @Test func aFailedStartKeepsItsCode() throws {
+        let state = try ContainerState(JSON(parsing: #"{"Status":"created","ExitCode":127,"Error":"no sh"}"#))
+        #expect(state.phase == .created && state.failedStartCode == 127)
+        #expect(try ContainerState(state.json) == state)
+    }
+
     @Test func readsWhatAMonitorWrites() throws {
         let text = """
             {"Status":"exited","Pid":0,"StartTime":5,"BootID":"x","ExitCode":null,"Error":"","OOMKilled":true,

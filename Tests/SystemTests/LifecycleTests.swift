@@ -103,6 +103,17 @@ final class LifecycleTests {
         #expect(try apus.must("inspect", "--format", "{{.Os}}", "busybox") == "linux")
     }
 
+    @Test func aStartThatFailedKeepsItsCode() throws {
+        for (command, code) in [("/nosuch", "127"), ("/etc", "126")] {
+            let run = try apus("run", "--name", "failed", "--network", "none", "busybox", command)
+            #expect(run.code == Int32(code))
+            let shown = try apus.must("inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", "failed")
+            #expect(shown == "created \(code)")
+            #expect(try apus.must("wait", "failed") == code)
+            try apus.must("rm", "failed")
+        }
+    }
+
     @Test func removalOfARunningContainerNeedsForce() throws {
         try apus.must("run", "-d", "--name", "box", "--network", "none", "busybox", "sleep", "100")
         try apus.expectRefusal("rm", "box", code: 1, mentions: ["running", "force"])
