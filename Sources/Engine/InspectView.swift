@@ -21,10 +21,12 @@ public enum InspectView {
             "LogPath": .string("\(directory)/log"), "Name": record["Name"], "RestartCount": .int(0),
             "Driver": .string("overlay2"), "Platform": .string(config.platform.os), "MountLabel": .string(""),
             "ProcessLabel": .string(""), "AppArmorProfile": .string(""), "ExecIDs": .null,
-            "HostConfig": hostConfig(config), "GraphDriver": graphDriver(layers),
+            "HostConfig": hostConfig(config),
+            "GraphDriver": graphDriver(layers, work: "\(directory)/work", merged: root(of: state)),
             "Mounts": .array(
-                config.host.mounts.compactMap { bind($0) } + volumes.sorted { $0.key < $1.key }.map(volume)),
-            "Config": record["Config"], "NetworkSettings": network(summary),
+                config.host.mounts.compactMap { bind($0) }
+                    + volumes.sorted { $0.key < $1.key }.map { volume($0, $1, config) }),
+            "Config": withOnBuild(record["Config"]), "NetworkSettings": network(summary),
         ])
     }
 
@@ -32,7 +34,23 @@ public enum InspectView {
     private static func hostConfig(_ config: ContainerConfig) -> JSON {
         let hidden: Set<String> = ["OomScoreAdjSet", "PublishedPorts"]
         let members = (config.host.json.members ?? []).filter { !hidden.contains($0.name) }
-        return .object(members + [.init("PortBindings", portBindings(config.host))])
+        let isPrivileged = config.host.isPrivileged
+        let rest: JSON = .fields([
+            "PortBindings": portBindings(config.host), "ContainerIDFile": .string(""),
+            "VolumeDriver": .string(""), "VolumesFrom": .null, "ConsoleSize": .array([.int(0), .int(0)]),
+            "Cgroup": .string(""), "Links": .null, "UTSMode": .string(""), "UsernsMode": .string(""),
+            "Isolation": .string(""), "CgroupParent": .string(""), "BlkioWeight": .int(0),
+            "Devices": .array([]), "DeviceCgroupRules": .null, "DeviceRequests": .null,
+            "MemorySwappiness": .null, "OomKillDisable": .null,
+            "MaskedPaths": isPrivileged ? .null : .array(maskedPaths.map(JSON.string)),
+            "ReadonlyPaths": isPrivileged ? .null : .array(readonlyPaths.map(JSON.string)),
+        ])
+        return .object(members).appending(rest)
+    }
+
+    /// docker writes it always.
+    private static func withOnBuild(_ config: JSON?) -> JSON? {
+        config?["OnBuild"] == nil ? config?.appending(.fields(["OnBuild": .null])) : config
     }
 
     private static func portBindings(_ host: HostOptions) -> JSON {
@@ -57,7 +75,7 @@ public enum InspectView {
 
     private static func state(_ state: ContainerState) -> JSON {
         var pid: Int32 = 0
-        var code: JSON = .int(0)
+        var code: JSON = .int(Int64(state.failedStartCode))
         if case .running(let process, _, _) = state.phase { pid = process }
         if case .exited(let exit) = state.phase { code = exit.map { .int(Int64($0)) } ?? .null }
         return .fields([
@@ -69,28 +87,42 @@ public enum InspectView {
         ])
     }
 
-    private static func graphDriver(_ layers: [String]) -> JSON {
+    /// The whole root of a running container; one that does not run is mounted nowhere.
+    private static func root(of state: ContainerState) -> String {
+        if case .running(let pid, _, _) = state.phase { "/proc/\(pid)/root" } else { "" }
+    }
+
+    private static func graphDriver(_ layers: [String], work: String = "", merged: String = "") -> JSON {
         guard let upper = layers.first else { return .fields(["Data": .null, "Name": .string("overlay2")]) }
         let data: JSON = .fields([
-            "LowerDir": .string(layers.dropFirst().joined(separator: ":")), "UpperDir": .string(upper),
+            "LowerDir": .string(layers.dropFirst().joined(separator: ":")),
+            "MergedDir": merged.isEmpty ? nil : .string(merged), "UpperDir": .string(upper),
+            "WorkDir": work.isEmpty ? nil : .string(work),
         ])
         return .fields(["Data": data, "Name": .string("overlay2")])
     }
 
     private static func bind(_ mount: MountOption) -> JSON? {
-        guard case .bind(let source, _, _) = mount.kind else { return nil }
+        guard case .bind(let source, let isVolumeFlag, _) = mount.kind else { return nil }
+        let modes = (mount.isReadOnly ? ["ro"] : []) + [mount.propagation].compactMap(\.self)
         return .fields([
             "Type": .string("bind"), "Source": .string(source), "Destination": .string(mount.target),
-            "Mode": .string(""), "RW": .bool(!mount.isReadOnly),
+            "Mode": .string(isVolumeFlag ? modes.joined(separator: ",") : ""), "RW": .bool(!mount.isReadOnly),
             "Propagation": .string(mount.propagation ?? "rprivate"),
         ])
     }
 
-    private static func volume(_ target: String, _ volume: (name: String, source: String)) -> JSON {
-        .fields([
+    /// docker's mode of a named volume that has none is `z`.
+    private static func volume(
+        _ target: String, _ volume: (name: String, source: String), _ config: ContainerConfig
+    ) -> JSON {
+        let option = config.host.mounts.first { $0.target == target }
+        var mode = ""
+        if case .volume(_?, _)? = option?.kind { mode = option?.isReadOnly == true ? "ro" : "z" }
+        return .fields([
             "Type": .string("volume"), "Name": .string(volume.name), "Source": .string(volume.source),
-            "Destination": .string(target), "Driver": .string("local"), "Mode": .string(""),
-            "RW": .bool(true),
+            "Destination": .string(target), "Driver": .string("local"), "Mode": .string(mode),
+            "RW": .bool(option?.isReadOnly != true),
             "Propagation": .string(""),
         ])
     }

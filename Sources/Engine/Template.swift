@@ -11,14 +11,31 @@ public struct Template: Equatable, Sendable {
     }
 
     /// What it prints for `data`. `methods` are further members of the outermost value that `{{json .}}` leaves
-    /// out; an object among them may be called with a key, as in `{{.Label "a"}}`. `isHeader` makes functions
-    /// hand on their text, for the heading of a table.
-    public func render(_ data: JSON, methods: JSON = .object([]), isHeader: Bool = false)
-        throws(TemplateError) -> String
-    {
-        var evaluation = TemplateEvaluation(root: data, methods: methods, isHeader: isHeader)
+    /// out; an object among them may be called with a key, as in `{{.Label "a"}}`. `zeros` are what is missing or
+    /// null in `data`. `isHeader` makes functions hand on their text, for the heading of a table.
+    public func render(
+        _ data: JSON, methods: JSON = .object([]), zeros: TemplateZeros = .none, isHeader: Bool = false
+    ) throws(TemplateError) -> String {
+        var evaluation = TemplateEvaluation(root: data, methods: methods, zeros: zeros, isHeader: isHeader)
         _ = try evaluation.run(nodes, dot: data)
         return evaluation.output
+    }
+}
+
+/// Members that docker's types have though JSON may leave them out: their Go zero values, by the member that
+/// holds them ("" at the top) and their own name.
+public struct TemplateZeros: Sendable {
+    private let groups: [String: [String: JSON]]
+
+    /// A document that has all its members.
+    public static let none = TemplateZeros([:])
+
+    init(_ groups: [String: [String: JSON]]) { self.groups = groups }
+
+    /// With no parent known (`with`, `range`) the name alone decides.
+    func value(of name: String, below parent: String?) -> JSON? {
+        if let parent { return groups[parent]?[name] }
+        return groups.values.lazy.compactMap { $0[name] }.first
     }
 }
 
@@ -26,6 +43,7 @@ public struct Template: Equatable, Sendable {
 struct TemplateEvaluation {
     let root: JSON
     let methods: JSON
+    let zeros: TemplateZeros
     let isHeader: Bool
     var output = ""
     private var variables: [(name: String, value: JSON)] = []
@@ -33,8 +51,8 @@ struct TemplateEvaluation {
     /// How a list of nodes ended.
     enum Outcome { case done, stop, next }
 
-    init(root: JSON, methods: JSON, isHeader: Bool) {
-        (self.root, self.methods, self.isHeader) = (root, methods, isHeader)
+    init(root: JSON, methods: JSON, zeros: TemplateZeros, isHeader: Bool) {
+        (self.root, self.methods, self.zeros, self.isHeader) = (root, methods, zeros, isHeader)
     }
 
     mutating func run(_ nodes: [TemplateNode], dot: JSON) throws(TemplateError) -> Outcome {
@@ -168,6 +186,7 @@ struct TemplateEvaluation {
     /// Members that are maps in docker's types: what they lack is "<no value>", elsewhere an error.
     private static let maps: Set<String> = [
         "Labels", "Networks", "Ports", "ExposedPorts", "Volumes", "Annotations", "Label",
+        "Data",
     ]
 
     private func field(
@@ -175,7 +194,11 @@ struct TemplateEvaluation {
     ) throws(TemplateError) -> JSON {
         switch value {
         case .object(let members):
-            if let member = members.first(where: { $0.name == name }) { return member.value }
+            if let member = members.first(where: { $0.name == name }), member.value != .null {
+                return member.value
+            }
+            if let zero = zero(name, of: value, below: parent, in: command) { return zero }
+            if members.contains(where: { $0.name == name }) { return .null }
             if value == root, let method = methods[name] { return method }
             if let parent, TemplateEvaluation.maps.contains(parent) { return .string("<no value>") }
             throw failure(command, "map has no entry for key \"\(name)\"", at: ".\(name)")
@@ -185,6 +208,17 @@ struct TemplateEvaluation {
             throw failure(
                 command, "can't evaluate field \(name) in \(TemplateFunctions.printed(value))", at: ".\(name)"
             )
+        }
+    }
+
+    /// `json` shows Go's nil lists and maps as null, everything else prints them as empty.
+    private func zero(
+        _ name: String, of value: JSON, below parent: String?, in command: TemplateCommand
+    ) -> JSON? {
+        let zero = zeros.value(of: name, below: parent ?? (value == root ? "" : nil))
+        switch zero {
+        case .array, .object: return command.words.first == .function("json") ? .null : zero
+        default: return zero
         }
     }
 

@@ -58,6 +58,11 @@ enum TemplateFunctions {
         }
     }
 
+    /// Members of what is a struct in docker's types, which Go prints without their names.
+    private static let structs: Set<[String]> = [
+        ["HostIp", "HostPort"], ["Name", "MaximumRetryCount"], ["Type", "Config"], ["Name", "Hard", "Soft"],
+    ]
+
     /// As Go's `%v`: `[a b]`, `map[k:v]` in the order of the keys.
     static func printed(_ value: JSON) -> String {
         switch value {
@@ -68,6 +73,8 @@ enum TemplateFunctions {
         case .double(let number): "\(number)"
         case .string(let text): text
         case .array(let array): "[" + array.map(printed).joined(separator: " ") + "]"
+        case .object(let members) where structs.contains(members.map(\.name)):
+            "{" + members.map { printed($0.value) }.joined(separator: " ") + "}"
         case .object(let members):
             "map["
                 + members.sorted { $0.name < $1.name }.map { "\($0.name):\(printed($0.value))" }

@@ -11,12 +11,12 @@ private typealias ContainerState = Engine.ContainerState
 
     private func container(
         _ name: String, id: String = "0f", age: Int64 = 3, state: ContainerState = ContainerState(),
-        change: (inout RunOptions) -> Void = { _ in }
+        change: (inout RunOptions) throws -> Void = { _ in }
     ) throws -> ContainerSummary {
         var image = ImageConfig(platform: Platform(architecture: "amd64"))
         image.process.cmd = ["sh", "-c", "sleep 1000000000"]
         var options = RunOptions(image: "busybox")
-        change(&options)
+        try change(&options)
         let config = try ContainerConfig(
             id: String(repeating: id, count: 32), name: name, created: Timestamp(seconds: now.seconds - age),
             image: #require(Digest(hex: String(repeating: "ab", count: 32))), config: image, options: options)
@@ -201,6 +201,36 @@ private typealias ContainerState = Engine.ContainerState
         #expect(try show("{{.NetworkSettings.Networks.bridge.IPPrefixLen}}") == "0")
     }
 
+    @Test(arguments: [
+        ("{{.State.Health}}|{{if .State.Health}}x{{end}}|{{json .State.Health}}", "<nil>||null"),
+        ("{{.HostConfig.Devices}}{{.HostConfig.VolumesFrom}}{{.HostConfig.Init}}", "[][]<nil>"),
+        ("{{.HostConfig.CapAdd}} {{json .HostConfig.CapAdd}}", "[] null"),
+        ("{{.Config.StopSignal}}|{{.Config.Healthcheck}}|{{.Config.OnBuild}}", "|<nil>|[]"),
+        ("{{.Config.Volumes}}{{range .Config.Volumes}}x{{end}} {{.Config.Entrypoint}}", "map[] []"),
+        ("{{with .HostConfig}}{{.Sysctls}}{{end}}", "map[]"),
+        (
+            "{{.HostConfig.PortBindings}} {{.HostConfig.RestartPolicy}}",
+            "map[80/tcp:[{127.0.0.1 8081}]] {no 0}"
+        ),
+        ("{{index .HostConfig.ReadonlyPaths 0}} {{len .HostConfig.MaskedPaths}}", "/proc/bus 14"),
+        ("{{.HostConfig.CgroupParent}}{{.HostConfig.UsernsMode}}{{.HostConfig.ContainerIDFile}}|", "|"),
+        ("{{.GraphDriver.Data.MergedDir}} {{.GraphDriver.Data.WorkDir}}", "/proc/5/root /d/work"),
+        ("{{range .Mounts}}{{.Mode}}:{{.RW}} {{end}}", "ro:false z:true "),
+    ])
+    func templatesKnowAllOfDockersMembers(template: String, expected: String) throws {
+        let web = try container("web", state: running()) {
+            $0.host.mounts = [
+                try MountOption(volume: "/a:/b:ro", directory: "/"),
+                try MountOption(volume: "data:/v", directory: "/"),
+            ]
+            $0.host.ports = ["127.0.0.1:8081:80"]
+        }
+        let json = InspectView.container(
+            web, directory: "/d", layers: ["/u", "/l1"], volumes: ["/v": (name: "data", source: "/vol/data")])
+        #expect(try Template(template).render(json, zeros: InspectView.zeros) == expected)
+        #expect(refusal { _ = try Template("{{.State.Nope}}").render(json, zeros: InspectView.zeros) } != nil)
+    }
+
     @Test func inspectOfAnImage() throws {
         var config = ImageConfig(platform: Platform(architecture: "amd64"))
         config.process.cmd = ["sh"]
@@ -209,5 +239,7 @@ private typealias ContainerState = Engine.ContainerState
         #expect(
             try Template("{{.RepoTags}} {{.Config.Cmd}} {{.Os}}/{{.Architecture}} {{.Size}}").render(json)
                 == "[busybox:latest] [sh] linux/amd64 5")
+        let ports = "{{.Config.ExposedPorts}} {{.Config.Volumes}} {{.RepoDigests}}"
+        #expect(try Template(ports).render(json, zeros: InspectView.zeros) == "map[] map[] []")
     }
 }

@@ -57,7 +57,7 @@ enum InspectCommand {
     }
 
     private static func rendered(_ template: Template, _ document: JSON) throws -> String {
-        do { return try template.render(document) } catch {
+        do { return try template.render(document, zeros: InspectView.zeros) } catch {
             throw CommandFailure("template parsing error: \(error)")
         }
     }
