@@ -50,6 +50,17 @@ void cl_reset_signals(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/// close_range(2) with CLOSE_RANGE_CLOEXEC; one by one under a seccomp filter that does not know it.
+static int close_on_exec_from(int first) {
+    if (syscall(SYS_close_range, (unsigned)first, ~0U, 4) == 0) return 0;
+    if (errno != ENOSYS && errno != EPERM) return -1;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -1;
+    int last = limit.rlim_cur > 1 << 20 ? 1 << 20 : (int)limit.rlim_cur;
+    for (int fd = first; fd < last; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return 0;
+}
+
 /// The child's side of cl_spawn; only async-signal-safe calls, no return.
 static void spawn_child(int fd, const char *path, char *const argv[], char *const envp[], const int *fds, size_t count,
                         const int stdio[3], int new_session, volatile int *failure) {
@@ -60,7 +71,7 @@ static void spawn_child(int fd, const char *path, char *const argv[], char *cons
     if (file >= 0) file = fcntl(fd, F_DUPFD_CLOEXEC, above);
     for (int i = 0; i < 3; i++) if (stdio && stdio[i] >= 0 && (std[i] < 0 || dup2(std[i], i) < 0)) goto fail;
     for (size_t i = 0; i < count; i++) if (moved[i] < 0 || dup2(moved[i], 3 + (int)i) < 0) goto fail;
-    if (syscall(SYS_close_range, 3 + (unsigned)count, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */) < 0) goto fail;
+    if (close_on_exec_from(above) < 0) goto fail;
     if (new_session && setsid() < 0) goto fail;
     cl_reset_signals();
     if (path) execve(path, argv, envp);

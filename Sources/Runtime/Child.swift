@@ -54,6 +54,8 @@ final class Child {
         guard var state = plan.state else { return }
         state.pid = Process.pid
         if point == .startContainer { state.status = .created }
+        // runc's hooks find themselves in the root, which is not `/` yet.
+        if point == .createContainer { try? Kernel.changeDirectory(root) }  // its hooks will say so
         do {
             // As in runc, a hook there without its own environment has the process's.
             try runHooks(

@@ -49,7 +49,7 @@ final class RuntimeHookTests {
             [
                 ("prestart", hook("echo prestart $(\(namespace)) $PWD >> \(log)")),
                 ("createRuntime", hook("echo createRuntime $(\(namespace)) >> \(log)")),
-                ("createContainer", hook("echo createContainer $(hostname) >> \(log)")),
+                ("createContainer", hook("echo createContainer $(hostname) $PWD >> \(log)")),
                 ("startContainer", hook("echo startContainer $(hostname) > /log")),
                 ("poststart", hook("echo poststart $(\(namespace)) >> \(log)")),
                 ("poststop", hook("echo poststop $(\(namespace)) >> \(log)")),
@@ -60,7 +60,7 @@ final class RuntimeHookTests {
             readFile(log) == """
                 prestart \(host) \(bundle.directory)
                 createRuntime \(host)
-                createContainer box
+                createContainer box \(bundle.rootfs)
                 poststart \(host)
                 poststop \(host)
 

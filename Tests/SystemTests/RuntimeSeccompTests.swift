@@ -56,6 +56,11 @@ final class RuntimeSeccompTests {
     }
 
     @Test func startContainerHooksRunUnderTheFilter() throws {
+        let old = try bundle.run {
+            $0.linux = filter(["close_range"], "SCMP_ACT_ERRNO")
+            $0.top = #", "hooks": {"startContainer": [{"path": "/bin/true"}]}"#
+        }
+        #expect(old.code == 0, "\(old)")
         let outcome = try bundle.run {
             $0.linux = filter(["mkdir", "mkdirat"], "SCMP_ACT_KILL")
             $0.top =
