@@ -217,4 +217,5 @@ int cl_sched_setattr(uint32_t policy, uint64_t flags, int32_t nice, uint32_t pri
     return (int)R(syscall(SYS_sched_setattr, 0, &a, 0));
 }
 int cl_sched_setaffinity(const uint8_t *mask, size_t size) { return (int)R(syscall(SYS_sched_setaffinity, 0, size, mask)); }
+int cl_set_mempolicy(int mode, const uint64_t *nodes, unsigned long bits) { return (int)R(syscall(SYS_set_mempolicy, mode, nodes, bits)); }
 int cl_ioprio_set(uint32_t value) { return (int)R(syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, value)); }

@@ -67,6 +67,55 @@ public struct CPUList: Equatable, Sendable {
     public func apply() throws(SysError) {
         var mask = [UInt8](repeating: 0, count: 512)
         for cpu in cpus { mask[Int(cpu / 8)] |= 1 << UInt8(cpu % 8) }
-        _ = try sys("sched_setaffinity", "\(cpus)") { cl_sched_setaffinity(mask, mask.count) }
+        try Self.apply(mask)
+    }
+
+    /// Every CPU: the kernel leaves out those that are not in the cgroup's cpuset.
+    public static func applyAll() throws(SysError) { try apply([UInt8](repeating: 0xff, count: 512)) }
+
+    private static func apply(_ mask: [UInt8]) throws(SysError) {
+        _ = try sys("sched_setaffinity", "CPUs") { cl_sched_setaffinity(mask, mask.count) }
+    }
+}
+
+/// Which memory nodes the kernel takes pages from (set_mempolicy(2)).
+public struct MemoryPolicy: Equatable, Sendable {
+    /// MPOL_DEFAULT 0, PREFERRED 1, BIND 2, INTERLEAVE 3, LOCAL 4, PREFERRED_MANY 5, WEIGHTED_INTERLEAVE 6.
+    public let mode: CInt
+    /// Bits above the mode.
+    public let flags: CInt
+    /// Below 1024, as the kernel's.
+    public let nodes: [UInt16]
+
+    private static let modes = [
+        "MPOL_DEFAULT", "MPOL_PREFERRED", "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_LOCAL", "MPOL_PREFERRED_MANY",
+        "MPOL_WEIGHTED_INTERLEAVE",
+    ]
+
+    /// From the kernel's words. nil: the mode is not known.
+    public static func mode(_ word: String) -> CInt? { modes.firstIndex(of: word).map { CInt($0) } }
+
+    /// The bit of a flag by its name; nil when it is not known.
+    public static func flag(_ word: String) -> CInt? {
+        switch word {
+        case "MPOL_F_STATIC_NODES": 1 << 15
+        case "MPOL_F_RELATIVE_NODES": 1 << 14
+        case "MPOL_F_NUMA_BALANCING": 1 << 13
+        default: nil
+        }
+    }
+
+    public init(mode: CInt, flags: CInt, nodes: [UInt16]) {
+        (self.mode, self.flags, self.nodes) = (mode, flags, nodes)
+    }
+
+    /// Sets it for the calling thread; an exec keeps it.
+    public func apply() throws(SysError) {
+        var mask = [UInt64](repeating: 0, count: 16)
+        for node in nodes where node < 1024 { mask[Int(node / 64)] |= 1 << UInt64(node % 64) }
+        // The kernel reads one bit less than it is told.
+        _ = try sys("set_mempolicy", "mode \(mode), nodes \(nodes)") {
+            cl_set_mempolicy(mode | flags, nodes.isEmpty ? nil : mask, nodes.isEmpty ? 0 : 1025)
+        }
     }
 }

@@ -17,6 +17,7 @@ extension RuntimeSpec.Linux {
         mountLabel = try json.text("mountLabel")
         intelRdt = try json.child("intelRdt", RuntimeSpec.IntelRdt.init)
         personality = try json.child("personality", RuntimeSpec.Personality.init)
+        memoryPolicy = try json.child("memoryPolicy", RuntimeSpec.MemoryPolicy.init)
     }
 
     var json: JSON {
@@ -29,7 +30,7 @@ extension RuntimeSpec.Linux {
             "seccomp": seccomp?.json, "rootfsPropagation": .optional(rootfsPropagation),
             "maskedPaths": .nonEmpty(maskedPaths), "readonlyPaths": .nonEmpty(readonlyPaths),
             "mountLabel": .optional(mountLabel), "intelRdt": intelRdt?.json, "personality": personality?.json,
-            "timeOffsets": .nonEmpty(timeOffsets, \.json),
+            "timeOffsets": .nonEmpty(timeOffsets, \.json), "memoryPolicy": memoryPolicy?.json,
         ])
     }
 }
@@ -98,6 +99,19 @@ extension RuntimeSpec.Personality {
     }
 
     var json: JSON { .fields(["domain": .string(domain), "flags": .nonEmpty(flags)]) }
+}
+
+extension RuntimeSpec.MemoryPolicy {
+    /// A missing mode is for the runtime to refuse, in its own words.
+    init(_ json: JSON) throws(JSONError) {
+        mode = try json.text("mode") ?? ""
+        nodes = try json.text("nodes")
+        flags = try json.texts("flags")
+    }
+
+    var json: JSON {
+        .fields(["mode": .string(mode), "nodes": .optional(nodes), "flags": .nonEmpty(flags)])
+    }
 }
 
 extension RuntimeSpec.Seccomp {

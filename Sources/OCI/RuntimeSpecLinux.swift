@@ -23,6 +23,7 @@ extension RuntimeSpec {
         public var mountLabel: String?
         public var intelRdt: IntelRdt?
         public var personality: Personality?
+        public var memoryPolicy: MemoryPolicy?
         public init() {}
     }
 
@@ -78,6 +79,15 @@ extension RuntimeSpec {
         public var domain: String
         public var flags: [String] = []
         public init(domain: String) { self.domain = domain }
+    }
+
+    /// man 2 set_mempolicy: the mode and flags in the kernel's words (`MPOL_BIND`).
+    public struct MemoryPolicy: Equatable, Sendable {
+        public var mode: String
+        /// A list as `0-3,7`.
+        public var nodes: String?
+        public var flags: [String] = []
+        public init(mode: String, nodes: String? = nil) { (self.mode, self.nodes) = (mode, nodes) }
     }
 }
 

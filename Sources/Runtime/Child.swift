@@ -93,6 +93,7 @@ final class Child {
         case .makeDevice(let device): try makeDevice(device, in: root)
         case .makeDeviceLinks: try makeDeviceLinks(in: root)
         case .openConsole(let size): try openConsole(size)
+        case .makeWorkingDirectory(let path): try makeWorkingDirectory(path)
         case .mask(let paths): try mask(paths, in: root)
         case .makeReadOnly(let path): try makeReadOnly(path, in: root)
         case .makeRootReadOnly: try root.setAttributes(.readOnly)
@@ -195,6 +196,17 @@ final class Child {
             guard let peer = terminal.take() else { return }
             for target in 0..<3 { try Kernel.duplicate(peer.raw, onto: CInt(target)) }
             try Terminal.makeControlling(0)
+        }
+    }
+
+    /// As runc: before the root may become read-only, inside of it. What stands in the way is said on entering.
+    private func makeWorkingDirectory(_ path: String) throws(SysError) {
+        do {
+            try makeMissing(FilePath(path), in: root, isDirectory: true)
+        } catch {
+            guard [.notDirectory, .readOnlyFileSystem, .permissionDenied].contains(error.errno) else {
+                throw error
+            }
         }
     }
 

@@ -170,7 +170,7 @@ private struct Creation {
             bundle.spec.process, seccomp: bundle.spec.linux.seccomp, in: root, record, stateRoot: options.root
         )
         (facts.clampsDefaults, facts.warn) = (true, options.warn)
-        facts.personality = bundle.spec.linux.personality
+        facts.makesWorkingDirectory = true
         if !options.hasKeyring { facts.keyringName = nil }
         if !facts.seccomp.isEmpty { options.debug("seccomp filter flags: \(facts.seccomp.flags.rawValue)") }
         facts.keepsLineFeeds = options.consoleSocket == nil

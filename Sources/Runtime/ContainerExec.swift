@@ -54,6 +54,8 @@ public struct ExecChanges: Sendable {
             sets.bounding += capabilities
             sets.effective += capabilities
             sets.permitted += capabilities
+            // As runc: what was not inheritable at all stays so, and then nothing can be ambient.
+            if !sets.inheritable.isEmpty { sets.ambient += capabilities }
             process.capabilities = sets
         }
         return process
@@ -109,7 +111,7 @@ public func execInContainer(_ options: ExecOptions) throws(RuntimeError) -> Runn
     facts.preservedDescriptors = options.preservedDescriptors
     facts.keepsLineFeeds = options.consoleSocket == nil
     facts.seccompListener?.state.status = .running
-    let plan = try planExec(process, facts)
+    let plan = try planExec(process, of: spec.linux, facts)
     let cgroup = try openCgroup(record, options.cgroup)
     var running = try execProcess(plan, facts, in: container, cgroup: cgroup.raw)
     do throws(RuntimeError) {

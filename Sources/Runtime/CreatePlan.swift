@@ -42,6 +42,7 @@ enum ChildStep: Equatable, Sendable {
     case openConsole(WindowSize?)
     /// The same for a further process: without /dev/console.
     case openTerminal(WindowSize?)
+    case makeWorkingDirectory(String)
     case mask([String])
     case makeReadOnly(String)
     case makeRootReadOnly
@@ -146,7 +147,8 @@ public struct CreateFacts {
     /// Those of the child are run with its own pid in `state`.
     public var hooks = RuntimeSpec.Hooks()
     public var state: ContainerState?
-    public var personality: RuntimeSpec.Personality?
+    /// Whether a working directory that is not there is made, as runc does.
+    public var makesWorkingDirectory = false
     /// Whether the document may hold an engine's defaults, of which those that the host does not permit are left out.
     public var clampsDefaults = false
     /// Told of what is left out.
@@ -196,7 +198,7 @@ public func planCreate(_ spec: RuntimeSpec, _ facts: CreateFacts) throws(Runtime
     steps.append(.awaitParent)
     if !facts.hooks.createContainer.isEmpty { steps.append(.runHooks(.createContainer)) }
     steps.append(.pivot)
-    let attributes = try ProcessAttributes(spec.process, personality: facts.personality)
+    let attributes = try ProcessAttributes(spec.process, of: spec.linux)
     steps += try planProcess(spec.process, attributes, facts)
     return CreatePlan(
         namespaces: namespaces, steps: steps, process: spec.process, attributes: attributes, facts)
@@ -224,12 +226,13 @@ func planProcess(
     }
     if try !planLabels(process).isEmpty { steps.append(.applyLabels) }
     // Before the filter, which need not allow it.
-    if !attributes.isEmpty { steps.append(.setAttributes) }
+    steps.append(.setAttributes)
     steps.append(.closeDescriptors(from: 3 + facts.preservedDescriptors))
     let filter: [ChildStep] = facts.seccomp.isEmpty ? [] : [.loadSeccomp]
     // Loading needs CAP_SYS_ADMIN or no_new_privs: with the latter it comes last, so that it covers the most.
     if !process.noNewPrivileges { steps += filter }
-    let capabilities = capabilitySets(process.capabilities, warn: facts.warn)
+    let capabilities = capabilitySets(
+        process.capabilities, last: facts.lastCapability, warn: facts.warn)
     steps += [.dropBoundingSet(capabilities), .setUser(facts.credentials), .setCapabilities(capabilities)]
     if process.noNewPrivileges { steps += [.noNewPrivileges] + filter }
     // After the filter: its supervisor gets its descriptor from our parent, which leaves at the gate.
@@ -249,6 +252,7 @@ private func planRoot(_ spec: RuntimeSpec, _ facts: CreateFacts) -> [ChildStep] 
     steps += spec.mounts.map { .mount(MountStep($0)) }
     steps += spec.linux.devices.map(ChildStep.makeDevice)
     steps.append(.makeDeviceLinks)
+    if facts.makesWorkingDirectory { steps.append(.makeWorkingDirectory(spec.process.cwd)) }
     if case .terminal(let size) = facts.stdio { steps.append(.openConsole(size)) }
     steps += spec.linux.readonlyPaths.map(ChildStep.makeReadOnly)
     if !spec.linux.maskedPaths.isEmpty { steps.append(.mask(spec.linux.maskedPaths)) }
@@ -316,7 +320,7 @@ private func rlimitNumber(_ type: String) -> Int32? {
 
 /// Names that this kernel does not know are left out, as in runc.
 private func capabilitySets(
-    _ capabilities: RuntimeSpec.Capabilities?, warn: (String) -> Void
+    _ capabilities: RuntimeSpec.Capabilities?, last: Int, warn: (String) -> Void
 ) -> ProcessCapabilities {
     var sets = ProcessCapabilities([])
     guard let capabilities else { return sets }
@@ -324,11 +328,11 @@ private func capabilitySets(
     func set(_ names: [String]) -> CapabilitySet {
         var set: CapabilitySet = []
         for name in names {
-            do throws(UnknownCapability) {
-                set.formUnion(try CapabilitySet(names: [name]))
-            } catch {
+            guard let one = CapabilitySet(name: name), CapabilitySet.all(last).contains(one) else {
                 unknown.insert(name)
+                continue
             }
+            set.formUnion(one)
         }
         return set
     }
@@ -338,9 +342,13 @@ private func capabilitySets(
     sets.inheritable = set(capabilities.inheritable)
     // What is not permitted and inheritable cannot be ambient (capabilities(7)); such documents are common, runc's
     // own among them, and runc leaves it out too.
-    sets.ambient = set(capabilities.ambient).intersection(sets.permitted).intersection(sets.inheritable)
+    let ambient = set(capabilities.ambient)
+    sets.ambient = ambient.intersection(sets.permitted).intersection(sets.inheritable)
     if !unknown.isEmpty {
-        warn("ignoring unknown or unavailable capabilities: \(unknown.sorted().joined(separator: ", "))")
+        warn("ignoring unknown or unavailable capabilities: [\(unknown.sorted().joined(separator: " "))]")
+    }
+    for name in ambient.subtracting(sets.ambient).names {
+        warn("can't raise ambient capability \(name): it is not both permitted and inheritable")
     }
     return sets
 }

@@ -4,14 +4,15 @@ import SystemPackage
 
 /// Plans a further process in a running container: the same order of stdio, limits, user, capabilities and seccomp
 /// as its first one, from the same function.
-public func planExec(_ process: RuntimeSpec.Process, _ facts: CreateFacts) throws(RuntimeError) -> CreatePlan
-{
-    var steps = try planLabels(process) + [.joinNamespaces]
+public func planExec(
+    _ process: RuntimeSpec.Process, of linux: RuntimeSpec.Linux = RuntimeSpec.Linux(), _ facts: CreateFacts
+) throws(RuntimeError) -> CreatePlan {
+    var steps: [ChildStep] = try planLabels(process) + [.joinNamespaces]
     if let name = facts.keyringName { steps.append(.joinSessionKeyring(name)) }
     steps.append(.newSession)
     if case .terminal(let size) = facts.stdio { steps.append(.openTerminal(size)) }
     steps.append(.awaitParent)
-    let attributes = try ProcessAttributes(process)
+    let attributes = try ProcessAttributes(process, of: linux)
     steps += try planProcess(process, attributes, facts)
     return CreatePlan(namespaces: .none, steps: steps, process: process, attributes: attributes, facts)
 }

@@ -13,11 +13,13 @@ struct ProcessAttributes: Equatable, Sendable {
     /// The CPUs of an exec before and in the container's cgroup.
     var initialCPUs: CPUList?
     var finalCPUs: CPUList?
+    var memoryPolicy: MemoryPolicy?
+    /// Whether the cgroup has some of the host's CPUs only, which SCHED_DEADLINE does not go with.
+    var isConfined = false
 
-    init(
-        _ process: RuntimeSpec.Process, personality: RuntimeSpec.Personality? = nil
-    ) throws(RuntimeError) {
-        if let personality {
+    /// `linux` is that of the container, whatever the process.
+    init(_ process: RuntimeSpec.Process, of linux: RuntimeSpec.Linux) throws(RuntimeError) {
+        if let personality = linux.personality {
             // As runc: a flag would be silently without effect.
             guard personality.flags.isEmpty else { throw RuntimeError("personality flags are not supported") }
             switch personality.domain {
@@ -30,6 +32,8 @@ struct ProcessAttributes: Equatable, Sendable {
         if let priority = process.ioPriority { ioPriority = try Self.number(priority) }
         initialCPUs = try Self.cpus(process.execCPUAffinity?.initial, "initial")
         finalCPUs = try Self.cpus(process.execCPUAffinity?.final, "final")
+        memoryPolicy = try linux.memoryPolicy.map { policy throws(RuntimeError) in try Self.policy(policy) }
+        isConfined = linux.resources.cpu.cpus.map { !$0.isEmpty } ?? false
     }
 
     private static func policy(_ spec: RuntimeSpec.Scheduler) throws(RuntimeError) -> SchedulingPolicy {
@@ -74,15 +78,49 @@ struct ProcessAttributes: Equatable, Sendable {
         return list
     }
 
-    /// In the child.
-    func apply() throws(SysError) {
-        if let finalCPUs { try finalCPUs.apply() }
-        if let personality { try Kernel.setPersonality(personality) }
-        if let scheduler { try scheduler.apply() }
-        if let ioPriority { try Kernel.setIOPriority(ioPriority) }
+    /// runc's words, and its rules: the kernel's own answer is a bare EINVAL.
+    private static func policy(_ spec: RuntimeSpec.MemoryPolicy) throws(RuntimeError) -> MemoryPolicy {
+        guard let mode = MemoryPolicy.mode(spec.mode) else {
+            throw RuntimeError("invalid memory policy mode \"\(spec.mode)\"")
+        }
+        var flags: CInt = 0
+        for word in spec.flags {
+            guard let flag = MemoryPolicy.flag(word) else {
+                throw RuntimeError("invalid memory policy flag \"\(word)\"")
+            }
+            flags |= flag
+        }
+        let text = spec.nodes ?? ""
+        guard let list = text.isEmpty ? [] : CPUList(text)?.cpus, list.allSatisfy({ $0 < 1024 }) else {
+            throw RuntimeError("invalid memory policy node list \"\(text)\"")
+        }
+        let takesNone = spec.mode == "MPOL_DEFAULT" || spec.mode == "MPOL_LOCAL"
+        guard !takesNone || list.isEmpty else {
+            throw RuntimeError(
+                "invalid memory policy: \(spec.mode) mode requires 0 nodes but got \(list.count)")
+        }
+        return MemoryPolicy(mode: mode, flags: flags, nodes: list)
     }
 
-    var isEmpty: Bool { personality == nil && scheduler == nil && ioPriority == nil && finalCPUs == nil }
+    /// In the child, when it is in its cgroup.
+    func apply() throws(SysError) {
+        if let finalCPUs {
+            try finalCPUs.apply()
+        } else if initialCPUs == nil {
+            try CPUList.applyAll()  // our caller's own are not the container's business
+        }
+        if let personality { try Kernel.setPersonality(personality) }
+        if let scheduler {
+            do {
+                try scheduler.apply()
+            } catch {
+                guard error.errno == .notPermitted, isConfined else { throw error }
+                throw error.hinting("process scheduler can't be used together with AllowedCPUs")
+            }
+        }
+        if let ioPriority { try Kernel.setIOPriority(ioPriority) }
+        if let memoryPolicy { try memoryPolicy.apply() }
+    }
 }
 
 /// Sets how soon the kernel kills a process when memory runs out. `isClampable`: an engine may have chosen the value

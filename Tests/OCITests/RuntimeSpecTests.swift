@@ -39,6 +39,7 @@ private let document = """
        "readonlyPaths": ["/proc/bus"], "mountLabel": "m", "namespaces": [{"type": "pid"},
          {"type": "network", "path": "/run/ns"}], "intelRdt": {"closID": "c", "enableCMT": true},
        "personality": {"domain": "LINUX32"},
+       "memoryPolicy": {"mode": "MPOL_BIND", "nodes": "0-1", "flags": ["MPOL_F_STATIC_NODES"]},
        "seccomp": {"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38,
          "architectures": ["SCMP_ARCH_X86_64"], "flags": ["SECCOMP_FILTER_FLAG_LOG"],
          "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW"},

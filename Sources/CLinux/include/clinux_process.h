@@ -37,6 +37,7 @@ int cl_setns(int fd, uint64_t flags);
 int cl_namespace_kind(int fd);
 int cl_sched_setattr(uint32_t policy, uint64_t flags, int32_t nice, uint32_t priority, uint64_t runtime, uint64_t deadline, uint64_t period);
 int cl_sched_setaffinity(const uint8_t *mask, size_t size);
+int cl_set_mempolicy(int mode, const uint64_t *nodes, unsigned long bits);
 int cl_ioprio_set(uint32_t value);
 int cl_setsid(void);
 int cl_setgroups(size_t count, const uint32_t *groups);
