@@ -83,6 +83,17 @@ public struct Pidfd: ~Copyable, Sendable {
         self.pid = pid
     }
 
+    /// One that came from another process. ESRCH when it has ended and was reaped.
+    public init(adopting fd: consuming FD) throws(SysError) {
+        let bytes = try FD.open(FilePath("/proc/self/fdinfo/\(fd.raw)")).readAll(limit: 4096)
+        let line = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+            .first { $0.hasPrefix("Pid:") }
+        guard let line, let pid = Int32(line.dropFirst(4).drop { $0 == "\t" }), pid > 0 else {
+            throw SysError(call: "pidfd", subject: "of another process", errno: .noSuchProcess)
+        }
+        self.init(adopting: fd, pid: pid)
+    }
+
     /// Sends a signal; false when the process has ended.
     @discardableResult
     public func send(signal: Int32) throws(SysError) -> Bool {
@@ -133,11 +144,15 @@ public struct Pidfd: ~Copyable, Sendable {
 /// Calls that act on or make processes. The caller has one thread.
 public enum Process {
     /// clone3(2) with a pidfd, into new namespaces and, when given, straight into a cgroup. The child goes on
-    /// with a copy of memory and of all descriptors.
-    public static func clone(_ namespaces: Namespaces, cgroup: CInt? = nil) throws(SysError) -> CloneSide {
+    /// with a copy of memory and of all descriptors. `asSibling`: it is a child of our parent (CLONE_PARENT).
+    public static func clone(
+        _ namespaces: Namespaces, cgroup: CInt? = nil, asSibling: Bool = false
+    ) throws(SysError) -> CloneSide {
         var pidfd: CInt = -1
+        let flags = namespaces.rawValue | (asSibling ? 0x8000 : 0)
         let pid = try sys("clone3", "container process") {
-            cl_clone3(namespaces.rawValue, &pidfd, cgroup ?? -1, 17)
+            // A sibling ends with the signal that we end with.
+            cl_clone3(flags, &pidfd, cgroup ?? -1, asSibling ? 0 : 17)
         }
         if pid == 0 { return .child }
         return .parent(Pidfd(adopting: FD(adopting: pidfd), pid: Int32(pid)))
@@ -152,6 +167,24 @@ public enum Process {
     public static func enter(_ namespaces: Namespaces, of fd: borrowing FD) throws(SysError) {
         let raw = fd.raw
         _ = try sys("setns", "namespaces") { cl_setns(raw, namespaces.rawValue) }
+    }
+
+    /// Runs `body` in another namespace and comes back, also after an error. When coming back fails the process must
+    /// end.
+    public static func visit<R: ~Copyable>(
+        _ kind: Namespaces, of fd: borrowing FD, _ body: () throws(SysError) -> R
+    ) throws(SysError) -> R {
+        let home = try FD.open(FilePath("/proc/self/ns/\(kind.fileName)"))
+        try enter(kind, of: fd)
+        let result: R
+        do throws(SysError) {
+            result = try body()
+        } catch {
+            try enter(kind, of: home)
+            throw error
+        }
+        try enter(kind, of: home)
+        return result
     }
 
     /// Starts a program of ours by path or by descriptor (vfork, execve), with `descriptors[i]` at 3+i.

@@ -7,17 +7,7 @@ enum Inside {
     static func visit<R: ~Copyable>(
         _ pidfd: borrowing Pidfd, _ body: () throws(SysError) -> R
     ) throws(SysError) -> R {
-        let home = try FD.open("/proc/self/ns/net")
-        try Process.enter(.network, of: pidfd.fd)
-        let result: R
-        do throws(SysError) {
-            result = try body()
-        } catch {
-            try Process.enter(.network, of: home)
-            throw error
-        }
-        try Process.enter(.network, of: home)
-        return result
+        try Process.visit(.network, of: pidfd.fd, body)
     }
 
     /// What every container gets, as docker gives it: ping and low ports without privilege.

@@ -15,16 +15,19 @@ final class Child {
     let credentials: Credentials
     let gate: StartGate?
     private let keepsLineFeeds: Bool
+    /// The one that is joined.
+    private let mountNamespace: NamespaceFile?
     private var labelFiles: LabelFiles?
     private var hasParent = true
 
     init(
-        plan: CreatePlan, facts: CreateFacts, sync: consuming FD, root: consuming FD, argv: CStrings,
+        plan: CreatePlan, facts: CreateFacts, mountNamespace: NamespaceFile?, sync: consuming FD, root: consuming FD, argv: CStrings,
         envp: CStrings
     ) {
         (self.plan, self.argv, self.envp) = (plan, argv, envp)
         (stdio, credentials, gate) = (facts.stdio, facts.credentials, facts.gate)
         keepsLineFeeds = facts.keepsLineFeeds
+        self.mountNamespace = mountNamespace
         self.sync = sync
         self.root = root
     }
@@ -81,7 +84,7 @@ final class Child {
         case .awaitPlacement: try awaitParent(.placed)
         case .openLabels(let labels): labelFiles = try LabelFiles(labels)
         case .becomeRoot: try Kernel.becomeRoot()
-        case .joinMountNamespace(let path): try Process.enter(.mount, of: FD.open(FilePath(path)))
+        case .joinMountNamespace: try mountNamespace?.enter()
         case .joinSessionKeyring(let name): try Kernel.joinSessionKeyring(name)
         case .newSession: try Kernel.newSession()
         case .newCgroupNamespace: try Process.unshare(.cgroup)
@@ -149,7 +152,8 @@ final class Child {
     /// A user namespace of its own is joined last, because what belongs to the host can only be joined before, and
     /// what belongs to it only after.
     private func joinNamespaces() throws(SysError) {
-        guard plan.joinsUserNamespace else { return try Process.enter(.ofContainer, of: root) }
+        if plan.foreign.contains(.time) { try Process.enter(.time, of: root) }
+        guard plan.foreign.contains(.user) else { return try Process.enter(.ofContainer, of: root) }
         var later: Namespaces = []
         for kind: Namespaces in [.cgroup, .uts, .ipc, .network, .mount] {
             do {

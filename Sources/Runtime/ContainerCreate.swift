@@ -145,6 +145,11 @@ private struct Creation {
             bundle.spec.linux.resources, process: pid, annotations: bundle.spec.annotations)
         made.hasCgroup = true
         for warning in created.warnings { options.warn(warning) }
+        if let owner = planCgroupOwner(bundle.spec, try planNamespaces(bundle.spec)),
+            owner != Process.effectiveUser
+        {
+            try asCgroupError { () throws(SysError) in try created.cgroup.give(to: owner) }
+        }
         return created.takeDirectory()
     }
 

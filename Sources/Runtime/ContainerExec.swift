@@ -105,8 +105,9 @@ public func execInContainer(_ options: ExecOptions) throws(RuntimeError) -> Runn
     var facts = try processFacts(
         process, seccomp: spec.linux.seccomp, in: root, record, stateRoot: options.root)
     (facts.clampsDefaults, facts.warn) = (true, options.warn)
-    facts.joinsUserNamespace = try asStartError { () throws(SysError) in
-        try container.hasOtherUserNamespace()
+    try asStartError { () throws(SysError) in
+        facts.foreign = try container.foreignNamespaces()
+        if facts.foreign.contains(.user) { facts.uidMap = try .users(of: container.pid) }
     }
     facts.preservedDescriptors = options.preservedDescriptors
     facts.keepsLineFeeds = options.consoleSocket == nil

@@ -46,7 +46,7 @@ public func startProcess(
 ) throws(RuntimeError) -> RunningProcess {
     let argv = CStrings(plan.args)
     let envp = CStrings(plan.environment)
-    try asStartError { () throws(SysError) in try giveStdio(facts, plan.namespaces) }
+    if !plan.namespaces.joinsUsers { try giveStdio(facts, plan.namespaces.uidMap) }
     let pair = try asStartError { () throws(SysError) in try MessagePair() }
     let entry = try NamespaceEntry(plan.namespaces)
     try asStartError { () throws(SysError) in
@@ -56,12 +56,12 @@ public func startProcess(
         if let cpus = plan.attributes.initialCPUs { try cpus.apply() }
     }
     let side = try asStartError { () throws(SysError) in
-        try Process.clone(plan.namespaces.created, cgroup: cgroup)
+        try entry.clone(plan.namespaces.created, cgroup: cgroup)
     }
     switch consume side {
     case .child:
         let child = Child(
-            plan: plan, facts: facts, sync: pair.keepTheirs(), root: root, argv: argv, envp: envp)
+            plan: plan, facts: facts, mountNamespace: entry.mount, sync: pair.keepTheirs(), root: root, argv: argv, envp: envp)
         child.run()
     case .parent(let pidfd):
         let sync = pair.keepOurs()
@@ -70,10 +70,12 @@ public func startProcess(
         do throws(RuntimeError) {
             try asStartError { () throws(SysError) in try entry.leave() }
             if plan.namespaces.created.contains(.user) { try writeIDMaps(plan.namespaces, pid: pidfd.pid) }
+            if plan.namespaces.joinsUsers { try giveStdio(facts, of: pidfd.pid) }
             if let score = plan.oomScoreAdj {
                 try setOOMScore(
                     score, pid: pidfd.pid, isClampable: facts.clampsDefaults, warn: facts.warn)
             }
+            try move(plan.netDevices, to: pidfd)
             try prepare(pidfd)
             // A child that died has said why, or its end says it.
             if plan.needsPlacement { _ = try? sync.sendMessage(SyncMessage.placed.bytes) }
@@ -154,9 +156,9 @@ private func execError(_ path: String, _ errno: Errno) -> RuntimeError {
 }
 
 /// Pipes and FIFOs belong to the container's user, so that /dev/stdout can be opened again by name.
-func giveStdio(_ facts: CreateFacts, _ namespaces: NamespacePlan) throws(SysError) {
+private func giveStdio(_ facts: CreateFacts, _ users: IDMap) throws(RuntimeError) {
     guard case .descriptors(let stdin, let stdout, let stderr) = facts.stdio,
-        let uid = namespaces.uidMap.outside(facts.credentials.uid), uid != Process.effectiveUser
+        let uid = users.outside(facts.credentials.uid), uid != Process.effectiveUser
     else { return }
     for raw in Set([stdin, stdout, stderr]) {
         do {
@@ -165,10 +167,16 @@ func giveStdio(_ facts: CreateFacts, _ namespaces: NamespacePlan) throws(SysErro
             // An engine that runs without privileges itself, or a file system that cannot: the process can live
             // with that (runc accepts the same).
             guard [.invalidArgument, .notPermitted, .readOnlyFileSystem].contains(error.errno) else {
-                throw error
+                throw RuntimeError("unable to start container process: \(error)")
             }
         }
     }
+}
+
+/// The same for a child that has been cloned into a user namespace which was there before.
+private func giveStdio(_ facts: CreateFacts, of pid: Int32) throws(RuntimeError) {
+    let users = try asStartError { () throws(SysError) in try IDMap.users(of: pid) }
+    try giveStdio(facts, users)
 }
 
 func abandon(_ pidfd: borrowing Pidfd) {

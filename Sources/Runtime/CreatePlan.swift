@@ -25,7 +25,7 @@ enum ChildStep: Equatable, Sendable {
     case openLabels(ProcessLabels)
     /// User and group 0 of our new user namespace.
     case becomeRoot
-    case joinMountNamespace(String)
+    case joinMountNamespace
     case joinSessionKeyring(String)
     case newSession
     /// After the clone put us into the cgroup, so that it is the namespace's root; clone3 would take the parent's.
@@ -106,21 +106,23 @@ public struct CreatePlan: Sendable {
     let oomScoreAdj: Int32?
     let hooks: RuntimeSpec.Hooks
     let state: ContainerState?
-    let joinsUserNamespace: Bool
+    let foreign: Namespaces
+    let netDevices: [NetDevice]
     /// The kernel's last capability, asked once.
     let lastCapability: Int
 
     init(
-        namespaces: NamespacePlan, steps: [ChildStep], process: RuntimeSpec.Process,
-        attributes: ProcessAttributes, _ facts: CreateFacts
+        namespaces: NamespacePlan, netDevices: [NetDevice] = [], steps: [ChildStep],
+        process: RuntimeSpec.Process, attributes: ProcessAttributes, _ facts: CreateFacts
     ) {
+        self.netDevices = netDevices
         (self.attributes, oomScoreAdj) = (attributes, process.oomScoreAdj)
         (self.namespaces, self.steps, args) = (namespaces, steps, process.args)
         environment = makeEnvironment(process.env, home: facts.credentials.home)
         candidates = findCandidates(for: process.args.first ?? "", environment: process.env)
         (seccomp, lastCapability) = (facts.seccomp, facts.lastCapability)
         (hooks, state) = (facts.hooks, facts.state)
-        joinsUserNamespace = facts.joinsUserNamespace
+        foreign = facts.foreign
         needsPlacement = facts.needsPlacement || namespaces.created.contains(.user)
     }
 }
@@ -153,8 +155,10 @@ public struct CreateFacts {
     public var clampsDefaults = false
     /// Told of what is left out.
     public var warn: (String) -> Void = { _ in }
-    /// Whether the container of a further process has a user namespace of its own.
-    public var joinsUserNamespace = false
+    /// Which of the user and the time namespace of a further process's container are not ours.
+    public var foreign: Namespaces = []
+    /// Of the user namespace that a further process joins.
+    var uidMap = IDMap()
     /// How many descriptors from 3 on the process inherits.
     public var preservedDescriptors: UInt32 = 0
     public var lastCapability = CapabilitySet.lastOfKernel
@@ -183,10 +187,8 @@ public func planCreate(_ spec: RuntimeSpec, _ facts: CreateFacts) throws(Runtime
     let hasUsers = namespaces.created.contains(.user)
     var steps: [ChildStep] = facts.needsPlacement || hasUsers ? [.awaitPlacement] : []
     steps += try planLabels(spec.process)
-    if hasUsers { steps.append(.becomeRoot) }
-    if let mount = namespaces.joined.first(where: { $0.kind == .mount }) {
-        steps.append(.joinMountNamespace(mount.path))
-    }
+    if namespaces.has(.user) { steps.append(.becomeRoot) }
+    if namespaces.joined.contains(where: { $0.kind == .mount }) { steps.append(.joinMountNamespace) }
     if let name = facts.keyringName { steps.append(.joinSessionKeyring(name)) }
     steps.append(.newSession)
     if namespaces.makesCgroup { steps.append(.newCgroupNamespace) }
@@ -201,7 +203,8 @@ public func planCreate(_ spec: RuntimeSpec, _ facts: CreateFacts) throws(Runtime
     let attributes = try ProcessAttributes(spec.process, of: spec.linux)
     steps += try planProcess(spec.process, attributes, facts)
     return CreatePlan(
-        namespaces: namespaces, steps: steps, process: spec.process, attributes: attributes, facts)
+        namespaces: namespaces, netDevices: try planNetDevices(spec.linux, namespaces), steps: steps,
+        process: spec.process, attributes: attributes, facts)
 }
 
 /// The part that `exec` shares with `create`: from a process that is in the namespaces to the exec.

@@ -14,7 +14,7 @@ public func planExec(
     steps.append(.awaitParent)
     let attributes = try ProcessAttributes(process, of: linux)
     steps += try planProcess(process, attributes, facts)
-    return CreatePlan(namespaces: .none, steps: steps, process: process, attributes: attributes, facts)
+    return CreatePlan(namespaces: NamespacePlan(uidMap: facts.uidMap), steps: steps, process: process, attributes: attributes, facts)
 }
 
 /// Starts a process in the namespaces and the cgroup of a running container. This process has one thread and is
@@ -32,12 +32,23 @@ public func execProcess(
 }
 
 extension Pidfd {
-    /// Whether its user namespace is not ours: only another one can be joined (setns(2)).
-    func hasOtherUserNamespace() throws(SysError) -> Bool {
-        let own = try FD.open("/proc/self/ns/user").status()
-        let other = try FD.open(FilePath("/proc/\(pid)/ns/user")).status()
-        // Times are no part of what it is: the kernel makes them anew with each look.
-        return (own.device, own.inode) != (other.device, other.inode)
+    /// Which of its user and time namespaces are not ours: only another user namespace can be joined (setns(2)), and
+    /// to join another clock costs time.
+    func foreignNamespaces() throws(SysError) -> Namespaces {
+        var foreign: Namespaces = []
+        for kind: Namespaces in [.user, .time] {
+            let name = "ns/\(kind.fileName)"
+            do {
+                let own = try FD.open(FilePath("/proc/self/\(name)")).status()
+                let other = try FD.open(FilePath("/proc/\(pid)/\(name)")).status()
+                // Times are no part of what it is: the kernel makes them anew with each look.
+                if (own.device, own.inode) != (other.device, other.inode) { foreign.insert(kind) }
+            } catch {
+                // A kernel without namespaces of this kind.
+                guard error.errno == .noSuchFileOrDirectory, !hasEnded() else { throw error }
+            }
+        }
+        return foreign
     }
 }
 

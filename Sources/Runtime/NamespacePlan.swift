@@ -24,6 +24,9 @@ struct NamespacePlan: Equatable, Sendable {
 
     static let none = NamespacePlan()
 
+    /// Whether it is a user namespace that is there already, with the maps of its maker.
+    var joinsUsers: Bool { joined.contains { $0.kind == .user } }
+
     /// Whether there is one of this kind that is not the runtime's own.
     func has(_ kind: RuntimeSpec.NamespaceKind) -> Bool {
         let flag = Namespaces(kind)
@@ -128,9 +131,21 @@ struct IDMap: Equatable, Sendable {
         }
     }
 
+    /// What the kernel shows of a namespace that has its maps. One without any maps nothing.
+    init(reading text: String) {
+        mappings = text.split(separator: "\n").compactMap { line in
+            let numbers = line.split(separator: " ").map { UInt32($0) }
+            guard numbers.count == 3, let inside = numbers[0], let outside = numbers[1],
+                let size = numbers[2]
+            else { return nil }
+            return RuntimeSpec.IDMapping(containerID: inside, hostID: outside, size: size)
+        }
+        self.text = text
+    }
+
     /// The id outside; the same when there is no map, nil when it is not mapped.
     func outside(_ id: UInt32) -> UInt32? {
-        if mappings.isEmpty { return id }
+        if mappings.isEmpty { return text.isEmpty ? id : nil }
         let found = mappings.first { id >= $0.containerID && id - $0.containerID < $0.size }
         return found.map { $0.hostID + (id - $0.containerID) }
     }
