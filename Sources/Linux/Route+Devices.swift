@@ -5,7 +5,8 @@ extension Route {
     public static func move(index: UInt32, to pid: Int32, as name: String) -> NetlinkMessage {
         // struct ifinfomsg: family, pad, type, index, flags, which flags change
         let header = [UInt8](repeating: 0, count: 4) + native(index) + [UInt8](repeating: 0, count: 8)
-        var message = NetlinkMessage(type: 16, flags: .request, fixed: header, subject: "move link to \(name)")
+        var message = NetlinkMessage(
+            type: 16, flags: .request, fixed: header, subject: "move link to \(name)")
         message.add(19, UInt32(bitPattern: pid))  // IFLA_NET_NS_PID
         message.add(3, name)  // IFLA_IFNAME
         return message

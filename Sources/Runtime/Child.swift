@@ -21,8 +21,8 @@ final class Child {
     private var hasParent = true
 
     init(
-        plan: CreatePlan, facts: CreateFacts, mountNamespace: NamespaceFile?, sync: consuming FD, root: consuming FD, argv: CStrings,
-        envp: CStrings
+        plan: CreatePlan, facts: CreateFacts, mountNamespace: NamespaceFile?, sync: consuming FD,
+        root: consuming FD, argv: CStrings, envp: CStrings
     ) {
         (self.plan, self.argv, self.envp) = (plan, argv, envp)
         (stdio, credentials, gate) = (facts.stdio, facts.credentials, facts.gate)

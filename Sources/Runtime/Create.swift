@@ -61,7 +61,8 @@ public func startProcess(
     switch consume side {
     case .child:
         let child = Child(
-            plan: plan, facts: facts, mountNamespace: entry.mount, sync: pair.keepTheirs(), root: root, argv: argv, envp: envp)
+            plan: plan, facts: facts, mountNamespace: entry.mount, sync: pair.keepTheirs(), root: root,
+            argv: argv, envp: envp)
         child.run()
     case .parent(let pidfd):
         let sync = pair.keepOurs()

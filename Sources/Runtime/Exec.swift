@@ -14,7 +14,9 @@ public func planExec(
     steps.append(.awaitParent)
     let attributes = try ProcessAttributes(process, of: linux)
     steps += try planProcess(process, attributes, facts)
-    return CreatePlan(namespaces: NamespacePlan(uidMap: facts.uidMap), steps: steps, process: process, attributes: attributes, facts)
+    return CreatePlan(
+        namespaces: NamespacePlan(uidMap: facts.uidMap), steps: steps, process: process,
+        attributes: attributes, facts)
 }
 
 /// Starts a process in the namespaces and the cgroup of a running container. This process has one thread and is

@@ -34,7 +34,9 @@ func planNetDevices(
 /// As the kernel's dev_valid_name.
 private func isInterfaceName(_ name: String) -> Bool {
     (1...15).contains(name.utf8.count) && name != "." && name != ".."
-        && !name.utf8.contains { $0 <= 0x20 || $0 == 0x7f || $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: ":") }
+        && !name.utf8.contains {
+            $0 <= 0x20 || $0 == 0x7f || $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: ":")
+        }
 }
 
 /// Moves interfaces into the network namespace of a process, with the addresses they were given, and sets them up.
