@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 #include <sys/mount.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 
 #define R(call) ({ __auto_type r_ = (call); r_ < 0 ? (int)-errno : (int)r_; })
@@ -21,3 +22,9 @@ int cl_mount_setattr(int dir, const char *path, unsigned flags, uint64_t set, ui
 int cl_mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data) { return R(mount(source, target, type, flags, data)); }
 int cl_umount2(const char *target, int flags) { return R(umount2(target, flags)); }
 int cl_pivot_root(const char *new_root, const char *put_old) { return R(syscall(SYS_pivot_root, new_root, put_old)); }
+
+int64_t cl_mount_flags(int fd) {
+    struct statfs s;
+    int r = (int)R(fstatfs(fd, &s));
+    return r < 0 ? r : (int64_t)s.f_flags;
+}

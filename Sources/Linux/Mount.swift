@@ -1,5 +1,5 @@
 import CLinux
-import SystemPackage
+public import SystemPackage
 
 /// Attributes of one mount (mount_setattr(2), fsmount(2)).
 public struct MountAttributes: OptionSet, Sendable {
@@ -15,6 +15,8 @@ public struct MountAttributes: OptionSet, Sendable {
     public static let noSymlinkFollow = MountAttributes(rawValue: 0x20_0000)
     /// The whole field of access-time settings, cleared before one is set.
     public static let accessTimeMask = MountAttributes(rawValue: 0x70)
+    /// Those that are on or off by themselves.
+    public static let plain: MountAttributes = [.readOnly, .noSetuid, .noDevices, .noExec, .noSymlinkFollow]
 }
 
 /// How mounts below one propagate (mount_namespaces(7)).
@@ -91,19 +93,75 @@ extension FD {
         recursive: Bool = false
     ) throws(SysError) {
         let flags: UInt32 = 0x1000 | (recursive ? 0x8000 : 0)
+        // The access time is one field: to change it, all of it is cleared.
+        let touchesTime = !set.union(clearing).isDisjoint(with: .accessTimeMask)
+        let clearing = touchesTime ? clearing.union(.accessTimeMask) : clearing
         _ = try sys("mount_setattr", "descriptor \(raw)") {
             cl_mount_setattr(raw, "", flags, set.rawValue, clearing.rawValue, propagation?.rawValue ?? 0, -1)
+        }
+    }
+
+    /// The attributes of the mount that this lies on, the plain ones (fstatfs(2)).
+    public func mountAttributes() throws(SysError) -> MountAttributes {
+        let flags = try sys("fstatfs", "descriptor \(raw)") { cl_mount_flags(raw) }
+        var attributes: MountAttributes = []
+        for (flag, attribute): (Int64, MountAttributes) in [
+            (1, .readOnly), (2, .noSetuid), (4, .noDevices), (8, .noExec), (0x2000, .noSymlinkFollow),
+        ] where flags & flag != 0 { attributes.insert(attribute) }
+        return attributes
+    }
+
+    /// Maps the ids of this detached mount, and of those below it, by a user namespace's maps (MOUNT_ATTR_IDMAP).
+    public func mapIDs(_ users: borrowing FD, recursive: Bool) throws(SysError) {
+        let namespace = users.raw
+        _ = try sys("mount_setattr", "MOUNT_ATTR_IDMAP") {
+            cl_mount_setattr(raw, "", 0x1000 | (recursive ? 0x8000 : 0), 0x10_0000, 0, 0, namespace)
         }
     }
 }
 
 /// Calls on the mount namespace of the process itself.
 public enum Mounts {
-    /// Changes how every mount from `path` down propagates.
-    public static func setPropagation(_ path: String, _ propagation: Propagation) throws(SysError) {
+    /// Changes how the mount at `path`, and every one below it, propagates.
+    public static func setPropagation(
+        _ path: String, _ propagation: Propagation, recursive: Bool = true
+    ) throws(SysError) {
         _ = try sys("mount_setattr", path) {
-            path.withCString { cl_mount_setattr(-100, $0, 0x8000, 0, 0, propagation.rawValue, -1) }
+            path.withCString {
+                cl_mount_setattr(-100, $0, recursive ? 0x8000 : 0, 0, 0, propagation.rawValue, -1)
+            }
         }
+    }
+
+    /// Makes the one mount that a path lies on private: what is mounted on it stays here.
+    public static func isolate(mountOf path: FilePath) throws(SysError) {
+        let place = try FD.open(path, .path)
+        // statx has another number, one that is never given twice.
+        let facts = try FD.open(FilePath("/proc/self/fdinfo/\(place.raw)")).readAll(limit: 4096)
+        let id = String(decoding: facts, as: UTF8.self).split(separator: "\n")
+            .first { $0.hasPrefix("mnt_id:") }?.split(separator: "\t").last
+        let table = try FD.open("/proc/self/mountinfo").readAll(limit: 64 << 20)
+        // The id comes first, the place is the fifth field (proc_pid_mountinfo(5)).
+        for line in table.split(separator: 0x0a) {
+            let fields = line.split(separator: 0x20, maxSplits: 5)
+            guard fields.count == 6, String(decoding: fields[0], as: UTF8.self) == id ?? "" else { continue }
+            return try setPropagation(unescaped(fields[4]), .private, recursive: false)
+        }
+        throw SysError(call: "mountinfo", subject: path.string, errno: .noSuchFileOrDirectory)
+    }
+
+    /// Blanks, tabs, line ends and backslashes stand as octal numbers.
+    private static func unescaped(_ field: ArraySlice<UInt8>) -> String {
+        var text = String(decoding: field, as: UTF8.self)
+        guard text.contains("\\") else { return text }
+        var result = ""
+        while let at = text.firstIndex(of: "\\") {
+            result += text[..<at]
+            let digits = text[text.index(after: at)...].prefix(3)
+            result.append(UInt8(digits, radix: 8).map { String(UnicodeScalar($0)) } ?? "\\" + digits)
+            text = String(text[at...].dropFirst(1 + digits.count))
+        }
+        return result + text
     }
 
     /// Makes the current directory the root and drops the old root with all below it: pivot_root(".", ".")

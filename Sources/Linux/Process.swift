@@ -163,6 +163,23 @@ public enum Process {
         _ = try sys("unshare", "namespaces") { cl_unshare(namespaces.rawValue) }
     }
 
+    /// A user namespace with these maps and no process, for mounts. A child makes it and is gone when this returns.
+    public static func userNamespace(uidMap: String, gidMap: String) throws(SysError) -> FD {
+        switch try clone(.user) {
+        case .child:
+            while true { Kernel.sleep(milliseconds: 1000) }
+        case .parent(let child):
+            defer {
+                _ = try? child.send(signal: Signal.kill)  // our child: it can be signalled and reaped
+                _ = try? child.reap(wait: true)  // as above
+            }
+            let directory = try FD.open(FilePath("/proc/\(child.pid)"), [.path, .directory])
+            try directory.open("uid_map", .writeOnly).writeAll(Array(uidMap.utf8))
+            try directory.open("gid_map", .writeOnly).writeAll(Array(gidMap.utf8))
+            return try FD.open(FilePath("/proc/\(child.pid)/ns/user"))
+        }
+    }
+
     /// setns(2) with a namespace descriptor or a pidfd.
     public static func enter(_ namespaces: Namespaces, of fd: borrowing FD) throws(SysError) {
         let raw = fd.raw

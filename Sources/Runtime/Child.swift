@@ -17,17 +17,19 @@ final class Child {
     private let keepsLineFeeds: Bool
     /// The one that is joined.
     private let mountNamespace: NamespaceFile?
+    let prepared: PreparedTrees
     private var labelFiles: LabelFiles?
     private var hasParent = true
 
     init(
-        plan: CreatePlan, facts: CreateFacts, mountNamespace: NamespaceFile?, sync: consuming FD,
-        root: consuming FD, argv: CStrings, envp: CStrings
+        plan: CreatePlan, facts: CreateFacts, mountNamespace: NamespaceFile?, prepared: PreparedTrees,
+        sync: consuming FD, root: consuming FD, argv: CStrings, envp: CStrings
     ) {
         (self.plan, self.argv, self.envp) = (plan, argv, envp)
         (stdio, credentials, gate) = (facts.stdio, facts.credentials, facts.gate)
         keepsLineFeeds = facts.keepsLineFeeds
         self.mountNamespace = mountNamespace
+        self.prepared = prepared
         self.sync = sync
         self.root = root
     }
@@ -88,17 +90,19 @@ final class Child {
         case .joinSessionKeyring(let name): try Kernel.joinSessionKeyring(name)
         case .newSession: try Kernel.newSession()
         case .newCgroupNamespace: try Process.unshare(.cgroup)
-        case .detachPropagation: try Mounts.setPropagation("/", .slave)
+        case .detachPropagation(let propagation): try Mounts.setPropagation("/", propagation)
+        case .isolateParentOfRoot(let path): try Mounts.isolate(mountOf: FilePath(path))
         case .attachRoot(let path): try attachRoot(FilePath(path))
         case .joinNamespaces: try joinNamespaces()
         case .openTerminal(let size): try openTerminal(size, below: FD.open("/", [.path, .directory]))
-        case .mount(let mount): try mount.apply(in: root)
+        case .mount(let mount): try mount.apply(in: root, prepared)
         case .makeDevice(let device): try makeDevice(device, in: root)
         case .makeDeviceLinks: try makeDeviceLinks(in: root)
         case .openConsole(let size): try openConsole(size)
         case .makeWorkingDirectory(let path): try makeWorkingDirectory(path)
         case .mask(let paths): try mask(paths, in: root)
         case .makeReadOnly(let path): try makeReadOnly(path, in: root)
+        case .makeMountReadOnly(let path): try makeMountReadOnly(path, in: root)
         case .makeRootReadOnly: try root.setAttributes(.readOnly)
         case .setSysctl(let sysctl): try sysctl.apply()
         case .setHostname(let name): try Kernel.setHostname(name)
@@ -112,6 +116,8 @@ final class Child {
 
     private func applyToProcess(_ step: ChildStep) throws(SysError) {
         switch step {
+        case .setRootPropagation(let propagation, let recursive):
+            try Mounts.setPropagation("/", propagation, recursive: recursive)
         case .connectStdio: try connectStdio()
         case .setRlimit(let resource, let name, let soft, let hard):
             try Kernel.setRlimit(resource, name: name, soft: soft, hard: hard)

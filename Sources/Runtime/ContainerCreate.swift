@@ -176,13 +176,15 @@ private struct Creation {
         )
         (facts.clampsDefaults, facts.warn) = (true, options.warn)
         facts.makesWorkingDirectory = true
+        facts.bundle = bundle.path.string
+        facts.cgroupDirectory = cgroup.map { $0.tree.mountPoint.pushing($0.place.path).string }
         if !options.hasKeyring { facts.keyringName = nil }
         if !facts.seccomp.isEmpty { options.debug("seccomp filter flags: \(facts.seccomp.flags.rawValue)") }
         facts.keepsLineFeeds = options.consoleSocket == nil
         let hooks = bundle.spec.hooks
         facts.runsHooks = !hooks.prestart.isEmpty || !hooks.createRuntime.isEmpty
         facts.hooks = hooks
-        if facts.runsHooks || !hooks.createContainer.isEmpty { facts.rootfs = bundle.rootfs.string }
+        facts.rootfs = bundle.rootfs.string
         facts.state = record.state(.creating, pid: 0)
         facts.preservedDescriptors = options.preservedDescriptors
         guard options.waitsForStart else { return facts }

@@ -48,6 +48,7 @@ public func startProcess(
     let envp = CStrings(plan.environment)
     if !plan.namespaces.joinsUsers { try giveStdio(facts, plan.namespaces.uidMap) }
     let pair = try asStartError { () throws(SysError) in try MessagePair() }
+    let prepared = try PreparedTrees(plan.prepared)
     let entry = try NamespaceEntry(plan.namespaces)
     try asStartError { () throws(SysError) in
         // Inherited by the child: whoever is in a namespace that it enters can neither trace it nor reach its
@@ -61,8 +62,8 @@ public func startProcess(
     switch consume side {
     case .child:
         let child = Child(
-            plan: plan, facts: facts, mountNamespace: entry.mount, sync: pair.keepTheirs(), root: root,
-            argv: argv, envp: envp)
+            plan: plan, facts: facts, mountNamespace: entry.mount, prepared: prepared,
+            sync: pair.keepTheirs(), root: root, argv: argv, envp: envp)
         child.run()
     case .parent(let pidfd):
         let sync = pair.keepOurs()

@@ -31,7 +31,9 @@ enum ChildStep: Equatable, Sendable {
     /// After the clone put us into the cgroup, so that it is the namespace's root; clone3 would take the parent's.
     case newCgroupNamespace
     /// Nothing that is mounted here reaches the host.
-    case detachPropagation
+    case detachPropagation(Propagation)
+    /// What is mounted on the root's place is seen by nobody else, whatever else is shared.
+    case isolateParentOfRoot(String)
     /// The root becomes a mount at this path, where nothing but hooks will look for it.
     case attachRoot(over: String)
     /// The namespaces of a running container, by its pidfd.
@@ -46,6 +48,7 @@ enum ChildStep: Equatable, Sendable {
     case mask([String])
     case makeReadOnly(String)
     case makeRootReadOnly
+    case makeMountReadOnly(String)
     case setSysctl(Sysctl)
     case setHostname(String)
     case setDomainname(String)
@@ -56,6 +59,7 @@ enum ChildStep: Equatable, Sendable {
     case awaitParent
     /// From here on no host path can be named.
     case pivot
+    case setRootPropagation(Propagation, recursive: Bool)
     case connectStdio
     case setRlimit(resource: Int32, name: String, soft: UInt64, hard: UInt64)
     case setUmask(UInt32)
@@ -78,20 +82,6 @@ enum ChildStep: Equatable, Sendable {
     case execute
 }
 
-/// One mount of the container, ready to be made.
-struct MountStep: Equatable, Sendable {
-    enum Source: Equatable, Sendable {
-        case new(type: String, source: String?)
-        case bind(path: String)
-    }
-    let destination: String
-    let source: Source
-    let options: MountOptions
-    /// Kernel file systems are only mounted on a directory that is really there: an image's symlink named /proc
-    /// would put it elsewhere (CVE-2019-19921).
-    let refusesSymlinks: Bool
-}
-
 /// Everything that can be decided before the clone.
 public struct CreatePlan: Sendable {
     let namespaces: NamespacePlan
@@ -103,6 +93,7 @@ public struct CreatePlan: Sendable {
     let candidates: [String]
     let seccomp: SeccompFilter
     let attributes: ProcessAttributes
+    let prepared: [PreparedMount]
     let oomScoreAdj: Int32?
     let hooks: RuntimeSpec.Hooks
     let state: ContainerState?
@@ -112,10 +103,10 @@ public struct CreatePlan: Sendable {
     let lastCapability: Int
 
     init(
-        namespaces: NamespacePlan, netDevices: [NetDevice] = [], steps: [ChildStep],
-        process: RuntimeSpec.Process, attributes: ProcessAttributes, _ facts: CreateFacts
+        namespaces: NamespacePlan, netDevices: [NetDevice] = [], prepared: [PreparedMount] = [],
+        steps: [ChildStep], process: RuntimeSpec.Process, attributes: ProcessAttributes, _ facts: CreateFacts
     ) {
-        self.netDevices = netDevices
+        (self.netDevices, self.prepared) = (netDevices, prepared)
         (self.attributes, oomScoreAdj) = (attributes, process.oomScoreAdj)
         (self.namespaces, self.steps, args) = (namespaces, steps, process.args)
         environment = makeEnvironment(process.env, home: facts.credentials.home)
@@ -146,6 +137,10 @@ public struct CreateFacts {
     public var runsHooks = false
     /// The root directory's path on the host, where hooks find the container's mounts; nil: nobody looks.
     public var rootfs: String?
+    /// Where relative sources of mounts are.
+    public var bundle: String?
+    /// The container's cgroup on the host.
+    public var cgroupDirectory: String?
     /// Those of the child are run with its own pid in `state`.
     public var hooks = RuntimeSpec.Hooks()
     public var state: ContainerState?
@@ -177,7 +172,6 @@ private func refuseUnsupported(_ linux: RuntimeSpec.Linux) throws(RuntimeError) 
 
 /// Plans the creation of a container's first process. Pure; refuses what cannot be done as asked.
 public func planCreate(_ spec: RuntimeSpec, _ facts: CreateFacts) throws(RuntimeError) -> CreatePlan {
-    try checkMounts(spec.mounts)
     try refuseUnsupported(spec.linux)
     let namespaces = try planNamespaces(spec)
     // The root is attached over `/`: in the host's own namespace that would be the host's.
@@ -192,7 +186,8 @@ public func planCreate(_ spec: RuntimeSpec, _ facts: CreateFacts) throws(Runtime
     if let name = facts.keyringName { steps.append(.joinSessionKeyring(name)) }
     steps.append(.newSession)
     if namespaces.makesCgroup { steps.append(.newCgroupNamespace) }
-    steps += planRoot(spec, facts)
+    let root = try RootPlan(spec, namespaces, facts)
+    steps += root.steps
     steps += try planSysctls(spec.linux.sysctl, namespaces, isOwn: \.isOurs).map(ChildStep.setSysctl)
     if let hostname = spec.hostname { steps.append(.setHostname(hostname)) }
     if let domainname = spec.domainname { steps.append(.setDomainname(domainname)) }
@@ -200,11 +195,14 @@ public func planCreate(_ spec: RuntimeSpec, _ facts: CreateFacts) throws(Runtime
     steps.append(.awaitParent)
     if !facts.hooks.createContainer.isEmpty { steps.append(.runHooks(.createContainer)) }
     steps.append(.pivot)
+    if let propagation = root.propagation {
+        steps.append(.setRootPropagation(propagation, recursive: root.propagatesRecursively))
+    }
     let attributes = try ProcessAttributes(spec.process, of: spec.linux)
     steps += try planProcess(spec.process, attributes, facts)
     return CreatePlan(
-        namespaces: namespaces, netDevices: try planNetDevices(spec.linux, namespaces), steps: steps,
-        process: spec.process, attributes: attributes, facts)
+        namespaces: namespaces, netDevices: try planNetDevices(spec.linux, namespaces),
+        prepared: root.prepared, steps: steps, process: spec.process, attributes: attributes, facts)
 }
 
 /// The part that `exec` shares with `create`: from a process that is in the namespaces to the exec.
@@ -248,48 +246,6 @@ func planProcess(
 func planLabels(_ process: RuntimeSpec.Process) throws(RuntimeError) -> [ChildStep] {
     let labels = try ProcessLabels(process, .ofHost)
     return labels.isEmpty ? [] : [.openLabels(labels)]
-}
-
-private func planRoot(_ spec: RuntimeSpec, _ facts: CreateFacts) -> [ChildStep] {
-    var steps: [ChildStep] = [.detachPropagation, .attachRoot(over: facts.rootfs ?? "/")]
-    steps += spec.mounts.map { .mount(MountStep($0)) }
-    steps += spec.linux.devices.map(ChildStep.makeDevice)
-    steps.append(.makeDeviceLinks)
-    if facts.makesWorkingDirectory { steps.append(.makeWorkingDirectory(spec.process.cwd)) }
-    if case .terminal(let size) = facts.stdio { steps.append(.openConsole(size)) }
-    steps += spec.linux.readonlyPaths.map(ChildStep.makeReadOnly)
-    if !spec.linux.maskedPaths.isEmpty { steps.append(.mask(spec.linux.maskedPaths)) }
-    if spec.root.readonly { steps.append(.makeRootReadOnly) }
-    return steps
-}
-
-extension MountStep {
-    init(_ mount: RuntimeSpec.Mount) {
-        destination = mount.destination
-        options = MountOptions(mount.options)
-        if options.isBind || mount.type == "bind" {
-            source = .bind(path: mount.source ?? "")
-            refusesSymlinks = false
-        } else {
-            let type = mount.type ?? "none"
-            source = .new(type: type == "cgroup" ? "cgroup2" : type, source: mount.source)
-            refusesSymlinks = type != "tmpfs" || mount.destination == "/dev"
-        }
-    }
-}
-
-/// Nothing is mounted over /proc but a proc file system: writes meant for the kernel would go to a file of the
-/// container's (CVE-2019-16884).
-private func checkMounts(_ mounts: [RuntimeSpec.Mount]) throws(RuntimeError) {
-    for mount in mounts {
-        let destination = FilePath(mount.destination).lexicallyNormalized()
-        guard destination.isAbsolute else {
-            throw RuntimeError("mount destination \(mount.destination) is not an absolute path")
-        }
-        let inProc = destination.starts(with: "/proc")
-        guard inProc, mount.type != "proc" || destination != "/proc" else { continue }
-        throw RuntimeError("mounting over \(mount.destination) is not allowed: /proc must be the kernel's")
-    }
 }
 
 /// The last value of each name, and HOME, which comes last when it is not set; an empty one counts as not set.

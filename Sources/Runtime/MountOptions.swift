@@ -6,35 +6,51 @@ struct MountOptions: Equatable, Sendable {
     /// Set on, and cleared from, the one mount.
     var attributes: MountAttributes = []
     var cleared: MountAttributes = []
-    /// The same for the mounts below it too (`rro`, `rnosuid`).
+    /// The same for the mounts below it too (`rro`, `rsuid`).
     var recursive: MountAttributes = []
+    var recursivelyCleared: MountAttributes = []
     var propagation: Propagation?
     var propagatesRecursively = false
     var isBind = false
     var isRecursiveBind = false
-    /// For the file system itself: `size=65536k`, `mode=755`.
+    /// Changes a mount that is there.
+    var isRemount = false
+    /// The new tmpfs holds what was in its place.
+    var copiesUp = false
+    /// `idmap`, `ridmap`.
+    var mapsIDs = false
+    var mapsIDsRecursively = false
+    /// For the file system itself: `size=65536k`, `mode=755`, `sync`.
     var data: [String] = []
 
     private static let attributeWords: [String: MountAttributes] = [
         "ro": .readOnly, "nosuid": .noSetuid, "nodev": .noDevices, "noexec": .noExec,
-        "noatime": .noAccessTime,
-        "nodiratime": .noDirectoryAccessTime, "strictatime": .strictAccessTime,
+        "noatime": .noAccessTime, "nodiratime": .noDirectoryAccessTime, "strictatime": .strictAccessTime,
         "nosymfollow": .noSymlinkFollow,
     ]
     private static let clearingWords: [String: MountAttributes] = [
         "rw": .readOnly, "suid": .noSetuid, "dev": .noDevices, "exec": .noExec, "atime": .noAccessTime,
         "diratime": .noDirectoryAccessTime, "nostrictatime": .strictAccessTime, "symfollow": .noSymlinkFollow,
-        "relatime": .accessTimeMask, "norelatime": [],
+        // What an access time is without the others.
+        "relatime": .accessTimeMask, "norelatime": .accessTimeMask,
     ]
     private static let propagationWords: [String: Propagation] = [
         "private": .private, "slave": .slave, "shared": .shared, "unbindable": .unbindable,
     ]
+    /// Flags of the file system, which not every one knows: those of mount(8) that are set without a value, and what
+    /// is the default anyway.
+    private static let superblockWords: Set<String> = ["sync", "dirsync", "mand", "lazytime"]
+    private static let defaultWords: Set<String> = [
+        "defaults", "async", "nomand", "nolazytime", "iversion", "noiversion", "silent", "loud", "acl",
+        "noacl",
+    ]
 
     /// All words that are not for the file system.
     static var words: [String] {
-        let attributes = Array(attributeWords.keys), propagations = Array(propagationWords.keys)
-        return attributes + attributes.map { "r" + $0 } + clearingWords.keys + propagations
-            + propagations.map { "r" + $0 } + ["bind", "rbind", "defaults"]
+        let perMount = Array(attributeWords.keys) + clearingWords.keys
+        let propagations = Array(propagationWords.keys)
+        return perMount + perMount.map { "r" + $0 } + propagations + propagations.map { "r" + $0 }
+            + superblockWords + defaultWords + ["bind", "rbind", "remount", "tmpcopyup", "idmap", "ridmap"]
     }
 
     /// Sorts the words; what is no known word goes to the file system, which refuses what it does not know.
@@ -43,23 +59,51 @@ struct MountOptions: Equatable, Sendable {
     }
 
     private mutating func sort(_ word: String) {
+        let tail = word.hasPrefix("r") ? String(word.dropFirst()) : ""
         if let attribute = Self.attributeWords[word] {
-            attributes.insert(attribute)
-            cleared.remove(attribute)
+            set(attribute)
         } else if let attribute = Self.clearingWords[word] {
-            attributes.remove(attribute)
-            if word != "relatime" { cleared.insert(attribute) }
-        } else if word.hasPrefix("r"), let attribute = Self.attributeWords[String(word.dropFirst())] {
+            clear(attribute)
+        } else if let attribute = Self.attributeWords[tail] {
             recursive.insert(attribute)
+            recursivelyCleared.remove(attribute)
+        } else if let attribute = Self.clearingWords[tail] {
+            recursive.remove(attribute)
+            recursivelyCleared.insert(attribute)
         } else if let value = Self.propagationWords[word] {
-            propagation = value
-        } else if word.hasPrefix("r"), let value = Self.propagationWords[String(word.dropFirst())] {
+            (propagation, propagatesRecursively) = (value, false)
+        } else if let value = Self.propagationWords[tail] {
             (propagation, propagatesRecursively) = (value, true)
-        } else if word == "bind" || word == "rbind" {
-            isBind = true
-            isRecursiveBind = word == "rbind"
-        } else if word != "defaults" {
-            data.append(word)
+        } else {
+            sortOther(word)
         }
     }
+
+    private mutating func set(_ attribute: MountAttributes) {
+        if !attribute.isDisjoint(with: .accessTimeMask) { attributes.subtract(.accessTimeMask) }
+        attributes.insert(attribute)
+        cleared.remove(attribute)
+    }
+
+    private mutating func clear(_ attribute: MountAttributes) {
+        attributes.subtract(attribute)
+        cleared.formUnion(attribute)
+    }
+
+    private mutating func sortOther(_ word: String) {
+        switch word {
+        case "bind", "rbind": (isBind, isRecursiveBind) = (true, word == "rbind" || isRecursiveBind)
+        case "remount": isRemount = true
+        case "tmpcopyup": copiesUp = true
+        case "idmap": mapsIDs = true
+        case "ridmap": (mapsIDs, mapsIDsRecursively) = (true, true)
+        // mount(8)'s own: x-systemd..., not the kernel's.
+        case _ where word.hasPrefix("x-") || word.hasPrefix("X-") || Self.defaultWords.contains(word): return
+        default: data.append(word)
+        }
+    }
+
+    /// Whether a bind changes its source's attributes: without such a word they are kept, with one they are replaced
+    /// (mount(8), runc).
+    var changesAttributes: Bool { !attributes.isEmpty || !cleared.isEmpty }
 }

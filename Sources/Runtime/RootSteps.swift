@@ -2,46 +2,6 @@ public import Linux
 import OCI
 public import SystemPackage
 
-/// The steps that build the root: everything by descriptor below `root`, made or opened with openat2.
-extension MountStep {
-    func apply(in root: borrowing FD) throws(SysError) {
-        do {
-            switch source {
-            case .new(let type, let source):
-                let tree = try FD.newMount(
-                    type, source: source, options: options.data, attributes: options.attributes)
-                try attach(tree, in: root, isDirectory: true)
-            case .bind(let path):
-                try bind(FilePath(path), in: root)
-            }
-        } catch {
-            throw SysError(
-                call: "mount", subject: "\(destination): \(error.call) \(error.subject)", errno: error.errno,
-                hint: error.hint)
-        }
-    }
-
-    /// The source is resolved once; type and mount are taken from the same descriptor.
-    private func bind(_ path: FilePath, in root: borrowing FD) throws(SysError) {
-        let file = try FD.open(path, .path)
-        let isDirectory = try file.status().type == .directory
-        let tree = try file.cloneTree(recursive: options.isRecursiveBind)
-        try tree.setAttributes(
-            options.attributes, clearing: options.cleared, propagation: options.propagation ?? .private,
-            recursive: false)
-        if !options.recursive.isEmpty { try tree.setAttributes(options.recursive, recursive: true) }
-        try attach(tree, in: root, isDirectory: isDirectory)
-    }
-
-    private func attach(
-        _ tree: borrowing FD, in root: borrowing FD, isDirectory: Bool
-    ) throws(SysError) {
-        let target = try openTarget(
-            FilePath(destination), in: root, isDirectory: isDirectory, refusesSymlinks: refusesSymlinks)
-        try tree.attach(to: target, as: destination)
-    }
-}
-
 /// The place to mount on, made (root's, 0755) with its parents when it is missing.
 func openTarget(
     _ path: FilePath, in root: borrowing FD, isDirectory: Bool, refusesSymlinks: Bool
@@ -52,7 +12,7 @@ func openTarget(
         return try root.open(path, flags, resolve: resolve)
     } catch {
         if error.errno == .tooManySymbolicLinkLevels, refusesSymlinks {
-            throw error.hinting("the image has a symbolic link in its place")
+            throw error.hinting("it must be mounted on ordinary directory, the image has a link in its place")
         }
         guard error.errno == .noSuchFileOrDirectory else { throw error }
     }
@@ -101,54 +61,6 @@ private func leadsNowhere(
     }
 }
 
-/// A device node of the container's own /dev; a file system that takes none is not expected there.
-func makeDevice(_ device: RuntimeSpec.Device, in root: borrowing FD) throws(SysError) {
-    let path = FilePath(device.path)
-    guard let last = path.lastComponent else { return }
-    let name = FilePath(last.string)
-    let parent = try openTarget(
-        path.removingLastComponent(), in: root, isDirectory: true, refusesSymlinks: true)
-    let type: Linux.FileType =
-        switch device.kind {
-        case .character, .unbuffered: .character
-        case .block: .block
-        case .fifo: .fifo
-        }
-    try parent.makeNode(name, type: type, mode: 0, major: device.major, minor: device.minor)
-    // The umask of whoever called us must not narrow the mode.
-    let node = try parent.open(name, [.path, .noFollow], resolve: [.beneath, .noSymlinks])
-    try Kernel.changeMode(node, device.fileMode ?? 0o666)
-    if device.uid != nil || device.gid != nil {
-        try Kernel.changeOwner(node, uid: device.uid ?? 0, gid: device.gid ?? 0)
-    }
-}
-
-/// The links that every container has below /dev (runtime-spec, config-linux.md#dev-symbolic-links).
-func makeDeviceLinks(in root: borrowing FD) throws(SysError) {
-    guard let devices = try? root.open("dev", [.path, .directory], resolve: [.inRoot, .noSymlinks]) else {
-        return  // a root without /dev, or with a link in its place, gets none
-    }
-    let links: KeyValuePairs<FilePath, FilePath> = [
-        "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1",
-        "stderr": "/proc/self/fd/2",
-        "ptmx": "pts/ptmx", "core": "/proc/kcore",
-    ]
-    for (name, target) in links {
-        do {
-            try devices.makeSymlink(name, to: target)
-        } catch {
-            guard error.errno == .fileExists else { throw error }
-        }
-    }
-}
-
-/// /dev/console is the terminal's own end, bound by descriptor.
-func bindConsole(_ peer: borrowing FD, in root: borrowing FD) throws(SysError) {
-    let target = try openTarget("/dev/console", in: root, isDirectory: false, refusesSymlinks: true)
-    let tree = try peer.cloneTree(recursive: false)
-    try tree.attach(to: target, as: "/dev/console")
-}
-
 /// Hides paths: a directory behind one shared empty read-only tmpfs, a file behind the host's /dev/null, which is
 /// proven to be that device (CVE-2025-31133).
 func mask(_ paths: [String], in root: borrowing FD) throws(SysError) {
@@ -162,7 +74,8 @@ func mask(_ paths: [String], in root: borrowing FD) throws(SysError) {
         "tmpfs", options: ["nr_blocks=1", "nr_inodes=1", "mode=755"],
         attributes: [.readOnly, .noSetuid, .noDevices, .noExec])
     var isAttached = false
-    for path in paths {
+    var seen = Set<String>()
+    for path in paths where seen.insert(path).inserted {
         guard let target = try openExisting(path, in: root) else { continue }
         if try target.status().type != .directory {
             try null.cloneTree(recursive: false).attach(to: target, as: path)
@@ -182,6 +95,11 @@ func makeReadOnly(_ path: String, in root: borrowing FD) throws(SysError) {
     let tree = try target.cloneTree(recursive: true)
     try tree.setAttributes(.readOnly, recursive: true)
     try tree.attach(to: target, as: path)
+}
+
+/// The mount at a path, which was made without this so that others could be made in it.
+func makeMountReadOnly(_ path: String, in root: borrowing FD) throws(SysError) {
+    try root.open(FilePath(path), .path).setAttributes(.readOnly)
 }
 
 private func openExisting(_ path: String, in root: borrowing FD) throws(SysError) -> FD? {

@@ -1,0 +1,113 @@
+import Linux
+import OCI
+import SystemPackage
+
+extension RuntimeSpec.Device {
+    /// What every container has below /dev (config-linux.md#default-devices).
+    static let defaults: [RuntimeSpec.Device] = [
+        ("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0),
+    ].map { name, major, minor in
+        RuntimeSpec.Device(
+            path: "/dev/\(name)", kind: .character, major: UInt32(major), minor: UInt32(minor),
+            fileMode: 0o666)
+    }
+}
+
+/// The devices of a container: what the document lists and the defaults that it does not. None where /dev is the
+/// caller's own, bound from the host, which stays as it is (runc).
+func planDevices(_ spec: RuntimeSpec) -> [ChildStep] {
+    let isOwn = spec.mounts.contains { mount in
+        FilePath(mount.destination).lexicallyNormalized() == "/dev"
+            && (mount.type == "bind" || MountOptions(mount.options).isBind)
+    }
+    guard !isOwn else { return [] }
+    let listed = Set(spec.linux.devices.map(\.path))
+    let devices = RuntimeSpec.Device.defaults.filter { !listed.contains($0.path) } + spec.linux.devices
+    return devices.map(ChildStep.makeDevice) + [.makeDeviceLinks]
+}
+
+/// A device node. A user namespace may make none: there it is the host's, bound by descriptor when it is that device.
+func makeDevice(_ device: RuntimeSpec.Device, in root: borrowing FD) throws(SysError) {
+    let path = FilePath(device.path)
+    guard let last = path.lastComponent else { return }
+    let name = FilePath(last.string)
+    let parent = try openTarget(
+        path.removingLastComponent(), in: root, isDirectory: true, refusesSymlinks: true)
+    let type: Linux.FileType =
+        switch device.kind {
+        case .character, .unbuffered: .character
+        case .block: .block
+        case .fifo: .fifo
+        }
+    do {
+        try parent.makeNode(name, type: type, mode: 0, major: device.major, minor: device.minor)
+    } catch {
+        switch error.errno {
+        case .fileExists: try checkNode(name, type, device, in: parent)
+        case .notPermitted where type != .fifo: return try bindDevice(device, type, name, in: parent)
+        default: throw error
+        }
+    }
+    // The umask of whoever called us must not narrow the mode.
+    let node = try parent.open(name, [.path, .noFollow], resolve: [.beneath, .noSymlinks])
+    try Kernel.changeMode(node, device.fileMode ?? 0o666)
+    if device.uid != nil || device.gid != nil {
+        try Kernel.changeOwner(node, uid: device.uid ?? 0, gid: device.gid ?? 0)
+    }
+}
+
+/// What an image has in a device's place is that device, or nobody uses it.
+private func checkNode(
+    _ name: FilePath, _ type: Linux.FileType, _ device: RuntimeSpec.Device, in parent: borrowing FD
+) throws(SysError) {
+    let status = try parent.status(of: name)
+    guard let status, status.type == type,
+        type == .fifo || (status.rdevMajor == device.major && status.rdevMinor == device.minor)
+    else {
+        throw SysError(
+            call: "mknod", subject: device.path, errno: .fileExists,
+            hint: "the image has something else there")
+    }
+}
+
+private func bindDevice(
+    _ device: RuntimeSpec.Device, _ type: Linux.FileType, _ name: FilePath, in parent: borrowing FD
+) throws(SysError) {
+    let host = try FD.open(FilePath(device.path), .path)
+    let status = try host.status()
+    guard status.type == type, status.rdevMajor == device.major, status.rdevMinor == device.minor else {
+        throw SysError(
+            call: "bind", subject: device.path, errno: .noSuchAddressOrDevice,
+            hint: "the host has another device there, and a user namespace may make none")
+    }
+    let target = try parent.open(name, [.writeOnly, .create, .noFollow], mode: 0o666, resolve: [.beneath])
+    let tree = try host.cloneTree(recursive: false)
+    try tree.setAttributes(propagation: .private)
+    try tree.attach(to: target, as: device.path)
+}
+
+/// The links that every container has below /dev (runtime-spec, config-linux.md#dev-symbolic-links).
+func makeDeviceLinks(in root: borrowing FD) throws(SysError) {
+    guard let devices = try? root.open("dev", [.path, .directory], resolve: [.inRoot, .noSymlinks]) else {
+        return  // a root without /dev, or with a link in its place, gets none
+    }
+    let links: KeyValuePairs<FilePath, FilePath> = [
+        "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1",
+        "stderr": "/proc/self/fd/2",
+        "ptmx": "pts/ptmx", "core": "/proc/kcore",
+    ]
+    for (name, target) in links {
+        do {
+            try devices.makeSymlink(name, to: target)
+        } catch {
+            guard error.errno == .fileExists else { throw error }
+        }
+    }
+}
+
+/// /dev/console is the terminal's own end, bound by descriptor.
+func bindConsole(_ peer: borrowing FD, in root: borrowing FD) throws(SysError) {
+    let target = try openTarget("/dev/console", in: root, isDirectory: false, refusesSymlinks: true)
+    let tree = try peer.cloneTree(recursive: false)
+    try tree.attach(to: target, as: "/dev/console")
+}
