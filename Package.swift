@@ -37,6 +37,7 @@ let package = Package(
         .target(
             name: "CCodecs", cSettings: [.treatAllWarnings(as: .error)],
             linkerSettings: [.linkedLibrary("z"), .linkedLibrary("zstd")]),
+        .target(name: "CSeal", cSettings: [.treatAllWarnings(as: .error)]),
         room("Linux", ["CLinux", system]),
         room("OCI", []),
         room("Images", ["CCodecs", "Linux", "OCI", system]),
@@ -46,7 +47,7 @@ let package = Package(
         room("Build", ["Images", "Linux", "OCI", system]),
         room("Engine", ["Images", "Network", "Build", "Monitor", "Runtime", "Linux", "OCI", system]),
         .executableTarget(
-            name: "apus-runtime", dependencies: ["Monitor", "Runtime", "Linux", "OCI", system],
+            name: "apus-runtime", dependencies: ["CSeal", "Monitor", "Runtime", "Linux", "OCI", system],
             swiftSettings: strict, linkerSettings: staticBinary),
         .executableTarget(
             name: "apus", dependencies: ["Engine", "Build", "Linux", "OCI", system],

@@ -20,7 +20,9 @@ struct MountOptions: Equatable, Sendable {
     /// `idmap`, `ridmap`.
     var mapsIDs = false
     var mapsIDsRecursively = false
-    /// For the file system itself: `size=65536k`, `mode=755`, `sync`.
+    /// Flags of every file system: `sync`, `lazytime`.
+    var superblock: [String] = []
+    /// For the file system itself: `size=65536k`, `mode=755`.
     var data: [String] = []
 
     private static let attributeWords: [String: MountAttributes] = [
@@ -37,8 +39,7 @@ struct MountOptions: Equatable, Sendable {
     private static let propagationWords: [String: Propagation] = [
         "private": .private, "slave": .slave, "shared": .shared, "unbindable": .unbindable,
     ]
-    /// Flags of the file system, which not every one knows: those of mount(8) that are set without a value, and what
-    /// is the default anyway.
+    /// What every file system takes (fs/fs_context.c of the kernel), and what is the default anyway.
     private static let superblockWords: Set<String> = ["sync", "dirsync", "mand", "lazytime"]
     private static let defaultWords: Set<String> = [
         "defaults", "async", "nomand", "nolazytime", "iversion", "noiversion", "silent", "loud", "acl",
@@ -99,6 +100,7 @@ struct MountOptions: Equatable, Sendable {
         case "ridmap": (mapsIDs, mapsIDsRecursively) = (true, true)
         // mount(8)'s own: x-systemd..., not the kernel's.
         case _ where word.hasPrefix("x-") || word.hasPrefix("X-") || Self.defaultWords.contains(word): return
+        case _ where Self.superblockWords.contains(word): superblock.append(word)
         default: data.append(word)
         }
     }

@@ -53,7 +53,7 @@ extension MountStep {
 
     private func mount(_ type: String, _ source: String?, in root: borrowing FD) throws(SysError) {
         let tree = try FD.newMount(
-            type, source: source, options: options.data, attributes: options.attributes)
+            type, source: source, options: options.data + options.superblock, attributes: options.attributes)
         try setPropagation(of: tree)
         try attach(tree, in: root)
     }
@@ -62,7 +62,7 @@ extension MountStep {
     private func mountTmpfs(_ source: String?, in root: borrowing FD) throws(SysError) {
         let hidden = try exists(in: root)
         let target = try target(in: root, isDirectory: true)
-        var data = options.data
+        var data = options.data + options.superblock
         if hidden, !data.contains(where: { $0.hasPrefix("mode=") }) {
             data.append("mode=\(String(try target.status().permissions, radix: 8))")
         }
