@@ -11,7 +11,7 @@ export APUS_BIN ?= $(CURDIR)/bin
 
 programs = apus apus-runtime
 
-.PHONY: all release packages fixtures test test-vm conformance demo bench check format install clean help
+.PHONY: all release packages fixtures test test-vm test-engines conformance demo bench check format install clean help
 all: release
 
 ## release: the two static binaries, stripped, in bin/
@@ -44,6 +44,13 @@ test-vm: packages
 	$(MAKE) --no-print-directory release
 	$(SWIFT) build --build-tests
 	Tests/VM/tests $(VM_TESTS)
+
+## test-engines: containerd, docker, podman, buildah and a Docker Swarm over the runtime; ENGINES=short: no swarm
+test-engines:
+	scripts/install-packages --engines
+	rootfs-fixtures/make
+	$(MAKE) --no-print-directory release
+	scripts/test engines$(if $(ENGINES),-$(ENGINES))
 
 ## conformance: runc's own integration tests from the checkout SUITE=DIR (docs/conformance.md); RUNTIME=PATH IN="host vm systemd"
 conformance:

@@ -68,5 +68,6 @@ let package = Package(
         tests("EngineTests", ["Engine", "Images", "Build", "Runtime", "Linux", "OCI", system]),
         tests("ApusTests", ["apus", "Engine", "Linux", "OCI", system]),
         tests("SystemTests", ["Support"]),
+        tests("CallerTests", ["Support"]),
     ]
 )

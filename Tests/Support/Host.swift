@@ -53,7 +53,7 @@ public enum Host {
             "no cgroup v2 controller for \(missing.joined(separator: ", ")); `make test-vm` brings a kernel with them"
     }()
 
-    static func environment(_ name: String) -> String? {
+    public static func environment(_ name: String) -> String? {
         guard let value = getenv(name) else { return nil }
         return String(cString: value)
     }
