@@ -138,6 +138,7 @@ private func makeResources(_ limits: Limits) -> RuntimeSpec.Resources {
     }
     resources.cpu.cpus = limits.cpusetCPUs
     resources.cpu.mems = limits.cpusetMems
-    resources.pids = RuntimeSpec.PidsLimit(limit: limits.pids ?? defaultPids)
+    let pids = limits.pids ?? defaultPids
+    resources.pids = RuntimeSpec.PidsLimit(limit: pids > 0 ? pids : -1)
     return resources
 }

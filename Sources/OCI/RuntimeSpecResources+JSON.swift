@@ -1,10 +1,12 @@
 extension RuntimeSpec.Resources {
-    /// Reads the `resources` member, also the whole document of `update --resources`.
+    /// Reads the `resources` member, also the whole document of `update --resources`. Names that Go's reader takes in
+    /// other letters and that are written so (`CPU`, `Cpus`, `Mems`, `pagesize`) are understood.
     public init(_ json: JSON) throws(JSONError) {
         guard json.members != nil else { throw JSONError("resources is not an object") }
         devices = try json.children("devices", RuntimeSpec.DeviceRule.init)
         memory = try json.child("memory", RuntimeSpec.Memory.init) ?? RuntimeSpec.Memory()
-        cpu = try json.child("cpu", RuntimeSpec.CPU.init) ?? RuntimeSpec.CPU()
+        cpu =
+            try json.child(json.either("cpu", "CPU"), RuntimeSpec.CPU.init) ?? RuntimeSpec.CPU()
         pids = try json.child("pids", RuntimeSpec.PidsLimit.init)
         blockIO = try json.child("blockIO", RuntimeSpec.BlockIO.init) ?? RuntimeSpec.BlockIO()
         hugepageLimits = try json.children("hugepageLimits", RuntimeSpec.HugepageLimit.init)
@@ -31,9 +33,11 @@ extension RuntimeSpec.DeviceRule {
         kind = try json.word("type") ?? .all
         major = try Self.deviceNumber(json, "major")
         minor = try Self.deviceNumber(json, "minor")
-        access = try json.text("access") ?? "rwm"
+        let letters = try json.text("access") ?? "rwm"
+        // An `a` is written by some and means nothing.
+        access = letters.filter { $0 != "a" }
         guard !access.isEmpty, access.utf8.allSatisfy({ "rwm".utf8.contains($0) }) else {
-            throw JSONError("access \"\(access)\" is not of r, w and m")
+            throw JSONError("access \"\(letters)\" is not of r, w and m")
         }
     }
 
@@ -82,8 +86,8 @@ extension RuntimeSpec.CPU {
         period = try json.number("period")
         realtimeRuntime = try json.number("realtimeRuntime")
         realtimePeriod = try json.number("realtimePeriod")
-        cpus = try json.text("cpus")
-        mems = try json.text("mems")
+        cpus = try json.text(json.either("cpus", "Cpus"))
+        mems = try json.text(json.either("mems", "Mems"))
         idle = try json.number("idle")
     }
 
@@ -155,7 +159,7 @@ extension RuntimeSpec.ThrottleDevice {
 
 extension RuntimeSpec.HugepageLimit {
     init(_ json: JSON) throws(JSONError) {
-        pageSize = try json.text("pageSize").required("pageSize")
+        pageSize = try json.text(json.either("pageSize", "pagesize")).required("pageSize")
         limit = try json.number("limit").required("limit")
     }
 
@@ -187,4 +191,11 @@ extension RuntimeSpec.RdmaLimit {
     }
 
     var json: JSON { .fields(["hcaHandles": .optional(hcaHandles), "hcaObjects": .optional(hcaObjects)]) }
+}
+
+extension JSON {
+    /// The spec's name, or another spelling of it where only that is there.
+    fileprivate func either(_ name: String, _ other: String) -> String {
+        self[name] == nil && self[other] != nil ? other : name
+    }
 }

@@ -67,7 +67,7 @@ extension RuntimeSpec {
     }
 
     public struct PidsLimit: Equatable, Sendable {
-        /// -1 (or 0, as docker writes it) is unlimited.
+        /// -1 is unlimited.
         public var limit: Int64
         public init(limit: Int64) { self.limit = limit }
     }

@@ -47,9 +47,10 @@ public struct ContainerCgroup: Equatable, Sendable {
         annotations: [String: String] = [:]
     ) throws(RuntimeError) -> CreatedCgroup {
         let hosts = try asCgroupError { () throws(SysError) in try tree.controllers() }
-        // What statistics read, and what the limits need: each controller makes the cgroup dearer.
-        let wanted = resources.controllers.union(["cpu", "cpuset", "io", "memory", "pids"]).intersection(
-            hosts)
+        // All of them, for statistics and later limits; those that a hybrid host has left over only when asked for.
+        let leftOver = hosts.subtracting(["hugetlb", "rdma", "misc"])
+        let wanted =
+            hosts.contains("memory") ? hosts : leftOver.union(resources.controllers.intersection(hosts))
         var facts = LimitFacts(available: hosts, hosts: hosts, defaults: defaults)
         let scope = place.unit.map(SystemdScope.init)
         if let scope {
@@ -62,7 +63,7 @@ public struct ContainerCgroup: Equatable, Sendable {
         }
         do throws(RuntimeError) {
             if scope != nil { try checkPlace(of: process) }
-            return try make(resources, wanted, &facts, isOurs: scope != nil)
+            return try make(resources, wanted, &facts)
         } catch {
             try? scope?.stop()  // the first error is the one to report
             throw error
@@ -70,18 +71,19 @@ public struct ContainerCgroup: Equatable, Sendable {
     }
 
     private func make(
-        _ resources: RuntimeSpec.Resources, _ wanted: Set<String>, _ facts: inout LimitFacts, isOurs: Bool
+        _ resources: RuntimeSpec.Resources, _ wanted: Set<String>, _ facts: inout LimitFacts
     ) throws(RuntimeError) -> CreatedCgroup {
         let cgroup = try asCgroupError { () throws(SysError) in
             try tree.make(place.path, controllers: wanted)
         }
         do throws(RuntimeError) {
-            if !cgroup.isNew, !isOurs { try refuseUsed(cgroup) }
+            // systemd's has our process already.
+            if !cgroup.isNew, place.unit == nil { try refuseUsed(cgroup) }
             facts.available =
                 wanted.isEmpty ? [] : try asCgroupError { () throws(SysError) in try cgroup.controllers() }
             if !wanted.isSubset(of: facts.available) { try makeUsable(cgroup) }
             let plan = try planLimits(resources, facts)
-            try cgroup.apply(plan)
+            try cgroup.apply(place.unit != nil ? plan.rounded() : plan)
             let warning = try cgroup.apply(DeviceFilter(resources.devices))
             return CreatedCgroup(cgroup: cgroup, warnings: plan.warnings + [warning].compactMap(\.self))
         } catch {
@@ -110,8 +112,9 @@ public struct ContainerCgroup: Equatable, Sendable {
     @discardableResult
     public func update(_ resources: RuntimeSpec.Resources) throws(RuntimeError) -> [String] {
         let cgroup = try requireOpen()
-        let plan = try planLimits(
+        var plan = try planLimits(
             resources, asCgroupError { () throws(SysError) in try currentFacts(cgroup) })
+        if place.unit != nil { plan = plan.rounded() }
         try checkUsage(resources.memory, cgroup)
         if let unit = place.unit { try SystemdScope(unit: unit).set(systemdProperties(plan.writes)) }
         try cgroup.apply(plan)

@@ -42,14 +42,14 @@ public func resumeContainer(_ id: String, root: FilePath) throws(RuntimeError) {
 
 /// Sets the limits that `resources` name.
 public func updateContainer(
-    _ id: String, _ resources: RuntimeSpec.Resources, root: FilePath
+    _ id: String, _ resources: RuntimeSpec.Resources, root: FilePath, warn: (String) -> Void = { _ in }
 ) throws(RuntimeError) {
     let directory = try StateDirectory.open(id, root: root, exclusive: true)
     let record = try directory.record()
     guard record.state(in: directory.directory).status != .stopped else {
         throw RuntimeError("cannot update container \(id): container not running")
     }
-    try record.requireCgroup("update").update(resources)
+    for warning in try record.requireCgroup("update").update(resources) { warn(warning) }
 }
 
 /// The pids of all processes of a container, in the runtime's pid namespace.

@@ -83,16 +83,18 @@ func runPoststartHooks(
 public func killContainer(_ id: String, signal: Int32, all: Bool, root: FilePath) throws(RuntimeError) {
     let directory = try StateDirectory.open(id, root: root)
     let record = try directory.record()
+    // Where it has no pid namespace of its own, its children live on without it: SIGKILL is for all of them.
+    let isForAll = all || signal == Signal.kill
     guard let process = record.process() else {
-        // Its children may be alive where it had no pid namespace of its own.
         if all {
             // Nobody left is no failure here: runc's callers clean up with it.
             _ = try signalAll(record, signal)
             return
         }
+        if isForAll, try signalAll(record, signal) { return }
         throw RuntimeError("container not running")
     }
-    if all, try signalAll(record, signal) { return }
+    if isForAll, try signalAll(record, signal) { return }
     let isAlive: Bool
     do throws(SysError) {
         isAlive = try process.send(signal: signal)

@@ -126,7 +126,11 @@ public func execInContainer(_ options: ExecOptions) throws(RuntimeError) -> Runn
 
 private func openCgroup(_ record: ContainerRecord, _ below: FilePath?) throws(RuntimeError) -> FD? {
     guard let cgroup = try record.openCgroup() else { return nil }
-    guard let below else { return cgroup.takeDirectory() }
+    guard let below else {
+        do throws(SysError) { return try cgroup.forProcess(of: record.pid) } catch {
+            throw RuntimeError("unable to enter the container's cgroup: \(error)")
+        }
+    }
     let path = FilePath(root: nil, below.lexicallyNormalized().components)
     guard !path.isEmpty else { return cgroup.takeDirectory() }
     return try asCgroupError { () throws(SysError) in
@@ -143,4 +147,16 @@ private func handOver(_ running: inout RunningProcess, _ options: ExecOptions) t
         try send(copy, to: socket, name: "pidfd")
     }
     if let path = options.pidFile { try writePidFile(path, running.pidfd.pid) }
+}
+
+extension Cgroup {
+    /// The directory for a further process of the container with this first process. A cgroup that gives controllers to
+    /// those below it has no processes of its own: where the container has made such ones, the first process is in one
+    /// of them (cgroups(7), "no internal processes").
+    fileprivate consuming func forProcess(of pid: Int32) throws(SysError) -> FD {
+        let offered = try read("cgroup.subtree_control") ?? ""
+        guard !offered.isEmpty, let tree = CgroupTree.find() else { return takeDirectory() }
+        let path = try CgroupTree.path(of: pid)
+        return try tree.open(FilePath(root: nil, path.components)).takeDirectory()
+    }
 }

@@ -55,7 +55,7 @@ public func planLimits(
     _ resources: RuntimeSpec.Resources, _ facts: LimitFacts
 ) throws(RuntimeError) -> LimitPlan {
     try checkResources(resources)
-    let all =
+    let unsettled =
         pidsWrites(resources.pids) + (try memoryWrites(resources.memory, limit: facts.memoryLimit))
         + ioWrites(resources.blockIO)
         + cpuWrites(resources.cpu, facts) + cpusetWrites(resources.cpu)
@@ -63,6 +63,7 @@ public func planLimits(
         + (try unifiedWrites(resources.unified))
     let defaults = facts.defaults ?? resources.engineDefaults
     var plan = LimitPlan()
+    let all = settleIdle(unsettled, facts, &plan.warnings)
     var missing: Set<String> = []
     for write in all {
         if facts.available.contains(write.controller) || write.controller == "cgroup" {
@@ -75,13 +76,24 @@ public func planLimits(
             throw RuntimeError("cannot set \(write.file): \(whyMissing(write.controller, facts))")
         }
     }
-    plan.warnings = missing.sorted().map {
+    plan.warnings += missing.sorted().map {
         "the engine's default for \($0) is left out: \(whyMissing($0, facts))"
     }
-    if resources.cpu.idle == 1, resources.cpu.shares ?? 0 > 0 {
-        plan.warnings.append("unable to apply both cpu.shares and cpu.idle: an idle cgroup has no weight")
-    }
     return plan
+}
+
+/// An idle cgroup has no weight (the kernel says EINVAL): with both asked for it is idle, with a weight alone no longer.
+private func settleIdle(
+    _ writes: [CgroupWrite], _ facts: LimitFacts, _ warnings: inout [String]
+) -> [CgroupWrite] {
+    guard writes.contains(where: { $0.file == "cpu.weight" }) else { return writes }
+    switch writes.last(where: { $0.file == "cpu.idle" })?.value {
+    case "1":
+        warnings.append("unable to apply both a weight and cpu.idle: an idle cgroup has no weight")
+        return writes.filter { $0.file != "cpu.weight" }
+    case nil where facts.isIdle: return [CgroupWrite("cpu", "cpu.idle", "0")] + writes
+    default: return writes
+    }
 }
 
 private func whyMissing(_ controller: String, _ facts: LimitFacts) -> String {
@@ -168,11 +180,8 @@ private func swapLimit(_ memory: RuntimeSpec.Memory, limit old: Int64) throws(Ru
 
 private func cpuWrites(_ cpu: RuntimeSpec.CPU, _ facts: LimitFacts) -> [CgroupWrite] {
     var writes: [CgroupWrite] = []
-    let isWeighed = cpu.shares ?? 0 > 0 && cpu.idle != 1
-    if let idle = cpu.idle ?? (isWeighed && facts.isIdle ? 0 : nil) {
-        writes.append(CgroupWrite("cpu", "cpu.idle", String(idle)))
-    }
-    if isWeighed, let shares = cpu.shares {
+    if let idle = cpu.idle { writes.append(CgroupWrite("cpu", "cpu.idle", String(idle))) }
+    if let shares = cpu.shares, shares > 0 {
         writes.append(CgroupWrite("cpu", "cpu.weight", String(CgroupWeights.cpuWeight(shares: shares))))
     }
     let quota = limit(cpu.quota)
@@ -199,7 +208,8 @@ private func cpusetWrites(_ cpu: RuntimeSpec.CPU) -> [CgroupWrite] {
 
 private func pidsWrites(_ pids: RuntimeSpec.PidsLimit?) -> [CgroupWrite] {
     guard let pids else { return [] }
-    return [CgroupWrite("pids", "pids.max", pids.limit <= 0 ? "max" : String(pids.limit))]
+    // Newer runc's reading of 0: systemd knows no smaller number, and no process can be forked either way.
+    return [CgroupWrite("pids", "pids.max", pids.limit < 0 ? "max" : String(max(pids.limit, 1)))]
 }
 
 private func ioWrites(_ io: RuntimeSpec.BlockIO) -> [CgroupWrite] {

@@ -99,8 +99,6 @@ struct SystemdScope: Sendable {
             properties += [
                 DBusProperty("Delegate", .bool(true)),
                 DBusProperty("PIDs", .uint32s([UInt32(bitPattern: pid)])),
-                // It goes when it is over, also when it failed.
-                DBusProperty("CollectMode", .string("inactive-or-failed")),
             ]
         }
         let accounting = ["CPUAccounting", "MemoryAccounting", "IOAccounting", "TasksAccounting"]
@@ -131,7 +129,8 @@ private func systemdProperties(_ limit: CgroupWrite) -> [DBusProperty] {
     ]
     switch limit.file {
     case "cpu.max": return cpuQuota(limit.value)
-    case "cpu.idle": return limit.value == "1" ? [DBusProperty("CPUWeight", .uint64(0))] : []
+    // Weight 0 stands for idle; one that is no longer has the kernel's default again.
+    case "cpu.idle": return [DBusProperty("CPUWeight", .uint64(limit.value == "1" ? 0 : 100))]
     case "cpuset.cpus": return mask("AllowedCPUs", limit.value)
     case "cpuset.mems": return mask("AllowedMemoryNodes", limit.value)
     default:
@@ -141,6 +140,28 @@ private func systemdProperties(_ limit: CgroupWrite) -> [DBusProperty] {
 }
 
 private func amount(_ text: String) -> UInt64? { text == "max" ? .max : UInt64(text) }
+
+extension LimitPlan {
+    /// The quota in the steps that systemd knows, so that the file and the unit say the same.
+    func rounded() -> LimitPlan {
+        var plan = self
+        plan.writes = writes.map { limit in
+            let words = limit.value.split(separator: " ").compactMap { UInt64($0) }
+            guard limit.file == "cpu.max", words.count == 2, words[0] <= .max / 1_000_000,
+                let perSecond = roundedQuota(words[0], period: words[1])
+            else { return limit }
+            let (product, overflow) = perSecond.multipliedReportingOverflow(by: words[1])
+            return overflow ? limit : CgroupWrite("cpu", "cpu.max", "\(product / 1_000_000) \(words[1])")
+        }
+        return plan
+    }
+}
+
+/// Microseconds of each second in steps of 10 ms, rounded up; nil for a quota that needs no rounding.
+private func roundedQuota(_ quota: UInt64, period: UInt64) -> UInt64? {
+    let (perSecond, step) = (quota * 1_000_000 / max(period, 1), UInt64(10_000))
+    return perSecond % step == 0 || perSecond > .max - step ? nil : (perSecond / step + 1) * step
+}
 
 /// systemd counts the quota of a second, and in steps of 10 ms: rounded up, as runc does.
 private func cpuQuota(_ value: String) -> [DBusProperty] {
@@ -176,7 +197,7 @@ func systemdProperties(annotations: [String: String]) throws(RuntimeError) -> [D
         guard let value = annotationValue(name, text) else {
             throw RuntimeError(
                 "annotation \(key) = \"\(text)\" is not allowed: only CollectMode, TimeoutStopUSec, TimeoutStopSec, "
-                    + "KillSignal, DefaultDependencies, After and Before may be set, each in the type systemd gives it"
+                    + "RuntimeMaxSec, KillSignal, DefaultDependencies, After and Before may be set, each in its own type"
             )
         }
         properties.append(value)
@@ -187,10 +208,10 @@ func systemdProperties(annotations: [String: String]) throws(RuntimeError) -> [D
 private func annotationValue(_ name: String, _ text: String) -> DBusProperty? {
     let number = text.hasPrefix("uint64 ") ? String(text.dropFirst(7)) : text
     switch name {
-    case "TimeoutStopUSec": return UInt64(number).map { DBusProperty(name, .uint64($0)) }
-    case "TimeoutStopSec":
+    case "TimeoutStopUSec", "RuntimeMaxUSec": return UInt64(number).map { DBusProperty(name, .uint64($0)) }
+    case "TimeoutStopSec", "RuntimeMaxSec":
         guard let seconds = UInt64(number), seconds < 1 << 40 else { return nil }
-        return DBusProperty("TimeoutStopUSec", .uint64(seconds * 1_000_000))
+        return DBusProperty(String(name.dropLast(3)) + "USec", .uint64(seconds * 1_000_000))
     case "KillSignal":
         guard let signal = Int32(text), (1...64).contains(signal) else { return nil }
         return DBusProperty(name, .int32(signal))

@@ -66,6 +66,13 @@ func sharesBecomeAWeight(shares: Int, weight: String?) throws {
     #expect(try writes(#"{"cpu":{"shares":\#(shares)}}"#) == weight.map { ["cpu.weight=\($0)"] } ?? [])
 }
 
+@Test func namesInGosOtherLettersAreUnderstood() throws {
+    #expect(try writes(#"{"CPU":{"Cpus":"1","Mems":"0"}}"#) == ["cpuset.cpus=1", "cpuset.mems=0"])
+    #expect(
+        try writes(#"{"hugepageLimits":[{"pagesize":"2MB","limit":1}]}"#).first == "hugetlb.2MB.max=1")
+    #expect(try resources(#"{"devices":[{"allow":false,"access":"rwa"}]}"#).devices.first?.access == "rw")
+}
+
 @Test func quotaAndPeriodAreOneFile() throws {
     #expect(try writes(#"{"cpu":{"quota":5000,"period":10000}}"#) == ["cpu.max=5000 10000"])
     #expect(try writes(#"{"cpu":{"quota":5000}}"#) == ["cpu.max=5000 100000"])
@@ -93,11 +100,13 @@ func sharesBecomeAWeight(shares: Int, weight: String?) throws {
     #expect(try writes(#"{"cpu":{"idle":1,"shares":1024}}"#) == ["cpu.idle=1"])
     #expect(try writes(#"{"cpu":{"idle":0,"shares":1024}}"#) == ["cpu.idle=0", "cpu.weight=100"])
     #expect(try writes(#"{"cpu":{"shares":1024}}"#, isIdle: true) == ["cpu.idle=0", "cpu.weight=100"])
+    #expect(try writes(#"{"unified":{"cpu.idle":"1","cpu.weight":"8"}}"#) == ["cpu.idle=1"])
+    #expect(try writes(#"{"unified":{"cpu.weight":"8"}}"#, isIdle: true) == ["cpu.idle=0", "cpu.weight=8"])
 }
 
-@Test func noPositiveNumberOfProcessesIsUnlimited() throws {
+@Test func onlyANegativeNumberOfProcessesIsUnlimited() throws {
     #expect(try writes(#"{"pids":{"limit":10}}"#) == ["pids.max=10"])
-    #expect(try writes(#"{"pids":{"limit":0}}"#) == ["pids.max=max"])
+    #expect(try writes(#"{"pids":{"limit":0}}"#) == ["pids.max=1"])
     #expect(try writes(#"{"pids":{"limit":-1}}"#) == ["pids.max=max"])
     #expect(try writes("{}") == [])
 }

@@ -32,6 +32,17 @@ private func properties(_ text: String) throws -> [DBusProperty] {
     #expect(try properties(#"{"cpu":{"quota":-1}}"#).contains(none))
 }
 
+@Test func theFileSaysTheRoundedQuotaToo() throws {
+    func rounded(_ value: String) -> [String] {
+        LimitPlan(writes: [CgroupWrite("cpu", "cpu.max", value)]).rounded().writes.map(\.value)
+    }
+    #expect(rounded("600000 900000") == ["603000 900000"])
+    #expect(rounded("50000 100000") == ["50000 100000"])
+    #expect(rounded("max 900000") == ["max 900000"])
+    #expect(rounded("18446744073709551615 3") == ["18446744073709551615 3"])
+    #expect(rounded("5000 0") == ["5000 0"] || rounded("5000 0") == ["0 0"])
+}
+
 @Test func unifiedFilesBecomePropertiesToo() throws {
     let text = #"{"pids":{"limit":5},"unified":{"pids.max":"99","memory.high":"max","memory.oom.group":"1"}}"#
     #expect(
@@ -65,6 +76,7 @@ private func annotations(_ name: String, _ value: String) throws -> [DBusPropert
         try annotations("TimeoutStopSec", "uint64 30") == [
             DBusProperty("TimeoutStopUSec", .uint64(30_000_000))
         ])
+    #expect(try annotations("RuntimeMaxSec", "2") == [DBusProperty("RuntimeMaxUSec", .uint64(2_000_000))])
     #expect(try annotations("KillSignal", "15").map(\.value) == [.int32(15)])
     #expect(try annotations("DefaultDependencies", "true").map(\.value) == [.bool(true)])
     #expect(

@@ -45,7 +45,7 @@ extension Command {
         ]
     ) { context throws(RuntimeError) in
         let id = try context.onlyID("update")
-        try updateContainer(id, readResources(context), root: context.root)
+        try updateContainer(id, readResources(context), root: context.root, warn: context.warn)
         return 0
     }
 }
