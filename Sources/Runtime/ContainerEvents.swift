@@ -22,7 +22,17 @@ public func watchContainer(
         kills = now
         var left = Double(interval) - Timestamp.sinceBoot().elapsed(since: last) * 1000
         if left <= 0 {
-            try handOut(event("stats", id, cgroupStatistics(cgroup)))
+            let statistics: JSON
+            do throws(RuntimeError) {
+                statistics = try cgroupStatistics(cgroup)
+            } catch {
+                // Removed while it was read: that is the end.
+                guard try asCgroupError({ () throws(SysError) in try watch.events() }).isEmpty else {
+                    throw error
+                }
+                return
+            }
+            try handOut(event("stats", id, statistics))
             (last, left) = (.sinceBoot(), Double(interval))
         }
         try asCgroupError { () throws(SysError) in try watch.wait(Int32(left.rounded(.up))) }

@@ -1,5 +1,6 @@
 import Linux
 public import OCI
+import SystemPackage
 
 /// Which devices a container may use: `linux.resources.devices`, and behind them the nodes that every container has.
 /// A later rule wins, for each of read, write and mknod by itself; what no rule names is denied (runtime-spec,
@@ -160,10 +161,19 @@ extension Cgroup {
             }
             return nil
         } catch {
-            guard filter.mayBeMissing else {
+            // In a user namespace bpf(2) is for nobody, and no device node can be made either.
+            guard filter.mayBeMissing || error.errno == .notPermitted && isInUserNamespace() else {
                 throw RuntimeError("unable to apply cgroup configuration: \(error)")
             }
             return "the container runs without a device filter: \(error)"
         }
     }
+}
+
+/// Whether our root is not the host's (user_namespaces(7)).
+private func isInUserNamespace() -> Bool {
+    // A kernel without user namespaces has no such file.
+    guard let bytes = try? FD.open("/proc/self/uid_map").readAll(limit: 65536) else { return false }
+    let words = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+    return words != ["0", "0", "4294967295"]
 }
