@@ -13,15 +13,22 @@ struct Flag: Sendable {
 }
 
 /// The words after a command's name, sorted as runc sorts them: flags (`--name value`, `--name=value`, one or two
-/// dashes) end at the first other word or at `--`.
+/// dashes) end at `--`, and at the first other word where the words after it are somebody else's.
 struct Arguments {
     private var values: [String: [String]] = [:]
     /// What follows the flags.
     var words: [String] = []
 
-    init(_ all: some Sequence<String>, flags: [Flag]) throws(RuntimeError) {
+    /// `mixed`: flags may also stand behind other words.
+    init(_ all: some Sequence<String>, flags: [Flag], mixed: Bool = false) throws(RuntimeError) {
         var rest = Array(all)[...]
-        while let word = rest.first, word.hasPrefix("-"), word != "-" {
+        while let word = rest.first {
+            guard word.hasPrefix("-"), word != "-" else {
+                guard mixed else { break }
+                words.append(word)
+                rest = rest.dropFirst()
+                continue
+            }
             rest = rest.dropFirst()
             if word == "--" { break }
             let body = word.drop { $0 == "-" }
@@ -38,7 +45,7 @@ struct Arguments {
             }
             values[flag.names[0], default: []].append(value ?? "true")
         }
-        words = Array(rest)
+        words += rest
     }
 
     func has(_ name: String) -> Bool { values[name].map { $0.last != "false" } ?? false }

@@ -56,7 +56,9 @@ enum Program {
         guard let command = commands.first(where: { $0.name == name }) else {
             throw RuntimeError("No help topic for '\(name)': apus-runtime --help lists the commands")
         }
-        let arguments = try Arguments(global.words.dropFirst(), flags: command.flags)
+        // The words after the id of `exec` and `ps` are for other programs.
+        let arguments = try Arguments(
+            global.words.dropFirst(), flags: command.flags, mixed: !["exec", "ps"].contains(name))
         if arguments.has("help") {
             Standard.out(command.help)
             return 0
