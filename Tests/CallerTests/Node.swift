@@ -149,10 +149,9 @@ final class Node {
     func calls() throws -> [String] {
         try self("cat /run/calls").lines.map { line in
             var words = line.split(separator: " ")[...]
-            while let first = words.first, ["--root", "--log", "--log-format"].contains(first) {
-                words = words.dropFirst(2)
+            while let flag = words.first, flag.hasPrefix("--log") || flag.hasPrefix("--root") {
+                words = words.dropFirst(flag.contains("=") ? 1 : 2)
             }
-            if words.first == "--log-format=json" { words = words.dropFirst() }
             return words.joined(separator: " ")
         }
     }
