@@ -52,7 +52,15 @@ final class LabelFiles {
     }
 
     func write() throws(SysError) {
-        if let profile = labels.apparmorProfile { try apparmor?.write("exec \(profile)") }
+        if let profile = labels.apparmorProfile {
+            do {
+                try apparmor?.write("exec \(profile)")
+            } catch {
+                throw SysError(
+                    call: "apparmor failed to apply profile", subject: profile, errno: error.errno,
+                    hint: "is it loaded?")
+            }
+        }
         if let label = labels.selinuxLabel { try selinux?.write(label) }
     }
 }

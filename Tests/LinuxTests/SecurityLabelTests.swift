@@ -21,8 +21,9 @@ private func withFalseProc(_ body: (FilePath, borrowing FD) throws -> Void) thro
     }
 }
 
-/// /proc itself was a link of the image's (CVE-2019-19921, CVE-2023-27561): what is opened is looked at, not named.
-@Test func cve_2019_19921_aLinkToAFalseProcTakesNoLabel() throws {
+/// /proc itself was a link of the image's (CVE-2019-19921), and so it was once more (CVE-2023-27561): what is opened is
+/// looked at, not named.
+@Test func cve_2019_19921_cve_2023_27561_aLinkToAFalseProcTakesNoLabel() throws {
     try withFalseProc { path, directory in
         try directory.makeSymlink("proc", to: path)
         #expect(throws: SysError.self) { try label("apparmor/exec", below: path.appending("proc")) }
@@ -31,10 +32,13 @@ private func withFalseProc(_ body: (FilePath, borrowing FD) throws -> Void) thro
     }
 }
 
-/// A write went to another file of the same proc file system (CVE-2025-52881): neither links nor `..` lead there.
-@Test func cve_2025_52881_aLabelGoesToNoOtherFileOfProc() throws {
-    for name in ["../exe", "../cwd/x", "../root/proc/sysrq-trigger", "../../../../etc/passwd"] {
-        #expect(throws: SysError.self) { try label(name, below: "/proc") }
+/// A write went through a link to another file (CVE-2025-52881): it ends at what leads away from this proc.
+@Test func cve_2025_52881_aLabelFollowsNoLinkOutOfProc() throws {
+    try withScratch { path, directory in
+        try directory.replace("target", with: [])
+        for name in ["../root\(path)/target", "../cwd/../../../../../../../..\(path)/target"] {
+            #expect(throws: SysError.self) { try label(name, below: "/proc") }
+        }
     }
 }
 

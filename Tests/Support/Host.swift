@@ -37,6 +37,9 @@ public enum Host {
     /// The path of the cgroup v2 hierarchy: by itself, or beside version 1.
     public static let cgroupRoot =
         has("/sys/fs/cgroup/cgroup.controllers") ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified"
+    /// Whether AppArmor is switched on.
+    public static let hasAppArmor =
+        readFile("/sys/module/apparmor/parameters/enabled")?.hasPrefix("Y") == true
     /// Whether a controller is in the v2 hierarchy.
     public static func hasController(_ name: String) -> Bool {
         readFile(cgroupRoot + "/cgroup.controllers")?.split(whereSeparator: \.isWhitespace).contains {

@@ -141,12 +141,67 @@ final class RuntimeSeccompTests {
     }
 
     /// Labels that nobody here would heed are refused before anything is made (rule R15).
-    @Test(.enabled(if: !Host.has("/sys/kernel/security/apparmor"), "AppArmor is switched on here"))
+    @Test(.enabled(if: !Host.hasAppArmor, "AppArmor is switched on here"))
     func aProfileWithoutItsModuleIsRefused() throws {
         let outcome = try bundle.run { $0.process = #", "apparmorProfile": "some""# }
         #expect(
             outcome.code == 1 && outcome.err.contains("apparmor: config provided but apparmor not supported"),
             "\(outcome)")
         #expect(try bundle(["list", "-q"]).out.isEmpty)
+    }
+
+    @Test(
+        .enabled(
+            if: Host.hasAppArmor, "AppArmor is not switched on here; `make test-vm` brings a kernel with it"))
+    func profilesAreAppliedAtTheExec() throws {
+        let unconfined = try bundle.run {
+            $0.args = ["cat", "/proc/self/attr/apparmor/current"]
+            $0.process = #", "apparmorProfile": "unconfined""#
+        }
+        #expect(unconfined.out == "unconfined\n", "\(unconfined)")
+        let unknown = try bundle.run { $0.process = #", "apparmorProfile": "nosuchprofile""# }
+        #expect(
+            unknown.code != 0 && unknown.err.contains("apparmor failed to apply profile nosuchprofile"),
+            "\(unknown)")
+    }
+
+    /// A container put its own files where its further processes' labels were written (CVE-2025-52881).
+    @Test(
+        .enabled(
+            if: Host.hasAppArmor, "AppArmor is not switched on here; `make test-vm` brings a kernel with it"))
+    func cve_2025_52881_aLabelIsNotWrittenToTheContainersProc() throws {
+        let trap =
+            "mkdir -p /proc/thread-self/attr/apparmor && touch /proc/thread-self/attr/apparmor/exec /ready"
+        try bundle.write {
+            $0.args = ["sh", "-c", "mount -t tmpfs tmpfs /proc && \(trap) && exec sleep 1000"]
+            let sets = ["bounding", "effective", "permitted"].map { "\"\($0)\": [\"CAP_SYS_ADMIN\"]" }
+            $0.process = ", \"capabilities\": {\(sets.joined(separator: ", "))}"
+        }
+        let started = try bundle(["run", "--detach", "--bundle", bundle.directory, bundle.id])
+        #expect(started.code == 0, "\(started)")
+        #expect(eventually { Host.has(bundle.rootfs + "/ready") })
+        let file = "/proc/thread-self/attr/apparmor/exec"
+        let inside = try bundle(["exec", "--apparmor", "unconfined", bundle.id, "wc", "-c", file])
+        #expect(inside.code == 0 && inside.out.hasPrefix("0 "), "\(inside)")
+    }
+
+    /// The session keyring is the container's own and its further processes'; or the caller's, where asked for.
+    @Test(.enabled(if: Host.has("/proc/keys"), "the kernel has no /proc/keys"))
+    func sessionKeyringsAreTheContainersOwn() throws {
+        try bundle.write { $0.args = ["sh", "-c", "grep -o '_ses[^:]*' /proc/keys; exec sleep 1000"] }
+        let first = try bundle(["run", "--detach", "--bundle", bundle.directory, bundle.id])
+        #expect(first.code == 0, "\(first)")
+        let second = try bundle([
+            "exec", bundle.id, "grep", "-o", "-e", "[0-9a-f]* .*_ses.\(bundle.id)", "/proc/keys",
+        ])
+        let third = try bundle([
+            "exec", bundle.id, "grep", "-o", "-e", "[0-9a-f]* .*_ses.\(bundle.id)", "/proc/keys",
+        ])
+        #expect(second.lines.count == 1, "\(second)")
+        #expect(second.text.split(separator: " ").first == third.text.split(separator: " ").first, "\(third)")
+        try bundle.write { $0.args = ["cat", "/proc/keys"] }
+        let other = bundle.id + "-other"
+        let none = try bundle(["run", "--no-new-keyring", "--bundle", bundle.directory, other])
+        #expect(none.code == 0 && !none.out.contains("_ses.\(other)"), "\(none)")
     }
 }
