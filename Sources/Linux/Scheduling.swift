@@ -87,7 +87,8 @@ public struct MemoryPolicy: Equatable, Sendable {
     /// Below 1024, as the kernel's.
     public let nodes: [UInt16]
 
-    private static let modes = [
+    /// The kernel's words, each at its number.
+    public static let modes = [
         "MPOL_DEFAULT", "MPOL_PREFERRED", "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_LOCAL", "MPOL_PREFERRED_MANY",
         "MPOL_WEIGHTED_INTERLEAVE",
     ]
@@ -95,15 +96,13 @@ public struct MemoryPolicy: Equatable, Sendable {
     /// From the kernel's words. nil: the mode is not known.
     public static func mode(_ word: String) -> CInt? { modes.firstIndex(of: word).map { CInt($0) } }
 
+    /// The bits of the flags by their words.
+    public static let flags: KeyValuePairs<String, CInt> = [
+        "MPOL_F_NUMA_BALANCING": 1 << 13, "MPOL_F_RELATIVE_NODES": 1 << 14, "MPOL_F_STATIC_NODES": 1 << 15,
+    ]
+
     /// The bit of a flag by its name; nil when it is not known.
-    public static func flag(_ word: String) -> CInt? {
-        switch word {
-        case "MPOL_F_STATIC_NODES": 1 << 15
-        case "MPOL_F_RELATIVE_NODES": 1 << 14
-        case "MPOL_F_NUMA_BALANCING": 1 << 13
-        default: nil
-        }
-    }
+    public static func flag(_ word: String) -> CInt? { flags.first { $0.key == word }?.value }
 
     public init(mode: CInt, flags: CInt, nodes: [UInt16]) {
         (self.mode, self.flags, self.nodes) = (mode, flags, nodes)

@@ -167,7 +167,6 @@ public struct CreateFacts {
 /// What would be left out silently otherwise.
 private func refuseUnsupported(_ linux: RuntimeSpec.Linux) throws(RuntimeError) {
     guard linux.intelRdt == nil else { throw RuntimeError("linux.intelRdt is not supported") }
-    guard linux.netDevices.isEmpty else { throw RuntimeError("linux.netDevices is not supported") }
 }
 
 /// Plans the creation of a container's first process. Pure; refuses what cannot be done as asked.

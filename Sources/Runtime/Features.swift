@@ -35,7 +35,10 @@ private func linuxFeatures() -> JSON {
             "supportedFlags": .strings(SeccompFlags.supportedWords),
         ]),
         "apparmor": enabled(true), "selinux": enabled(true), "intelRdt": enabled(false),
-        "mountExtensions": .fields(["idmap": enabled(true)]), "netDevices": enabled(false),
+        "memoryPolicy": .fields([
+            "modes": .strings(MemoryPolicy.modes), "flags": .strings(MemoryPolicy.flags.map(\.key)),
+        ]),
+        "mountExtensions": .fields(["idmap": enabled(true)]), "netDevices": enabled(true),
     ])
 }
 
