@@ -15,6 +15,10 @@ public struct MountAttributes: OptionSet, Sendable {
     public static let noSymlinkFollow = MountAttributes(rawValue: 0x20_0000)
     /// The whole field of access-time settings, cleared before one is set.
     public static let accessTimeMask = MountAttributes(rawValue: 0x70)
+    /// Those that a user namespace may not take from a mount of its parent (mount_namespaces(7)), beside access times.
+    public static let lockable: MountAttributes = [.readOnly, .noSetuid, .noDevices, .noExec]
+    /// How access times are kept, of files and of directories.
+    public static let accessTimes: MountAttributes = [.accessTimeMask, .noDirectoryAccessTime]
     /// Those that are on or off by themselves.
     public static let plain: MountAttributes = [.readOnly, .noSetuid, .noDevices, .noExec, .noSymlinkFollow]
 }
@@ -101,13 +105,15 @@ extension FD {
         }
     }
 
-    /// The attributes of the mount that this lies on, the plain ones (fstatfs(2)).
+    /// The attributes of the mount that this lies on, (fstatfs(2)).
     public func mountAttributes() throws(SysError) -> MountAttributes {
         let flags = try sys("fstatfs", "descriptor \(raw)") { cl_mount_flags(raw) }
         var attributes: MountAttributes = []
         for (flag, attribute): (Int64, MountAttributes) in [
             (1, .readOnly), (2, .noSetuid), (4, .noDevices), (8, .noExec), (0x2000, .noSymlinkFollow),
+            (0x400, .noAccessTime), (0x800, .noDirectoryAccessTime),
         ] where flags & flag != 0 { attributes.insert(attribute) }
+        if flags & 0x1400 == 0 { attributes.insert(.strictAccessTime) }  // neither noatime nor relatime
         return attributes
     }
 

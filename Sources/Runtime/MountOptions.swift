@@ -6,6 +6,10 @@ struct MountOptions: Equatable, Sendable {
     /// Set on, and cleared from, the one mount.
     var attributes: MountAttributes = []
     var cleared: MountAttributes = []
+    /// A word says how access times are kept: the others of them go.
+    var setsAccessTime = false
+    /// A word clears something, whether or not it is set.
+    private var clears = false
     /// The same for the mounts below it too (`rro`, `rsuid`).
     var recursive: MountAttributes = []
     var recursivelyCleared: MountAttributes = []
@@ -34,7 +38,7 @@ struct MountOptions: Equatable, Sendable {
         "rw": .readOnly, "suid": .noSetuid, "dev": .noDevices, "exec": .noExec, "atime": .noAccessTime,
         "diratime": .noDirectoryAccessTime, "nostrictatime": .strictAccessTime, "symfollow": .noSymlinkFollow,
         // What an access time is without the others.
-        "relatime": .accessTimeMask, "norelatime": .accessTimeMask,
+        "relatime": .accessTimeMask, "norelatime": [],
     ]
     private static let propagationWords: [String: Propagation] = [
         "private": .private, "slave": .slave, "shared": .shared, "unbindable": .unbindable,
@@ -65,6 +69,7 @@ struct MountOptions: Equatable, Sendable {
             set(attribute)
         } else if let attribute = Self.clearingWords[word] {
             clear(attribute)
+            if word == "relatime" { setsAccessTime = true }
         } else if let attribute = Self.attributeWords[tail] {
             recursive.insert(attribute)
             recursivelyCleared.remove(attribute)
@@ -84,11 +89,14 @@ struct MountOptions: Equatable, Sendable {
         if !attribute.isDisjoint(with: .accessTimeMask) { attributes.subtract(.accessTimeMask) }
         attributes.insert(attribute)
         cleared.remove(attribute)
+        if !attribute.isDisjoint(with: .accessTimes) { setsAccessTime = true }
     }
 
     private mutating func clear(_ attribute: MountAttributes) {
         attributes.subtract(attribute)
-        cleared.formUnion(attribute)
+        // An access time is changed by saying another one, as with mount(8) and runc; to clear it does nothing.
+        cleared.formUnion(attribute.intersection(.plain))
+        clears = true
     }
 
     private mutating func sortOther(_ word: String) {
@@ -107,5 +115,5 @@ struct MountOptions: Equatable, Sendable {
 
     /// Whether a bind changes its source's attributes: without such a word they are kept, with one they are replaced
     /// (mount(8), runc).
-    var changesAttributes: Bool { !attributes.isEmpty || !cleared.isEmpty }
+    var changesAttributes: Bool { !attributes.isEmpty || clears }
 }

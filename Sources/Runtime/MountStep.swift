@@ -122,9 +122,9 @@ extension MountStep {
     }
 
     /// Gives a cloned tree its attributes and its propagation, which is nobody's by default.
-    func prepare(_ tree: borrowing FD) throws(SysError) {
+    func prepare(_ tree: borrowing FD, isLocked: Bool = false) throws(SysError) {
         try tree.setAttributes(propagation: .private, recursive: true)
-        try setAttributes(of: tree)
+        try setAttributes(of: tree, isLocked: isLocked)
         try setPropagation(of: tree)
     }
 
@@ -135,16 +135,22 @@ extension MountStep {
 
     /// With a word for one attribute the others go, as mount(8) has it. What a user namespace may not take away stays,
     /// unless a word asked for it.
-    private func setAttributes(of tree: borrowing FD) throws(SysError) {
+    private func setAttributes(of tree: borrowing FD, isLocked: Bool = false) throws(SysError) {
         if options.changesAttributes {
             let others = MountAttributes.plain.subtracting(options.attributes)
-            let cleared = options.cleared.union(others)
-            do {
+            let times: MountAttributes = options.setsAccessTime ? .accessTimes : []
+            let cleared = options.cleared.union(others).union(times)
+            do throws(SysError) {
+                if isLocked { throw SysError(call: "mount_setattr", subject: name, errno: .notPermitted) }
                 try tree.setAttributes(options.attributes, clearing: cleared)
             } catch {
                 guard error.errno == .notPermitted else { throw error }
-                let locked = try tree.mountAttributes().intersection(others)
-                guard locked.isDisjoint(with: options.cleared) else { throw error }
+                let current = try tree.mountAttributes()
+                let locked = current.intersection(others).intersection(.lockable)
+                let wanted = options.attributes.intersection(.accessTimes)
+                guard locked.isDisjoint(with: options.cleared),
+                    times.isEmpty || wanted == current.intersection(.accessTimes)
+                else { throw error }
                 try tree.setAttributes(options.attributes, clearing: cleared.subtracting(locked))
             }
         }

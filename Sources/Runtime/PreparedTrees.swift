@@ -24,6 +24,8 @@ struct PreparedMount: Equatable, Sendable {
     let path: String
     /// nil: the ids stay as they are.
     let maps: Maps?
+    /// For a user namespace: what the container itself could not take away stays, although the parent could.
+    var isLocked = false
 
     struct Maps: Equatable, Sendable {
         let uid: IDMap
@@ -33,7 +35,7 @@ struct PreparedMount: Equatable, Sendable {
     fileprivate func make() throws(RuntimeError) -> PreparedTrees.Tree? {
         do {
             let tree = try FD.open(FilePath(path), .path).cloneTree(recursive: mount.options.isRecursiveBind)
-            try mount.prepare(tree)
+            try mount.prepare(tree, isLocked: isLocked)
             guard let maps else { return PreparedTrees.Tree(tree) }
             let users = try Process.userNamespace(uidMap: maps.uid.text, gidMap: maps.gid.text)
             try tree.mapIDs(users, recursive: mount.options.mapsIDsRecursively)

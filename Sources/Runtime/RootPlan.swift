@@ -21,7 +21,10 @@ struct RootPlan {
             if case .bind(let path) = step.source {
                 let maps = try Self.maps(mount, step.options, namespaces)
                 if maps != nil || namespaces.created.contains(.user) {
-                    prepared.append(PreparedMount(mount: step, path: path, maps: maps))
+                    prepared.append(
+                        PreparedMount(
+                            mount: step, path: path, maps: maps, isLocked: namespaces.created.contains(.user))
+                    )
                     step = step.with(.prepared(prepared.count - 1, path: path))
                 }
             }
