@@ -7,7 +7,7 @@ import SystemPackage
 final class Child {
     let plan: CreatePlan
     let sync: FD
-    let root: FD
+    private(set) var root: FD
     let argv: CStrings
     let envp: CStrings
     var stdio: ProcessStdio
@@ -93,6 +93,7 @@ final class Child {
         case .detachPropagation(let propagation): try Mounts.setPropagation("/", propagation)
         case .isolateParentOfRoot(let path): try Mounts.isolate(mountOf: FilePath(path))
         case .attachRoot(let path): try attachRoot(FilePath(path))
+        case .openRoot(let path): root = try openRoot(.directory(path), allowDevices: true)
         case .joinNamespaces: try joinNamespaces()
         case .openTerminal(let size): try openTerminal(size, below: FD.open("/", [.path, .directory]))
         case .mount(let mount): try mount.apply(in: root, prepared)
@@ -158,6 +159,7 @@ final class Child {
     /// A user namespace of its own is joined last, because what belongs to the host can only be joined before, and
     /// what belongs to it only after.
     private func joinNamespaces() throws(SysError) {
+        if plan.namespaces.joinsUsers { return try joinWithin() }
         if plan.foreign.contains(.time) { try Process.enter(.time, of: root) }
         guard plan.foreign.contains(.user) else { return try Process.enter(.ofContainer, of: root) }
         var later: Namespaces = []
@@ -171,6 +173,18 @@ final class Child {
         }
         try Process.enter(later.union(.user), of: root)
         try Kernel.becomeRoot()
+    }
+
+    /// From within the user namespace: what belongs to others is ours already, or cannot be joined.
+    private func joinWithin() throws(SysError) {
+        try Kernel.becomeRoot()
+        for kind: Namespaces in [.time, .cgroup, .uts, .ipc, .network, .mount] {
+            do {
+                try Process.enter(kind, of: root)
+            } catch {
+                guard error.errno == .notPermitted, kind != .mount else { throw error }
+            }
+        }
     }
 
     private func openConsole(_ size: WindowSize?) throws(SysError) {

@@ -88,11 +88,22 @@ private struct Creation {
 
     init(bundle: Bundle, options: CreateOptions) throws(RuntimeError) {
         (self.bundle, self.options) = (bundle, options)
-        cgroup = try ContainerCgroup.find(
-            bundle.spec.linux.cgroupsPath, id: options.id, driver: options.cgroupDriver)
+        cgroup =
+            Self.needsNoCgroup(bundle.spec.linux)
+            ? nil
+            : try ContainerCgroup.find(
+                bundle.spec.linux.cgroupsPath, id: options.id, driver: options.cgroupDriver)
         record = ContainerRecord(
             id: options.id, bundle: bundle.path.string, rootfs: bundle.rootfs.string,
             annotations: bundle.spec.annotations, cgroup: cgroup?.place, hasKeyring: options.hasKeyring)
+    }
+
+    /// As runc: an ordinary user who asks for no place and no limit stays in a cgroup that is not his.
+    private static func needsNoCgroup(_ linux: RuntimeSpec.Linux) -> Bool {
+        guard Process.effectiveUser != 0, linux.cgroupsPath ?? "" == "" else { return false }
+        var resources = linux.resources
+        resources.devices = []
+        return resources == RuntimeSpec.Resources()
     }
 
     mutating func run(in state: borrowing StateDirectory) throws(RuntimeError) -> RunningProcess {
@@ -160,8 +171,14 @@ private struct Creation {
         }
     }
 
+    /// Without privileges a mount can be made in a user namespace only.
+    private var leavesRootToChild: Bool {
+        Process.effectiveUser != 0 && bundle.spec.linux.namespaces.contains { $0.kind == .user }
+    }
+
     private func openBundleRoot() throws(RuntimeError) -> FD {
         do {
+            if leavesRootToChild { return try FD.open(bundle.rootfs, [.path, .directory]) }
             return try openRoot(.directory(bundle.rootfs), allowDevices: true)
         } catch {
             throw RuntimeError("unable to open rootfs \(bundle.rootfs): \(error)")
@@ -176,6 +193,7 @@ private struct Creation {
         )
         (facts.clampsDefaults, facts.warn) = (true, options.warn)
         facts.makesWorkingDirectory = true
+        if leavesRootToChild { facts.rootForChild = bundle.rootfs }
         facts.bundle = bundle.path.string
         facts.cgroupDirectory = cgroup.map { $0.tree.mountPoint.pushing($0.place.path).string }
         if !options.hasKeyring { facts.keyringName = nil }

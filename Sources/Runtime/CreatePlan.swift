@@ -36,6 +36,8 @@ enum ChildStep: Equatable, Sendable {
     case isolateParentOfRoot(String)
     /// The root becomes a mount at this path, where nothing but hooks will look for it.
     case attachRoot(over: String)
+    /// Our parent had no right to make a mount of it.
+    case openRoot(FilePath)
     /// The namespaces of a running container, by its pidfd.
     case joinNamespaces
     case mount(MountStep)
@@ -84,7 +86,7 @@ enum ChildStep: Equatable, Sendable {
 
 /// Everything that can be decided before the clone.
 public struct CreatePlan: Sendable {
-    let namespaces: NamespacePlan
+    var namespaces: NamespacePlan
     /// Whether the parent maps ids or has systemd make the cgroup, so that the child cannot begin before.
     let needsPlacement: Bool
     let steps: [ChildStep]
@@ -137,6 +139,8 @@ public struct CreateFacts {
     public var runsHooks = false
     /// The root directory's path on the host, where hooks find the container's mounts; nil: nobody looks.
     public var rootfs: String?
+    /// The path of a root directory that only the child, root in a user namespace, can make a mount of.
+    public var rootForChild: FilePath?
     /// Where relative sources of mounts are.
     public var bundle: String?
     /// The container's cgroup on the host.
@@ -185,6 +189,7 @@ public func planCreate(_ spec: RuntimeSpec, _ facts: CreateFacts) throws(Runtime
     if let name = facts.keyringName { steps.append(.joinSessionKeyring(name)) }
     steps.append(.newSession)
     if namespaces.makesCgroup { steps.append(.newCgroupNamespace) }
+    if let path = facts.rootForChild { steps.append(.openRoot(path)) }
     let root = try RootPlan(spec, namespaces, facts)
     steps += root.steps
     steps += try planSysctls(spec.linux.sysctl, namespaces, isOwn: \.isOurs).map(ChildStep.setSysctl)

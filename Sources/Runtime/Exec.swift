@@ -24,13 +24,24 @@ public func planExec(
 public func execProcess(
     _ plan: CreatePlan, _ facts: CreateFacts, in container: borrowing Pidfd, cgroup: CInt?
 ) throws(RuntimeError) -> RunningProcess {
-    do {
-        try Process.enter(.pid, of: container.fd)
-    } catch {
-        throw RuntimeError("unable to enter the container: \(error)")
+    var plan = plan
+    if plan.foreign.contains(.user), Process.effectiveUser != 0 {
+        // Only inside of the user namespace may we join the others.
+        plan.namespaces.joined = [Namespaces.user, .pid].map {
+            NamespacePlan.Joined(kind: $0, path: "/proc/\(container.pid)/ns/\($0.fileName)")
+        }
+    } else {
+        do {
+            try Process.enter(.pid, of: container.fd)
+        } catch {
+            throw RuntimeError("unable to enter the container: \(error)")
+        }
     }
     let target = try asStartError { () throws(SysError) in try container.fd.duplicate() }
-    return try startProcess(plan, facts, root: target, cgroup: cgroup) { _ in }
+    return try startProcess(plan, facts, root: target, cgroup: cgroup) { _ throws(RuntimeError) in
+        // Its pid may have become somebody else's while we looked at its namespaces.
+        guard !container.hasEnded() else { throw RuntimeError("container not running") }
+    }
 }
 
 extension Pidfd {

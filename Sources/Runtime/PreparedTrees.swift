@@ -42,6 +42,8 @@ struct PreparedMount: Equatable, Sendable {
             return PreparedTrees.Tree(tree)
         } catch {
             if error.errno == .noSuchFileOrDirectory, maps == nil { return nil }
+            // Without privileges only the root of the container's own user namespace may.
+            if error.errno == .notPermitted, maps == nil, Process.effectiveUser != 0 { return nil }
             let what = maps == nil ? "" : "failed to set MOUNT_ATTR_IDMAP: "
             throw RuntimeError(
                 "error mounting \"\(path)\" to rootfs at \"\(mount.destination)\": \(what)\(error)")

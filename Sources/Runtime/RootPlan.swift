@@ -20,10 +20,10 @@ struct RootPlan {
             var step = try MountStep(mount, spec, namespaces, facts)
             if case .bind(let path) = step.source {
                 let maps = try Self.maps(mount, step.options, namespaces)
-                if maps != nil || namespaces.created.contains(.user) {
+                if maps != nil || namespaces.has(.user) {
                     prepared.append(
                         PreparedMount(
-                            mount: step, path: path, maps: maps, isLocked: namespaces.created.contains(.user))
+                            mount: step, path: path, maps: maps, isLocked: namespaces.has(.user))
                     )
                     step = step.with(.prepared(prepared.count - 1, path: path))
                 }
