@@ -68,4 +68,6 @@ public enum BuildReport: Equatable, Sendable {
     case warning(String)
     /// What a command wrote.
     case output([UInt8])
+    /// What a quiet build kept to itself, when it has failed: for stderr.
+    case log([UInt8])
 }

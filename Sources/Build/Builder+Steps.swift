@@ -157,13 +157,11 @@ extension Builder {
     }
 
     private func execute(_ step: RunStep) throws {
-        let tail = OutputTail()
-        let (report, isQuiet) = (report, options.quiet)
+        let (report, tail, isQuiet) = (report, unshown, options.quiet)
         let code = try runner.run(step) { bytes in
             if isQuiet { tail.append(bytes) } else { report(.output(Array(bytes))) }
         }
         if code == 0 { return }
-        if isQuiet { report(.output(tail.bytes)) }
         throw BuildError(
             "The command '\(step.argv.joined(separator: " "))' returned a non-zero code: \(code)",
             exitCode: code)
@@ -212,9 +210,11 @@ extension Builder {
     }
 }
 
-/// The end of what a quiet step wrote, shown when it fails.
-private final class OutputTail {
+/// The end of what a quiet build had to say.
+final class OutputTail {
     private(set) var bytes: [UInt8] = []
+
+    func append(_ line: String) { Array("\(line)\n".utf8).withUnsafeBytes { append($0) } }
 
     func append(_ more: UnsafeRawBufferPointer) {
         bytes += more

@@ -21,6 +21,8 @@ public final class Builder<Runner: StepRunner> {
     var workspace: Workspace?
     var consumed: Set<String> = []
     var stepNumber = 0
+    /// What a quiet build shows only when it fails.
+    var unshown = OutputTail()
 
     /// `report` hears of progress while the build goes on.
     public init(store: ImageStore, runner: Runner, report: @escaping (BuildReport) -> Void) throws {
@@ -33,7 +35,15 @@ public final class Builder<Runner: StepRunner> {
     /// Builds the target and names it. The same inputs give the same image.
     public func build(_ options: BuildOptions) throws -> Image {
         self.options = options
+        unshown = OutputTail()
         defer { (workspace, context, trees, finished, plan) = (nil, nil, [:], [:], nil) }
+        do { return try buildAll(options) } catch {
+            if !unshown.bytes.isEmpty { report(.log(unshown.bytes)) }
+            throw error
+        }
+    }
+
+    private func buildAll(_ options: BuildOptions) throws -> Image {
         let inputs = try BuildInputs.read(options)
         (fileName, escape, stepNumber) = (inputs.file.name, inputs.file.escape, 0)
         for warning in inputs.file.warnings { warn(warning) }
@@ -59,8 +69,8 @@ public final class Builder<Runner: StepRunner> {
         return result
     }
 
-    func say(_ line: String) { if !options.quiet { report(.line(line)) } }
-    func warn(_ line: String) { if !options.quiet { report(.warning(line)) } }
+    func say(_ line: String) { if options.quiet { unshown.append(line) } else { report(.line(line)) } }
+    func warn(_ line: String) { if options.quiet { unshown.append(line) } else { report(.warning(line)) } }
 
     private func build(_ stage: BuildPlan.Stage) throws -> StageState {
         announce(stage.from.text)

@@ -46,7 +46,7 @@ import Testing
     }
 
     @Test func dockersRefusals() {
-        let table: [([String], String)] = [
+        let table: [([String], String?)] = [
             (["--memory", "1m"], "Minimum memory limit allowed is 6MB"),
             (["-w", "rel"], "the working directory 'rel' is invalid, it needs to be an absolute path"),
             (["--stop-signal", "FOO"], "Invalid signal: FOO"),
@@ -78,6 +78,8 @@ import Testing
             (["--security-opt", "foo"], "Invalid --security-opt: \"foo\""),
             (["--log-opt", "foo=1"], "unknown log opt 'foo' for json-file log driver"),
             (["--init"], "--init is not supported yet"),
+            (["--restart", "always"], "--restart always is not supported yet: only no is"),
+            (["--restart", "no", "--no-healthcheck"], nil),
         ]
         for (words, why) in table {
             let arguments = words + ["x"]

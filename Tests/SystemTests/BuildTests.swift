@@ -149,6 +149,23 @@ final class BuildTests {
         }
     }
 
+    @Test func aQuietBuildThatFailsShowsItsLog() throws {
+        let built = try build("FROM busybox\nRUN echo the reason; exit 5\n", "-q")
+        #expect(built.code == 5 && built.out.isEmpty, "\(built)")
+        #expect(built.errorLines.first == "Step 1/2 : FROM busybox")
+        #expect(built.errorLines.contains("the reason"))
+    }
+
+    @Test func flagsThatChangeNothingAreTaken() throws {
+        let host = try apus.must("version", "--format", "{{.Client.Os}}/{{.Client.Arch}}")
+        let built = try build(
+            "FROM busybox\n", "-q", "--progress", "plain", "--cache-from=x", "--pull", "--rm", "--platform",
+            host)
+        #expect(built.code == 0 && built.err.isEmpty, "\(built)")
+        try apus.expectRefusal(
+            "build", "--platform", "linux/s390x", apus.directory + "/context", code: 1, mentions: ["s390x"])
+    }
+
     @Test func outputAndErrorsOfAStepKeepTheirOrder() throws {
         let script = "for i in 1 2 3 4 5; do echo out $i; echo err $i >&2; done"
         let built = try build("FROM busybox\nRUN \(script)\n")

@@ -36,7 +36,7 @@ struct Arguments: Equatable, Sendable {
         let equals = body.firstIndex(of: "=")
         let name = String(body[..<(equals ?? body.endIndex)])
         if name.isEmpty || name.hasPrefix("-") { throw FlagError("bad flag syntax: \(word)") }
-        guard let flag = flags.first(where: { $0.name == name }) else {
+        guard let flag = flags.first(where: { $0.name == name || $0.alias == name }) else {
             throw FlagError("unknown flag: --\(name)")
         }
         if let equals {
@@ -78,6 +78,7 @@ struct Arguments: Equatable, Sendable {
         case .ignored:
             if !ignored.contains(flag.name) { ignored.append(flag.name) }
             return
+        case .accepted: return
         }
         if flag.isToggle, parseBool(value) == nil {
             throw refusal(flag, value, "strconv.ParseBool: parsing \"\(value)\": invalid syntax")

@@ -17,6 +17,8 @@ struct Flag: Equatable, Sendable {
         case later
         /// It has no meaning on Linux or for this engine: a warning, nothing else.
         case ignored
+        /// What it asks for is so anyway: taken without a word.
+        case accepted
     }
 
     let name: String
@@ -24,6 +26,7 @@ struct Flag: Equatable, Sendable {
     let kind: Kind
     let help: String
     let standing: Standing
+    private(set) var alias: String?
 
     private init(
         _ name: String, _ short: Character?, _ kind: Kind, _ help: String, _ standing: Standing = .works
@@ -67,6 +70,18 @@ struct Flag: Equatable, Sendable {
     /// Flags that are accepted with a warning.
     static func ignored(_ names: String..., toggle: Bool = false) -> [Flag] {
         names.map { Flag($0, nil, toggle ? .toggle(default: false) : .value(""), "", .ignored) }
+    }
+
+    /// Flags that ask for what is so anyway.
+    static func accepted(_ names: String..., toggle: Bool = false) -> [Flag] {
+        names.map { Flag($0, nil, toggle ? .toggle(default: false) : .value(""), "", .accepted) }
+    }
+
+    /// The same flag, known by another name too, which the help leaves out as docker's does.
+    func or(_ alias: String) -> Flag {
+        var copy = self
+        copy.alias = alias
+        return copy
     }
 
     /// As errors name it: `-m, --memory`.

@@ -17,16 +17,19 @@ enum BuildCommand {
             .toggle("no-cache", "Do not use cache when building the image"),
             .toggle("quiet", "q", "Suppress the build output and print image ID on success"),
             .list("tag", "t", "list", "Name and optionally a tag in the \"name:tag\" format"),
+            .value("platform", "Build for this platform: the host's (os/architecture)"),
             .value("target", "Set the target build stage to build"),
         ]
             + Flag.later(
-                "add-host", "cache-from", "platform", "memory", "memory-swap", "cpu-shares", "cpu-period",
+                "add-host", "memory", "memory-swap", "cpu-shares", "cpu-period",
                 "cpu-quota", "cpuset-cpus", "cpuset-mems", "shm-size", "ulimit", "secret", "ssh", "output",
-                "progress", "cgroup-parent", "build-context", "cache-to", "allow", "annotation", "attest",
+                "cgroup-parent", "build-context", "cache-to", "allow", "annotation", "attest",
                 "metadata-file", "no-cache-filter", "provenance", "sbom", "builder")
-            + Flag.later("pull", "push", "load", "check", toggle: true)
-            // Intermediate containers are always removed, and what a build may do is not chosen.
-            + Flag.ignored("rm", "force-rm", "compress", "squash", "disable-content-trust", toggle: true)
+            + Flag.later("push", "check", toggle: true)
+            // There is no registry to ask, intermediate containers are always removed, images are here at once.
+            + Flag.accepted("pull", "load", "rm", "force-rm", toggle: true)
+            + Flag.accepted("progress", "cache-from")
+            + Flag.ignored("compress", "squash", "disable-content-trust", toggle: true)
             + Flag.ignored("isolation", "security-opt")
     ) { arguments, session in
         var failure: SysError?
@@ -48,6 +51,7 @@ enum BuildCommand {
         case .line(let text): try Standard.out(text + "\n")
         case .warning(let text): Standard.error(text)
         case .output(let bytes): try Standard.write(bytes, to: 1)
+        case .log(let bytes): try Standard.write(bytes, to: 2)
         }
     }
 
@@ -71,6 +75,7 @@ enum BuildCommand {
             let label = try EnvFile.label(text)
             return (name: label.key, value: label.value)
         }
+        if let text = arguments.value("platform") { try requireHost(text) }
         options.target = arguments.value("target")
         options.noCache = arguments.isOn("no-cache")
         options.quiet = arguments.isOn("quiet")
@@ -78,6 +83,17 @@ enum BuildCommand {
         options.network = try arguments.parsed("network", network) ?? "default"
         options.sourceDateEpoch = session.environment["SOURCE_DATE_EPOCH"]
         return options
+    }
+
+    private static func requireHost(_ text: String) throws {
+        let host = Platform.host
+        guard let wanted = Platform(text) else {
+            throw CommandFailure("\"\(text)\" is an invalid platform: want os/architecture, as in \(host)")
+        }
+        guard wanted.os == host.os, wanted.architecture == host.architecture else {
+            throw CommandFailure(
+                "--platform \(text) is not supported yet: builds are for this host's \(host)")
+        }
     }
 
     private static func network(_ text: String) throws(UsageError) -> String {

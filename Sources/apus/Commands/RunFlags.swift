@@ -22,6 +22,7 @@ enum RunFlags {
         .value("pull", "Pull image before running (\"always\", \"missing\", \"never\")"),
         .toggle("quiet", "q", "Suppress the pull output"),
         .value("platform", "Use the image of this platform (os/architecture)"),
+        .value("restart", "Restart policy to apply when a container exits (no)"),
         .toggle("rm", "Automatically remove the container and its anonymous volumes when it exits"),
     ]
     private static let streams: [Flag] = [
@@ -52,14 +53,14 @@ enum RunFlags {
     ]
     private static let network: [Flag] = [
         .value(
-            "network", nil, "network", "Connect a container to a network (bridge, host, none, container:NAME)"
-        ),
+            "network", nil, "network", "Connect a container to a network (bridge, host, none)"
+        ).or("net"),
         .list("publish", "p", "Publish a container's port(s) to the host"),
         .toggle("publish-all", "P", "Publish all exposed ports to random ports"),
         .list("expose", "Expose a port or a range of ports"),
         .list("add-host", "Add a custom host-to-IP mapping (host:ip)"),
         .list("dns", "Set custom DNS servers"),
-        .list("dns-option", "Set DNS options"),
+        .list("dns-option", "Set DNS options").or("dns-opt"),
         .list("dns-search", "Set custom DNS search domains"),
     ]
     private static let limits: [Flag] = [
@@ -86,9 +87,9 @@ enum RunFlags {
     ]
     /// What docker has and apus does not have yet, then what means nothing here.
     private static let refused: [Flag] =
-        Flag.later("init", "no-healthcheck", "oom-kill-disable", "use-api-socket", toggle: true)
+        Flag.later("init", "oom-kill-disable", "use-api-socket", toggle: true)
         + Flag.later(
-            "restart", "health-cmd", "health-interval", "health-timeout", "health-retries",
+            "health-cmd", "health-interval", "health-timeout", "health-retries",
             "health-start-period",
             "health-start-interval", "device", "device-cgroup-rule", "volumes-from", "network-alias", "ip",
             "ip6",
@@ -100,4 +101,6 @@ enum RunFlags {
             "cpu-count", "cpu-percent", "io-maxbandwidth", "io-maxiops", "isolation", "kernel-memory",
             "cpu-rt-period", "cpu-rt-runtime", "link-local-ip")
         + Flag.ignored("disable-content-trust", toggle: true)
+        // No health check is run.
+        + Flag.accepted("no-healthcheck", toggle: true)
 }

@@ -39,6 +39,9 @@ extension RunOptions {
         for label in try arguments.eachParsed("label", { try EnvFile.label($0) }) {
             labels[label.key] = label.value
         }
+        if let policy = arguments.value("restart"), !["", "no"].contains(policy) {
+            throw UsageError("--restart \(policy) is not supported yet: only no is")
+        }
         if let text = arguments.value("pull") {
             guard let pull = Pull(rawValue: text) else {
                 throw UsageError(
