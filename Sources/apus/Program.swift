@@ -41,11 +41,17 @@ enum Program {
                 try Standard.out("apus version \(version)\n")
                 return true
             case "--debug", "-D": session.debugs = true
-            case "--root", "--run":
+            case "--root", "--run", "--log-level", "-l":
                 guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
                     throw CommandFailure("flag needs an argument: \(parts[0]) (see 'apus --help')", code: 125)
                 }
-                if parts[0] == "--root" { session.root = value } else { session.run = value }
+                if parts[0] == "--root" { session.root = value }
+                if parts[0] == "--run" { session.run = value }
+                if ["--log-level", "-l"].contains(parts[0]), value == "debug" { session.debugs = true }
+            case "--host", "-H", "--context", "-c":
+                throw CommandFailure(
+                    "\(parts[0]) is not supported: there is no daemon to connect to, apus works on this host "
+                        + "(another root: --root, APUS_ROOT)", code: 125)
             default: throw CommandFailure("unknown flag: \(parts[0]) (see 'apus --help')", code: 125)
             }
         }
@@ -58,6 +64,7 @@ enum Program {
         if let command = commands.first(where: { !name.isEmpty && $0.name == name }) {
             return try command.run(rest, path: name, session: session)
         }
+        if let sentence = LaterCommands.refusal(of: name, rest) { throw CommandFailure.bare(sentence) }
         guard commands.contains(where: { !name.isEmpty && $0.group == name }) else {
             throw CommandFailure("unknown command: apus \(name) (see 'apus --help')")
         }

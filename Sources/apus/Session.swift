@@ -39,6 +39,17 @@ struct Session: Sendable {
 
     func images() throws -> ImageCatalog { try ImageCatalog(paths: try paths()) }
 
+    /// nil where no engine has been yet: a mere look makes nothing.
+    func imagesIfThere() throws -> ImageCatalog? {
+        let paths = try paths()
+        do {
+            _ = try FD.open(paths.root, .path)
+        } catch {
+            if error.errno == .noSuchFileOrDirectory { return nil }
+        }
+        return try ImageCatalog(paths: paths)
+    }
+
     /// Says what is done, where --debug asks for it.
     func debug(_ text: @autoclosure () -> String) { if debugs { Standard.error("debug: \(text())") } }
 }

@@ -1,4 +1,6 @@
 import Engine
+import Linux
+import SystemPackage
 import Testing
 
 @testable import apus
@@ -78,6 +80,21 @@ import Testing
         #expect(refusal("--=x") == "bad flag syntax: --=x")
     }
 
+    @Test func flagsHaveTheirOtherNames() throws {
+        let arguments = try Arguments(
+            parsing: ["--net", "none", "--dns-opt=ndots:1", "--dns-option", "b", "x"], flags: RunFlags.common,
+            stopsAtWord: true)
+        #expect(arguments.value("network") == "none")
+        #expect(arguments.values("dns-option") == ["ndots:1", "b"])
+    }
+
+    @Test func whatIsSoAnywayIsTakenWithoutAWord() throws {
+        let arguments = try Arguments(
+            parsing: ["--progress=plain", "--pull", "--rm", "--cache-from", "a", "."],
+            flags: BuildCommand.build.flags, stopsAtWord: false)
+        #expect(arguments.words == ["."] && arguments.ignored.isEmpty)
+    }
+
     @Test func nothingOfDockersIsIgnoredInSilence() throws {
         #expect(refusal("--restart", "always", "x") == "--restart is not supported yet")
         #expect(try parse("--isolation=x", "y").ignored == ["isolation"])
@@ -101,6 +118,65 @@ import Testing
             #expect(Set(shorts).count == shorts.count, "\(command.name)")
             for flag in command.flags where flag.standing == .works {
                 #expect(!flag.help.isEmpty, "--\(flag.name) of \(command.name)")
+            }
+        }
+    }
+
+    @Test func completionsOfBash() throws {
+        let script = try #require(Completion.script(for: "bash", commands: CommandList.all))
+        func completed(_ words: String...) throws -> Set<String> {
+            let list = words.map { "'\($0)'" }.joined(separator: " ")
+            let call = """
+                apus() { if [ "$1" = ps ]; then echo web; else echo busybox:latest; fi; }
+                COMP_WORDS=(apus \(list)); COMP_CWORD=\(words.count); _apus; printf '%s\\n' "${COMPREPLY[@]}"
+                """
+            return Set(try bash(script + call).split(separator: "\n").map(String.init))
+        }
+        #expect(try completed("inspect", "") == ["web", "busybox:latest"])
+        #expect(try completed("container", "st") == ["start", "stop"])
+        #expect(try completed("container", "stop", "") == ["web"])
+        #expect(try completed("image", "").contains("inspect"))
+        #expect(try completed("completion", "") == ["bash", "zsh", "fish"])
+        #expect(try completed("--ro") == ["--root"])
+        #expect(try completed("run", "--memory-s") == ["--memory-swap"])
+        #expect(try completed("rmi", "") == ["busybox:latest"])
+    }
+
+    /// What a script prints.
+    private func bash(_ script: String) throws -> String {
+        let name = FilePath("apus-completion-\(Process.pid)")
+        let temporary = try FD.open("/tmp", [.readOnly, .directory])
+        try temporary.makeDirectory(name)
+        defer { _ = try? temporary.removeTree(name) }  // the test's own failure counts
+        let place = try temporary.open(name, [.readOnly, .directory])
+        try place.replace("script", with: Array(script.utf8), durable: false)
+        let input = try place.open("script")
+        let output = try place.open("out", [.writeOnly, .create, .exclusive], mode: 0o600)
+        let process = try Process.spawnHeld(
+            path: "/bin/bash", arguments: ["bash"], environment: ["PATH=/usr/bin:/bin"],
+            stdio: [input.raw, output.raw, 2])
+        _ = try process.reap(wait: true)
+        return String(decoding: try place.contents(of: "out") ?? [], as: UTF8.self)
+    }
+
+    @Test(arguments: [
+        (["pull", "x"], "apus pull is not supported yet"),
+        (["network", "ls"], "apus network is not supported yet"),
+        (["container", "restart", "x"], "apus container restart is not supported yet"),
+        (["image", "prune"], "apus image prune is not supported yet"),
+    ])
+    func commandsOfDockersAreKnownByName(words: [String], refusal: String) {
+        #expect(LaterCommands.refusal(of: words[0], Array(words.dropFirst())) == refusal)
+        #expect(LaterCommands.refusal(of: "bogus", []) == nil)
+        #expect(LaterCommands.refusal(of: "container", ["bogus"]) == nil)
+    }
+
+    @Test func aCommandThatWorksIsNotRefused() {
+        for command in CommandList.all {
+            #expect(
+                command.name.isEmpty || LaterCommands.refusal(of: command.name, []) == nil, "\(command.name)")
+            for verb in command.groupNames {
+                #expect(LaterCommands.refusal(of: command.group, [verb]) == nil, "\(command.group) \(verb)")
             }
         }
     }
@@ -131,8 +207,7 @@ import Testing
 
     @Test func completionsNameCommandsAndFlags() {
         for shell in ["bash", "zsh", "fish"] {
-            let script =
-                Completion.script(for: shell, commands: CommandList.all.filter { !$0.name.isEmpty }) ?? ""
+            let script = Completion.script(for: shell, commands: CommandList.all) ?? ""
             #expect(script.contains("images") && script.contains("memory-swap"))
             #expect(!script.contains("isolation"))
         }

@@ -31,6 +31,23 @@ final class BadInputTests {
         try apus.expectWholeStore()
     }
 
+    @Test func dockersCommandsThatAreNotThereAreSaidSo() throws {
+        try apus.expectRefusal("pull", "x", code: 1, mentions: ["apus pull is not supported yet"])
+        try apus.expectRefusal(
+            "-H", "tcp://h", "ps", code: 125, mentions: ["-H is not supported", "no daemon"])
+        try apus.expectRefusal("--context=a", "ps", code: 125, mentions: ["--context"])
+        #expect(try apus("--log-level", "error", "-l=info", "ps", "-q").code == 0)
+        try apus.expectRefusal("ps", "--format", "{{.Nope", code: 1, mentions: ["apus: failed to parse"])
+    }
+
+    @Test func aMereLookMakesNothing() throws {
+        let root = apus.directory + "/nowhere/at/all"
+        #expect(try apus("--root", root, "images", "-q").text.isEmpty)
+        #expect(try apus("--root", root, "inspect", "x").code == 1)
+        #expect(try apus("--root", root, "ps", "-q").code == 0)
+        #expect(!Host.has(apus.directory + "/nowhere"))
+    }
+
     @Test func aNameIsUsedOnce() throws {
         try apus.must("create", "--name", "box", "busybox", "true")
         try apus.expectRefusal(

@@ -12,22 +12,39 @@ enum Completion {
 
     private static func flags(_ command: Command) -> [Flag] { command.flags.filter { $0.standing == .works } }
 
-    /// What a word of the command names: `containers`, `images` or nothing.
+    /// What a word of the command names: `containers`, `images`, `both`, `shells` or nothing.
     private static func subject(_ command: Command) -> String {
+        if command.name == "completion" { return "shells" }
+        if command.usage.hasPrefix("NAME|ID") { return "both" }
         if command.usage.hasPrefix("CONTAINER") { return "containers" }
         let images = ["IMAGE", "SOURCE_IMAGE", "[REPOSITORY"]
         return images.contains { command.usage.hasPrefix($0) } ? "images" : ""
     }
 
-    /// A line of a `case` for each command: its flags and what its words name.
+    /// A line of a `case` for each command: its flags and what its words name. A group's command stands for itself
+    /// and for `group verb`.
     private static func cases(_ commands: [Command], open: String, close: String) -> String {
         commands.map { command in
             let names = flags(command).flatMap { flag in
                 ["--\(flag.name)"] + (flag.short.map { ["-\($0)"] } ?? [])
             }
             let list = open + names.joined(separator: " ") + close
-            return "        \(command.name)) flags=\(list); names=\(subject(command)) ;;"
+            let verbs = command.groupNames.map { "\"\(command.group) \($0)\"" }
+            let patterns = (command.name.isEmpty ? [] : [command.name]) + verbs
+            return "        \(patterns.joined(separator: "|"))) flags=\(list); names=\(subject(command)) ;;"
         }.joined(separator: "\n")
+    }
+
+    private static let globals = "--debug --help --log-level --root --run --version"
+    private static let groups = ["container", "image"]
+
+    private static func verbs(_ group: String, _ commands: [Command]) -> String {
+        commands.filter { $0.group == group }.flatMap(\.groupNames).joined(separator: " ")
+    }
+
+    /// What may stand first: commands, then groups.
+    private static func first(_ commands: [Command]) -> String {
+        (commands.map(\.name).filter { !$0.isEmpty } + groups).joined(separator: " ")
     }
 
     private static let listContainers = "apus ps -a --format '{{.Names}}' 2>/dev/null"
@@ -40,10 +57,22 @@ enum Completion {
             local names
             local -a flags
             if (( CURRENT == 2 )); then
-                compadd -- \(commands.map(\.name).joined(separator: " "))
+                if [[ $PREFIX == -* ]]; then compadd -- \(globals); else compadd -- \(first(commands)); fi
                 return
             fi
-            case $words[2] in
+            local called=$words[2]
+            case $called in
+                container|image)
+                    if (( CURRENT == 3 )); then
+                        case $called in
+                            container) compadd -- \(verbs("container", commands)) ;;
+                            image) compadd -- \(verbs("image", commands)) ;;
+                        esac
+                        return
+                    fi
+                    called="$called $words[3]" ;;
+            esac
+            case $called in
         \(cases(commands, open: "(", close: ")"))
             esac
             if [[ $PREFIX == -* ]]; then
@@ -53,6 +82,8 @@ enum Completion {
             case $names in
                 containers) compadd -- ${(f)"$(\(listContainers))"} ;;
                 images) compadd -- ${(f)"$(\(listImages))"} ;;
+                both) compadd -- ${(f)"$(\(listContainers); \(listImages))"} ;;
+                shells) compadd -- bash zsh fish ;;
                 *) _files ;;
             esac
         }
@@ -64,12 +95,26 @@ enum Completion {
     private static func bash(_ commands: [Command]) -> String {
         """
         _apus() {
-            local word=${COMP_WORDS[COMP_CWORD]} flags= names=
+            local word=${COMP_WORDS[COMP_CWORD]} called=${COMP_WORDS[1]} flags= names=
             if [ "$COMP_CWORD" -eq 1 ]; then
-                COMPREPLY=($(compgen -W "\(commands.map(\.name).joined(separator: " "))" -- "$word"))
+                names="\(first(commands))"
+                case $word in -*) names="\(globals)" ;; esac
+                COMPREPLY=($(compgen -W "$names" -- "$word"))
                 return
             fi
-            case ${COMP_WORDS[1]} in
+            case $called in
+                container|image)
+                    if [ "$COMP_CWORD" -eq 2 ]; then
+                        case $called in
+                            container) names="\(verbs("container", commands))" ;;
+                            image) names="\(verbs("image", commands))" ;;
+                        esac
+                        COMPREPLY=($(compgen -W "$names" -- "$word"))
+                        return
+                    fi
+                    called="$called ${COMP_WORDS[2]}" ;;
+            esac
+            case $called in
         \(cases(commands, open: "\"", close: "\""))
             esac
             case $word in
@@ -78,6 +123,8 @@ enum Completion {
             case $names in
                 containers) names=$(\(listContainers)) ;;
                 images) names=$(\(listImages)) ;;
+                both) names=$(\(listContainers); \(listImages)) ;;
+                shells) names="bash zsh fish" ;;
             esac
             COMPREPLY=($(compgen -W "$names" -- "$word"))
         }
@@ -88,7 +135,14 @@ enum Completion {
 
     private static func fish(_ commands: [Command]) -> String {
         var lines = ["complete -c apus -f"]
-        for command in commands {
+        for group in groups {
+            let words = verbs(group, commands)
+            lines.append("complete -c apus -n __fish_use_subcommand -a \(group) -d 'Manage \(group)s'")
+            lines.append(
+                "complete -c apus -n '__fish_seen_subcommand_from \(group); "
+                    + "and not __fish_seen_subcommand_from \(words)' -a '\(words)'")
+        }
+        for command in commands where !command.name.isEmpty {
             lines.append(
                 "complete -c apus -n __fish_use_subcommand -a \(command.name) -d \(quoted(command.summary))")
             let condition = "-n '__fish_seen_subcommand_from \(command.name)'"
@@ -105,6 +159,10 @@ enum Completion {
             case "images":
                 lines.append(
                     "complete -c apus \(condition) -a '(\(listImages.replacing("'", with: "\"")))'")
+            case "both":
+                let both = "\(listContainers); \(listImages)".replacing("'", with: "\"")
+                lines.append("complete -c apus \(condition) -a '(\(both))'")
+            case "shells": lines.append("complete -c apus \(condition) -a 'bash zsh fish'")
             default: break
             }
         }

@@ -61,6 +61,8 @@ enum Help {
             Global Options:
                   --debug       Say on stderr what is done
                   --help        Print usage
+              -l, --log-level word
+                                Taken as docker's: debug is --debug, others change nothing
                   --root path   Where images and containers are kept (APUS_ROOT, /var/lib/apus)
                   --run path    Where sockets and locks are kept (APUS_RUN, /run/apus)
               -v, --version     Print version information and quit

@@ -17,10 +17,10 @@ enum ImagesCommand {
     ) { arguments, session in
         var filters = ImageFilters()
         for text in arguments.values("filter") { try filters.add(text) }
-        let images = try session.images().list(repository: arguments.words.first, filters: filters)
+        let images = try session.imagesIfThere()?.list(repository: arguments.words.first, filters: filters)
         let format = arguments.value("format") ?? (arguments.isOn("quiet") ? "{{.ID}}" : nil)
         let listing = ImagesView.listing(
-            images, now: .now(), truncates: !arguments.isOn("no-trunc"),
+            images ?? [], now: .now(), truncates: !arguments.isOn("no-trunc"),
             showsDigests: arguments.isOn("digests"))
         try Listings.print(listing, format: format)
         return 0

@@ -73,7 +73,7 @@ enum InspectCommand {
                 if type == "container" { throw error }
             }
         }
-        if let document = try session.images().inspect(name) { return document }
+        if let document = try session.imagesIfThere()?.inspect(name) { return document }
         throw CommandFailure(type.isEmpty ? "No such object: \(name)" : "No such image: \(name)")
     }
 }

@@ -23,7 +23,7 @@ enum SystemCommands {
         let (records, damaged) = try containers.records.readAll()
         for line in damaged { Standard.error("WARNING: \(line)") }
         let running = records.count { $0.state.isRunning }
-        let images = Set(try session.images().list().map(\.id)).count
+        let images = Set(try session.imagesIfThere()?.list().map(\.id) ?? []).count
         let json = InfoView.json(
             HostInfo(), paths: containers.paths, version: Program.version, running: running,
             stopped: records.count - running, images: images)
@@ -34,8 +34,7 @@ enum SystemCommands {
         "completion", "bash|zsh|fish", "Print a script that completes commands and names in a shell",
         words: 1...1
     ) { arguments, _ in
-        let commands = CommandList.all.filter { !$0.name.isEmpty }
-        guard let script = Completion.script(for: arguments.words[0], commands: commands) else {
+        guard let script = Completion.script(for: arguments.words[0], commands: CommandList.all) else {
             throw CommandFailure("no completion for \"\(arguments.words[0])\": use bash, zsh or fish")
         }
         try Standard.out(script)

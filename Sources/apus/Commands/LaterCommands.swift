@@ -1,0 +1,23 @@
+/// Commands that docker has and apus does not have yet: known by name, so that the answer is not "unknown".
+enum LaterCommands {
+    private static let names: Set<String> = [
+        "builder", "buildx", "checkpoint", "commit", "compose", "config", "context", "cp", "diff", "events",
+        "export", "history", "login", "logout", "manifest", "network", "node", "pause", "plugin", "port",
+        "pull", "push", "rename", "restart", "search", "secret", "service", "stack", "stats", "swarm",
+        "system", "top", "trust", "unpause", "update", "volume",
+    ]
+    private static let verbs: [String: Set<String>] = [
+        "container": [
+            "commit", "cp", "diff", "export", "pause", "port", "prune", "rename", "restart", "stats", "top",
+            "unpause", "update",
+        ],
+        "image": ["history", "prune", "pull", "push"],
+    ]
+
+    /// The sentence for a command line that begins so; nil for what docker does not know either.
+    static func refusal(of name: String, _ rest: [String]) -> String? {
+        if names.contains(name) { return "apus \(name) is not supported yet" }
+        guard let verb = rest.first, verbs[name]?.contains(verb) == true else { return nil }
+        return "apus \(name) \(verb) is not supported yet"
+    }
+}
