@@ -45,12 +45,13 @@ public struct ImageFilters: Equatable, Sendable {
         }
     }
 
-    /// Whether a name passes: `repository` is `name` or `name:tag`, `reference` a pattern of either.
+    /// Whether a name passes: `repository` and each `reference` are patterns of `name` or `name:tag`.
     func holds(for name: Reference?, _ repository: String?) -> Bool {
         if let repository {
-            guard let name, [name.name, "\(name.name):\(name.tag ?? "")"].contains(repository) else {
-                return false
-            }
+            guard let name,
+                Self.matches(repository, name.name)
+                    || Self.matches(repository, "\(name.name):\(name.tag ?? "")")
+            else { return false }
         }
         guard let patterns = values["reference"] else { return true }
         guard let name else { return false }

@@ -9,6 +9,8 @@ public struct ContainerSummary: Equatable, Sendable {
     public var state: ContainerState
     /// Bytes of the writable layer, where `-s` asks for them.
     public var size: Int64?
+    /// The same with the image.
+    public var wholeSize: Int64?
 
     /// Takes a record and what it says about the process.
     public init(config: ContainerConfig, state: ContainerState, size: Int64? = nil) {
@@ -67,27 +69,39 @@ public enum PsView {
 
     private static func row(_ container: ContainerSummary, now: Timestamp, truncates: Bool) -> Listing.Row {
         let (config, state) = (container.config, container.state)
-        let command = config.command.joined(separator: " ")
+        let command = shownCommand(config.command)
         let volumes = config.host.mounts.filter { if case .volume = $0.kind { true } else { false } }
         let labels = config.process.labels.sorted { $0.key < $1.key }
         let fields = [
             ("ID", truncates ? String(config.id.prefix(12)) : config.id), ("Image", container.imageShown),
-            ("Command", "\"\(truncates ? ellipsis(command, 20) : command)\""),
+            ("Command", TemplateFunctions.quoted(truncates ? ellipsis(command, 20) : command)),
             ("CreatedAt", Durations.absolute(config.created)),
             ("RunningFor", Durations.ago(config.created, now: now)), ("Status", container.status(now: now)),
             ("State", state.status), ("Ports", PortsView.text(container.ports)),
             ("Names", config.name), ("Labels", labels.map { "\($0.key)=\($0.value)" }.joined(separator: ",")),
             ("Mounts", config.host.mounts.compactMap { mountName($0, truncates) }.joined(separator: ",")),
             ("LocalVolumes", String(volumes.count)), ("Networks", config.host.network.text),
-            ("Platform", config.platform.description), ("Size", container.size.map(Size.human) ?? "0B"),
+            ("Platform", config.platform.description), ("Size", sizeShown(container)),
         ]
         let values = JSON.object(labels.map { .init($0.key, .string($0.value)) })
         return Listing.Row(fields.map { (name: $0.0, value: $0.1) }, methods: .fields(["Label": values]))
     }
 
+    /// docker's: arguments with a blank in single quotes, whatever else is in them.
+    private static func shownCommand(_ command: [String]) -> String {
+        let arguments = command.dropFirst().map { $0.contains(" ") ? "'\($0)'" : $0 }
+        return (command.prefix(1) + arguments).joined(separator: " ")
+    }
+
     /// docker's cut: `max` characters, the last of them `…`.
     static func ellipsis(_ text: String, _ max: Int) -> String {
         text.count <= max ? text : text.prefix(max - 1) + "…"
+    }
+
+    /// Of the writable layer, and of all that the container sees.
+    private static func sizeShown(_ container: ContainerSummary) -> String {
+        let own = Size.human(container.size ?? 0)
+        return container.wholeSize.map { "\(own) (virtual \(Size.human($0)))" } ?? own
     }
 
     private static func mountName(_ mount: MountOption, _ truncates: Bool) -> String? {

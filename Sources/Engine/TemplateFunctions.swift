@@ -235,11 +235,34 @@ enum TemplateFunctions {
         }
     }
 
+    /// Go's strconv.Quote.
+    static func quoted(_ text: String) -> String {
+        let short: [Unicode.Scalar: String] = [
+            "\u{7}": "\\a", "\u{8}": "\\b", "\u{c}": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t",
+            "\u{b}": "\\v",
+            "\\": "\\\\", "\"": "\\\"",
+        ]
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            if let escape = short[scalar] {
+                result += escape
+            } else if escapeControls(String(scalar)) != String(scalar) {
+                let digits = String(scalar.value, radix: 16)
+                let width = scalar.value < 0x80 ? 2 : 4
+                let fill = String(repeating: "0", count: max(0, width - digits.count))
+                result += (width == 2 ? "\\x" : "\\u") + fill + digits
+            } else {
+                result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+
     /// At most a thousand: a template must not be able to fill the memory.
     static func spaces(_ count: Int) -> String { String(repeating: " ", count: min(max(0, count), 1000)) }
 }
 
-/// Go's Printf for the verbs that templates use: `%s %d %v %q %t %x %%`, with `-`, `0` and a width.
+/// Go's Printf for the verbs that templates use: `%s %d %v %q %t %x %%`, with `-`, `0`, a width and a precision.
 enum TemplatePrintf {
     static func format(_ arguments: [JSON]) throws(UsageError) -> String {
         guard case .string(let format)? = arguments.first else {
@@ -261,6 +284,7 @@ enum TemplatePrintf {
             }
             let digits = characters.prefix { $0.isNumber }
             characters = characters.dropFirst(digits.count)
+            let precision = takePrecision(&characters)
             guard let verb = characters.popFirst() else { return result + "%!(NOVERB)" }
             if verb == "%" {
                 result += "%"
@@ -270,7 +294,7 @@ enum TemplatePrintf {
                 result += "%!\(verb)(MISSING)"
                 continue
             }
-            let text = shown(value, verb)
+            let text = cut(shown(value, verb), verb, to: precision)
             let padding = max(0, min(Int(digits) ?? 0, 1000) - text.count)
             let fill = String(repeating: zeros && !left ? "0" : " ", count: padding)
             result += left ? text + fill : fill + text
@@ -280,12 +304,30 @@ enum TemplatePrintf {
         return result + "%!(EXTRA \(extra.joined(separator: ", ")))"
     }
 
+    private static func takePrecision(_ characters: inout Substring) -> Int? {
+        guard characters.first == "." else { return nil }
+        characters.removeFirst()
+        let digits = characters.prefix { $0.isNumber }
+        characters = characters.dropFirst(digits.count)
+        return min(Int(digits) ?? 0, 1000)
+    }
+
+    /// Texts get at most so many characters, numbers at least so many digits.
+    private static func cut(_ text: String, _ verb: Character, to precision: Int?) -> String {
+        guard let precision else { return text }
+        switch verb {
+        case "s", "v": return String(text.prefix(precision))
+        case "d", "x": return String(repeating: "0", count: max(0, precision - text.count)) + text
+        default: return text
+        }
+    }
+
     private static func shown(_ value: JSON, _ verb: Character) -> String {
         switch (verb, value) {
         case ("v", _): TemplateFunctions.printed(value)
         case ("s", .string(let text)): text
         case ("s", .array): TemplateFunctions.printed(value)
-        case ("q", .string(let text)): JSON.string(text).text
+        case ("q", .string(let text)): TemplateFunctions.quoted(text)
         case ("d", .int(let int)): String(int)
         case ("x", .int(let int)): String(int, radix: 16)
         case ("t", .bool(let bool)): bool ? "true" : "false"

@@ -48,6 +48,8 @@ import Testing
             #"{{range split "abc" ""}}{{if eq . "b"}}{{continue}}{{end}}{{.}}{{end}}|{{`raw`}}|{{"e\tx"}}|{{1.5}}"#,
             "ac|raw|e\tx|1.5"
         ),
+        (#"{{printf "%.3s|%5.2s|%.3d|%.9s" "abcdef" "xyz" 7 "ab"}}"#, "abc|   xy|007|ab"),
+        (#"{{printf "%q" "a\"b\\c\td"}}"#, #""a\"b\\c\td""#),
         (#"{{$x := 1}}{{if true}}{{$x = 2}}{{end}}{{$x}}|{{with $y := "q"}}{{$y}}{{.}}{{end}}"#, "2|qq"),
         (#"{{- "x" -}}{{"y"}} {{- /* c */ -}} z{{ .Name }}{{- 3}}"#, "xyzdefault3"),
         (#"{{range $e := split "a b" " "}}{{$e}}{{else}}none{{end}}|{{split "a b" " "}}"#, "ab|[a b]"),

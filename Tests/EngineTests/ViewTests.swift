@@ -46,7 +46,7 @@ private typealias ContainerState = Engine.ContainerState
         #expect(
             text == """
                 CONTAINER ID   IMAGE     COMMAND                  CREATED         STATUS              PORTS                                     NAMES
-                0f0f0f0f0f0f   busybox   "sh -c sleep 1000000…"   3 seconds ago   Up About a minute   0.0.0.0:8080->80/tcp, [::]:8080->80/tcp   web
+                0f0f0f0f0f0f   busybox   "sh -c 'sleep 100000…"   3 seconds ago   Up About a minute   0.0.0.0:8080->80/tcp, [::]:8080->80/tcp   web
 
                 """)
     }
@@ -80,10 +80,27 @@ private typealias ContainerState = Engine.ContainerState
     }
 
     @Test func aTerminalIsNotToldWhatAnImageSays() throws {
-        let one = try container("web") { $0.command = ["a\u{1b}[2Jb"] }
+        let one = try container("web") { $0.labels = ["a": "\u{1b}[2Jb"] }
         let listing = PsView.listing([one], now: now)
-        #expect(try listing.render(format: "{{.Command}}", escaping: true) == "\"a\\u{1b}[2Jb\"\n")
-        #expect(try listing.render(format: "{{.Command}}") == "\"a\u{1b}[2Jb\"\n")
+        #expect(try listing.render(format: "{{.Labels}}", escaping: true) == "a=\\u{1b}[2Jb\n")
+        #expect(try listing.render(format: "{{.Labels}}") == "a=\u{1b}[2Jb\n")
+    }
+
+    @Test(arguments: [
+        (["sh", "-c", "exit 3"], #""sh -c 'exit 3'""#), (["echo", #"a"b\"#], #""echo a\"b\\""#),
+        (["a\u{1b}[2Jb\n"], #""a\x1b[2Jb\n""#), (["x y", "z"], #""x y z""#),
+    ])
+    func commandsAreQuotedAsDockers(command: [String], shown: String) throws {
+        let one = try container("web") { $0.command = command }
+        let listing = PsView.listing([one], now: now, truncates: false)
+        #expect(try listing.render(format: "{{.Command}}") == shown + "\n")
+    }
+
+    @Test func sizesAreThoseOfTheLayerAndOfAll() throws {
+        var one = try container("web")
+        (one.size, one.wholeSize) = (12, 4_261_562)
+        #expect(
+            try PsView.listing([one], now: now).render(format: "{{.Size}}") == "12B (virtual 4.26MB)\n")
     }
 
     @Test func statusWords() throws {

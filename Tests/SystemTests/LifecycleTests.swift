@@ -85,6 +85,11 @@ final class LifecycleTests {
         #expect(try apus("exec", "box", "true").code == 1)
     }
 
+    @Test func anUnknownUserOfExecIsItsOwnFailure() throws {
+        try apus.must("run", "-d", "--name", "box", "--network", "none", "busybox", "sleep", "100")
+        try apus.expectRefusal("exec", "-u", "nobodyx", "box", "true", code: 126, mentions: ["nobodyx"])
+    }
+
     @Test func filesStayBetweenRuns() throws {
         let script = "cat /kept 2>/dev/null; echo again >> /kept"
         try apus.must("run", "--name", "box", "--network", "none", "busybox", "sh", "-c", script)
@@ -101,6 +106,21 @@ final class LifecycleTests {
         #expect(try apus.must("inspect", "box").hasPrefix("["))
         #expect(try apus("inspect", "nosuch").code == 1)
         #expect(try apus.must("inspect", "--format", "{{.Os}}", "busybox") == "linux")
+    }
+
+    @Test func formatsAndSizesOfPs() throws {
+        let script = "head -c 1000 /dev/zero > /file; exit 3"
+        _ = try apus("run", "--name", "box", "--network", "none", "busybox", "sh", "-c", script)
+        #expect(try apus.must("ps", "-a", "--format", "{{.Size}}").hasPrefix("1kB (virtual "))
+        #expect(try apus.must("ps", "-as").contains("1kB (virtual "))
+        #expect(
+            try apus.must("ps", "-a", "--no-trunc", "--format", "{{.Command}}") == "\"sh -c '\(script)'\"")
+        let quiet = try apus("ps", "-aq", "--format", "{{.Names}}")
+        #expect(
+            quiet.text.utf8.count == 12 && quiet.err.hasPrefix("WARNING: Ignoring custom format"), "\(quiet)")
+        #expect(try apus("logs", "--tail", "x", "box").code == 0)
+        #expect(try apus.must("images", "-q", "b*y*x").isEmpty == false)
+        #expect(try apus.must("images", "-q", "b*y").isEmpty)
     }
 
     @Test func aStartThatFailedKeepsItsCode() throws {

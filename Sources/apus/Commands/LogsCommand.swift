@@ -32,12 +32,8 @@ enum LogsCommand {
         options.timestamps = arguments.isOn("timestamps")
         if let text = arguments.value("since") { options.since = try Durations.moment(text, now: now) }
         if let text = arguments.value("until") { options.until = try Durations.moment(text, now: now) }
-        if let text = arguments.value("tail"), text != "all" {
-            guard let count = Int(text) else {
-                throw CommandFailure("invalid value for \"tail\": \"\(text)\" is no number")
-            }
-            options.tail = count < 0 ? nil : count
-        }
+        // What is no number means all, as with docker.
+        if let count = arguments.value("tail").flatMap({ Int($0) }), count >= 0 { options.tail = count }
         return options
     }
 }

@@ -13,12 +13,14 @@ enum PsCommand {
             .toggle("latest", "l", "Show the latest created container (includes all states)"),
             .toggle("no-trunc", "Don't truncate output"),
             .toggle("quiet", "q", "Only display container IDs"),
-        ] + Flag.later("size", toggle: true)
+            .toggle("size", "s", "Display total file sizes"),
+        ]
     ) { arguments, session in
         var filters = ContainerFilters()
         for text in arguments.values("filter") { try add(text, to: &filters, arguments) }
         let last = arguments.isOn("latest") ? 1 : try arguments.parsed("last", Arguments.integer) ?? -1
-        let (records, damaged) = try session.containers().records.readAll()
+        let containers = try session.containers()
+        let (records, damaged) = try containers.records.readAll()
         for text in damaged { Standard.error("WARNING: \(text)") }
         var shown = try filters.apply(records.map { ContainerSummary(config: $0.config, state: $0.state) })
         if last > 0 {
@@ -27,10 +29,20 @@ enum PsCommand {
             shown.removeAll { !$0.state.isRunning }
         }
         let truncates = !arguments.isOn("no-trunc")
-        let listing = PsView.listing(shown, now: .now(), truncates: truncates)
-        let format = arguments.value("format") ?? (arguments.isOn("quiet") ? "{{.ID}}" : nil)
+        let format = format(arguments)
+        let showsSize = arguments.isOn("size")
+        if showsSize || format?.contains(".Size") == true { shown = try containers.measured(shown) }
+        let listing = PsView.listing(shown, now: .now(), truncates: truncates, showsSize: showsSize)
         try Listings.print(listing, format: format)
         return 0
+    }
+
+    private static func format(_ arguments: Arguments) -> String? {
+        guard arguments.isOn("quiet") else { return arguments.value("format") }
+        if arguments.value("format")?.isEmpty == false {
+            Standard.error("WARNING: Ignoring custom format, because both --format and --quiet are set.")
+        }
+        return "{{.ID}}"
     }
 
     private static func add(_ text: String, to filters: inout ContainerFilters, _ arguments: Arguments) throws
@@ -51,7 +63,7 @@ enum Listings {
         do {
             try Standard.out(listing.render(format: format, escaping: Standard.outIsTerminal))
         } catch let error as TemplateError {
-            throw CommandFailure.bare("failed to parse template: \(error)")
+            throw CommandFailure("failed to parse template: \(error)")
         }
     }
 }
