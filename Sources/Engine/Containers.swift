@@ -91,6 +91,8 @@ public struct Containers: Sendable {
         let upper = try directory.open("upper", [.readOnly, .directory], resolve: [.beneath])
         try upper.changeOwner(uid: status.uid, gid: status.gid)
         try upper.changeMode(status.permissions)
+        // Programs find by it that they are in a container, as in docker's.
+        try upper.makeNode(".dockerenv", type: .regular, mode: 0o755)
         try directory.setTimes(
             of: "upper", seconds: status.mtime.seconds, nanoseconds: status.mtime.nanoseconds)
     }

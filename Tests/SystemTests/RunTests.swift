@@ -129,6 +129,22 @@ final class RunTests {
         #expect(try apus.inContainer("touch /run/x", flags: ["--read-only", "--tmpfs", "/run"]).code == 0)
     }
 
+    @Test func aContainerKnowsItselfByDockersFile() throws {
+        #expect(try apus.inContainer("stat -c '%F %a' /.dockerenv").text == "regular empty file 755")
+    }
+
+    @Test func missingHostDirectoriesAreMadeForAll() throws {
+        let source = apus.directory + "/a/b"
+        try apus.must("run", "--rm", "--network", "none", "-v", source + ":/m", "busybox", "true")
+        #expect(try apus.shell("stat -c %a \(source) \(source)/..").lines == ["755", "755"])
+    }
+
+    @Test func portsOfTheHostsNetworkAreDiscardedWithAWord() throws {
+        let run = try apus("create", "--network", "host", "-p", "80:80", "busybox", "true")
+        let warning = "WARNING: Published ports are discarded when using host network mode\n"
+        #expect(run.code == 0 && run.err == warning, "\(run)")
+    }
+
     @Test func hostDirectoriesAndNamedVolumesAreMounted() throws {
         try apus.write("shared/file", "from outside\n")
         let bind = ["--network", "none", "-v", apus.directory + "/shared:/mnt:ro"]

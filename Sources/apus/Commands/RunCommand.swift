@@ -45,6 +45,9 @@ enum RunCommand {
         do {
             let options = try RunOptions(arguments, client: try session.client())
             try options.validate(processors: HostInfo.processorCount())
+            if options.host.network == .host, !options.host.ports.isEmpty || options.host.publishesAll {
+                Standard.error("WARNING: Published ports are discarded when using host network mode")
+            }
             return options
         } catch let error as FlagError {
             throw error
