@@ -21,7 +21,12 @@ private func startExec(_ request: ExecRequest, _ client: Client) throws(RuntimeE
         Process.startTime(pid: request.pid) == request.startTime
     else { throw RuntimeError("container \(request.id) is not running") }
     let root = try asStartError { () throws(SysError) in try openRoot(of: container) }
-    let credentials = try resolveUser(request.user, request.additionalGroups, in: root)
+    let credentials: Credentials
+    do throws(RuntimeError) {
+        credentials = try resolveUser(request.user, request.additionalGroups, in: root)
+    } catch {
+        throw RuntimeError(error.description, exitCode: 126)  // docker's, for exec alone
+    }
     let filter = try compiledFilter(request.seccomp, request.process.capabilities, request.seccompCache)
     let cgroup = try ContainerCgroup(CgroupPlace(path: request.cgroup)).open()
     let streams = try asStartError { () throws(SysError) in try openStreams(request) }

@@ -69,6 +69,21 @@ final class TerminalTests {
         #expect(before != nil && before == readFile(apus.directory + "/after"))
     }
 
+    @Test func startTakesInputForATerminalFromAPipe() throws {
+        try apus.must("create", "-it", "--name", "box", "--network", "none", "busybox", "sh")
+        let started = try apus("start", "-i", "box", stdin: "exit 4\n")
+        #expect(started.code == 4, "\(started)")
+    }
+
+    @Test func leavingAnExecByKeysIsSaidSo() throws {
+        try apus.must("run", "-d", "--name", "box", "--network", "none", "busybox", "sleep", "100")
+        let session = try apus.terminal("exec", "-it", "box", "sh")
+        try session.expect("# ")
+        session.send(bytes: Self.detach)
+        try session.expect("read escape sequence")
+        #expect(session.wait() == 1)
+    }
+
     @Test func execGivesATerminalToo() throws {
         try apus.must("run", "-d", "--name", "box", "--network", "none", "busybox", "sleep", "100")
         let session = try apus.terminal("exec", "-it", "box", "sh", rows: 40, columns: 132)

@@ -49,6 +49,6 @@ enum ExecCommand {
         let signals = try Attached.signals(proxied: true)
         let socket = try containers.exec(id, options, hello: Hello(streams, keys: keys))
         return try Attached.run(
-            socket, input: options.openStdin, terminal: options.terminal, signals: signals)
+            socket, input: options.openStdin, terminal: options.terminal, signals: signals, detachedCode: 1)
     }
 }

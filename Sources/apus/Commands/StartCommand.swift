@@ -34,7 +34,6 @@ enum StartCommand {
         let id = try containers.records.find(arguments.words[0])
         let config = try containers.records.read(id).config
         let input = arguments.isOn("interactive") && config.openStdin
-        try Terminals.requireInput(terminal: config.terminal, stdin: input)
         let streams: RunOptions.Streams = input ? [.stdin, .stdout, .stderr] : [.stdout, .stderr]
         let hello = Hello(streams, keys: try RunOptions.detachKeys(arguments.value("detach-keys") ?? ""))
         let signals = try Attached.signals(proxied: true)
