@@ -152,8 +152,8 @@ public struct Records: Sendable {
     {
         let containers = try FD.directory(paths.containers, make: true)
         let staged = FilePath(".new-\(config.id)")
-        try containers.makeDirectory(staged)
         do {
+            try containers.makeDirectory(staged)
             let directory = try containers.open(staged, [.readOnly, .directory], resolve: [.beneath])
             try directory.replace("config.json", with: config.json.bytes, durable: durable)
             try populate(directory)
@@ -161,8 +161,18 @@ public struct Records: Sendable {
             if durable { try containers.sync() }
         } catch {
             _ = try? containers.removeTree(staged)  // the first error is the one to report
-            throw error
+            throw Self.inWords(error, paths.root)
         }
+    }
+
+    /// A full disk by what the user knows of it; the rest as it is.
+    private static func inWords(_ error: any Error, _ root: FilePath) -> any Error {
+        guard let system = error as? SysError, [.noSpace, .diskQuotaExceeded].contains(system.errno) else {
+            return error
+        }
+        return EngineError(
+            "no room for a container in \(root): \(system.errno) (remove containers with `apus rm`, images with "
+                + "`apus rmi`, or choose another --root)")
     }
 
     /// Name and directory appear together for everybody who asks with the lock of names held.

@@ -12,7 +12,7 @@ extension FD {
         _ name: CName, _ flags: OpenFlags, mode: UInt32 = 0, resolve: Resolve
     ) throws(SysError) -> FD {
         FD(
-            adopting: try sys("openat2", String(cString: name)) {
+            adopting: try sys("open", String(cString: name)) {
                 cl_openat2(
                     raw, name, flags.rawValue, flags.contains(.create) ? UInt64(mode) : 0, resolve.rawValue)
             })

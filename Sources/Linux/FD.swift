@@ -158,7 +158,7 @@ extension FD {
         resolve: Resolve = [.inRoot, .noMagicLinks]
     ) throws(SysError) -> FD {
         FD(
-            adopting: try sys("openat2", path.string) {
+            adopting: try sys("open", path.string) {
                 path.withPlatformString {
                     cl_openat2(
                         raw, $0, flags.rawValue, flags.contains(.create) ? UInt64(mode) : 0, resolve.rawValue)
