@@ -11,6 +11,7 @@
 struct cl_mount_attr { uint64_t attr_set, attr_clr, propagation, userns_fd; };
 
 int cl_fsopen(const char *type, unsigned flags) { return R(syscall(SYS_fsopen, type, flags | 1 /* FSOPEN_CLOEXEC */)); }
+int cl_fspick(int dir, const char *path, unsigned flags) { return R(syscall(SYS_fspick, dir, path, flags | 1 /* FSPICK_CLOEXEC */)); }
 int cl_fsconfig(int fs, unsigned command, const char *key, const void *value, int aux) { return R(syscall(SYS_fsconfig, fs, command, key, value, aux)); }
 int cl_fsmount(int fs, unsigned flags, unsigned attributes) { return R(syscall(SYS_fsmount, fs, flags | 1 /* FSMOUNT_CLOEXEC */, attributes)); }
 int cl_open_tree(int dir, const char *path, unsigned flags) { return R(syscall(SYS_open_tree, dir, path, flags | O_CLOEXEC)); }

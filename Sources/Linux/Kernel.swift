@@ -45,6 +45,12 @@ public enum Kernel {
         _ = try sys("fchdir", "directory") { cl_fchdir(raw) }
     }
 
+    /// fchdir(2) and chroot(2): it is `/` from now on.
+    public static func changeRoot(_ directory: borrowing FD) throws(SysError) {
+        try changeDirectory(directory)
+        _ = try sys("chroot", "directory") { cl_fchroot_dot() }
+    }
+
     /// getcwd(2) as the kernel says it; it does not begin with `/` when the directory is not below the root.
     public static func currentDirectory() -> [UInt8]? {
         var buffer = [UInt8](repeating: 0, count: 4096)

@@ -15,12 +15,31 @@ public struct MountAttributes: OptionSet, Sendable {
     public static let noSymlinkFollow = MountAttributes(rawValue: 0x20_0000)
     /// The whole field of access-time settings, cleared before one is set.
     public static let accessTimeMask = MountAttributes(rawValue: 0x70)
-    /// Those that a user namespace may not take from a mount of its parent (mount_namespaces(7)), beside access times.
-    public static let lockable: MountAttributes = [.readOnly, .noSetuid, .noDevices, .noExec]
-    /// How access times are kept, of files and of directories.
-    public static let accessTimes: MountAttributes = [.accessTimeMask, .noDirectoryAccessTime]
     /// Those that are on or off by themselves.
     public static let plain: MountAttributes = [.readOnly, .noSetuid, .noDevices, .noExec, .noSymlinkFollow]
+}
+
+/// The access-time words of mount(8). Those of one mount exclude each other but for `noDirectory`.
+public struct AccessTimes: OptionSet, Sendable {
+    /// One bit each.
+    public let rawValue: UInt8
+    /// Takes the bits.
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    public static let none = AccessTimes(rawValue: 1)
+    public static let noDirectory = AccessTimes(rawValue: 2)
+    public static let relative = AccessTimes(rawValue: 4)
+    public static let strict = AccessTimes(rawValue: 8)
+
+    /// What a mount gets of them: the strict one goes before none, and relative is what there is without both.
+    public var attributes: MountAttributes {
+        var result: MountAttributes = contains(.noDirectory) ? .noDirectoryAccessTime : []
+        if contains(.strict) {
+            result.insert(.strictAccessTime)
+        } else if contains(.none) {
+            result.insert(.noAccessTime)
+        }
+        return result
+    }
 }
 
 /// How mounts below one propagate (mount_namespaces(7)).
@@ -40,19 +59,18 @@ extension FD {
     ) throws(SysError) -> FD {
         let context = try fileSystemContext(type)
         if let source { try context.configure("source", source) }
-        for option in options {
-            if let equals = option.firstIndex(of: "=") {
-                try context.configure(
-                    String(option[..<equals]), String(option[option.index(after: equals)...]))
-            } else {
-                try context.configure(option, nil)
-            }
-        }
+        for option in options { try context.configure(option: option) }
         return try context.mounted(type, attributes: attributes)
     }
 
     static func fileSystemContext(_ type: String) throws(SysError) -> FD {
         FD(adopting: try sys("fsopen", type) { type.withCString { cl_fsopen($0, 0) } })
+    }
+
+    /// `key=value` or a flag.
+    private func configure(option: String) throws(SysError) {
+        guard let equals = option.firstIndex(of: "=") else { return try configure(option, nil) }
+        try configure(String(option[..<equals]), String(option[option.index(after: equals)...]))
     }
 
     /// One option of a file system context: FSCONFIG_SET_STRING, or FSCONFIG_SET_FLAG without a value.
@@ -105,16 +123,23 @@ extension FD {
         }
     }
 
-    /// The attributes of the mount that this lies on, (fstatfs(2)).
-    public func mountAttributes() throws(SysError) -> MountAttributes {
+    /// The plain attributes of the mount that this lies on, and its access times (fstatfs(2)).
+    public func mountFacts() throws(SysError) -> (attributes: MountAttributes, times: AccessTimes) {
         let flags = try sys("fstatfs", "descriptor \(raw)") { cl_mount_flags(raw) }
         var attributes: MountAttributes = []
         for (flag, attribute): (Int64, MountAttributes) in [
             (1, .readOnly), (2, .noSetuid), (4, .noDevices), (8, .noExec), (0x2000, .noSymlinkFollow),
-            (0x400, .noAccessTime), (0x800, .noDirectoryAccessTime),
         ] where flags & flag != 0 { attributes.insert(attribute) }
-        if flags & 0x1400 == 0 { attributes.insert(.strictAccessTime) }  // neither noatime nor relatime
-        return attributes
+        var times: AccessTimes = flags & 0x800 != 0 ? .noDirectory : []
+        times.insert(flags & 0x400 != 0 ? .none : flags & 0x1000 != 0 ? .relative : .strict)
+        return (attributes, times)
+    }
+
+    /// Gives the file system of the mount at this place other options (fspick(2)).
+    public func reconfigure(options: [String]) throws(SysError) {
+        let context = FD(adopting: try sys("fspick", "descriptor \(raw)") { cl_fspick(raw, "", 0x8) })
+        for option in options { try context.configure(option: option) }
+        _ = try sys("fsconfig", "reconfigure") { cl_fsconfig(context.raw, 7, nil, nil, 0) }
     }
 
     /// Maps the ids of this detached mount, and of those below it, by a user namespace's maps (MOUNT_ATTR_IDMAP).

@@ -74,5 +74,5 @@ public struct LabelFile: ~Copyable {
 extension FD {
     /// Whether it lies on a proc file system (PROC_SUPER_MAGIC). What is opened beneath its root without crossing
     /// a mount does too.
-    var isProc: Bool { cl_statfs_type(raw) == 0x9fa0 }
+    public var isProc: Bool { cl_statfs_type(raw) == 0x9fa0 }
 }

@@ -17,19 +17,19 @@ final class Child {
     private let keepsLineFeeds: Bool
     /// The one that is joined.
     private let mountNamespace: NamespaceFile?
-    let prepared: PreparedTrees
     private var labelFiles: LabelFiles?
     private var hasParent = true
+    /// The parent's word that it has finished came before its answer to a request.
+    private var mayGo = false
 
     init(
-        plan: CreatePlan, facts: CreateFacts, mountNamespace: NamespaceFile?, prepared: PreparedTrees,
+        plan: CreatePlan, facts: CreateFacts, mountNamespace: NamespaceFile?,
         sync: consuming FD, root: consuming FD, argv: CStrings, envp: CStrings
     ) {
         (self.plan, self.argv, self.envp) = (plan, argv, envp)
         (stdio, credentials, gate) = (facts.stdio, facts.credentials, facts.gate)
         keepsLineFeeds = facts.keepsLineFeeds
         self.mountNamespace = mountNamespace
-        self.prepared = prepared
         self.sync = sync
         self.root = root
     }
@@ -47,8 +47,8 @@ final class Child {
                 let isExec = step == .execute || step == .findExecutable
                 tell(
                     .failed(
-                        errno: error.errno.rawValue, isExec: isExec, text: isExec ? error.subject : "\(error)"
-                    ))
+                        errno: error.errno.rawValue, isExec: isExec,
+                        text: isExec ? error.subject : error.inRuncsWords))
                 Process.exitNow(1)
             }
         }
@@ -96,7 +96,7 @@ final class Child {
         case .openRoot(let path): root = try openRoot(.directory(path), allowDevices: true)
         case .joinNamespaces: try joinNamespaces()
         case .openTerminal(let size): try openTerminal(size, below: FD.open("/", [.path, .directory]))
-        case .mount(let mount): try mount.apply(in: root, prepared)
+        case .mount(let mount): try mount.apply(in: root, requestTree)
         case .makeDevice(let device): try makeDevice(device, in: root)
         case .makeDeviceLinks: try makeDeviceLinks(in: root)
         case .openConsole(let size): try openConsole(size)
@@ -146,7 +146,23 @@ final class Child {
         try root.attach(to: place, as: path.string)
     }
 
+    /// A tree that only the parent can make; it ends us when it cannot.
+    private func requestTree(_ number: Int) throws(SysError) -> FD {
+        _ = try sync.sendMessage(SyncMessage.request(UInt32(number)).bytes)
+        while true {
+            var answer = try sync.receiveMessage(limit: 16)
+            switch SyncMessage(answer.bytes) {
+            case .go: mayGo = true
+            case .tree:
+                guard let tree = answer.descriptor.take() else { Process.exitNow(1) }
+                return tree
+            default: Process.exitNow(1)
+            }
+        }
+    }
+
     private func awaitParent(_ word: SyncMessage) throws(SysError) {
+        if word == .go, mayGo { return }
         let message = try sync.receiveMessage(limit: 16)
         guard SyncMessage(message.bytes) == word else { Process.exitNow(1) }
     }

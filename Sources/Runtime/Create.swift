@@ -48,7 +48,6 @@ public func startProcess(
     let envp = CStrings(plan.environment)
     if !plan.namespaces.joinsUsers { try giveStdio(facts, plan.namespaces.uidMap) }
     let pair = try asStartError { () throws(SysError) in try MessagePair() }
-    let prepared = try PreparedTrees(plan.prepared)
     let entry = try NamespaceEntry(plan.namespaces)
     try asStartError { () throws(SysError) in
         // Inherited by the child: whoever is in a namespace that it enters can neither trace it nor reach its
@@ -62,7 +61,7 @@ public func startProcess(
     switch consume side {
     case .child:
         let child = Child(
-            plan: plan, facts: facts, mountNamespace: entry.mount, prepared: prepared,
+            plan: plan, facts: facts, mountNamespace: entry.mount,
             sync: pair.keepTheirs(), root: root, argv: argv, envp: envp)
         child.run()
     case .parent(let pidfd):
@@ -81,7 +80,7 @@ public func startProcess(
             try prepare(pidfd)
             // A child that died has said why, or its end says it.
             if plan.needsPlacement { _ = try? sync.sendMessage(SyncMessage.placed.bytes) }
-            console = try finish(sync, facts, pidfd) {
+            console = try finish(sync, plan, facts, pidfd) {
                 () throws(RuntimeError) in
                 try whenRooted(pidfd)
             }
@@ -96,7 +95,7 @@ public func startProcess(
 /// Lets the child go, at once or when it has built its root, and waits for its exec, which closes its end of the
 /// socket, or for its word that it waits for its start.
 private func finish(
-    _ sync: borrowing FD, _ facts: CreateFacts, _ pidfd: borrowing Pidfd,
+    _ sync: borrowing FD, _ plan: CreatePlan, _ facts: CreateFacts, _ pidfd: borrowing Pidfd,
     whenRooted: () throws(RuntimeError) -> Void
 ) throws(RuntimeError) -> FD? {
     var console: FD?
@@ -107,6 +106,11 @@ private func finish(
         var received = try asStartError { () throws(SysError) in try sync.receiveMessage(limit: 4096) }
         switch SyncMessage(received.bytes) {
         case .console: console = received.descriptor.take()
+        case .request(let number) where plan.requested.indices.contains(Int(number)):
+            try asStartError { () throws(SysError) in
+                let tree = try plan.requested[Int(number)].make(for: pidfd)
+                try sync.sendMessage(SyncMessage.tree.bytes, descriptor: tree)
+            }
         case .listener(let number): try handOver(number, of: pidfd, to: facts.seccompListener, sync)
         case .failed(let errno, let isExec, let text):
             throw startError(errno: errno, isExec: isExec, text)
@@ -116,7 +120,7 @@ private func finish(
             _ = try? sync.sendMessage(SyncMessage.go.bytes)  // as above
         case .ready: return console
         case nil where hasGone && facts.gate == nil: return console
-        case nil, .go, .placed, .rooted:
+        case nil, .go, .placed, .rooted, .request, .tree:
             throw RuntimeError("unable to start container process: the child ended unexpectedly")
         }
     }

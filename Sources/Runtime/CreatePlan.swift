@@ -95,7 +95,7 @@ public struct CreatePlan: Sendable {
     let candidates: [String]
     let seccomp: SeccompFilter
     let attributes: ProcessAttributes
-    let prepared: [PreparedMount]
+    let requested: [RequestedTree]
     let oomScoreAdj: Int32?
     let hooks: RuntimeSpec.Hooks
     let state: ContainerState?
@@ -105,10 +105,10 @@ public struct CreatePlan: Sendable {
     let lastCapability: Int
 
     init(
-        namespaces: NamespacePlan, netDevices: [NetDevice] = [], prepared: [PreparedMount] = [],
+        namespaces: NamespacePlan, netDevices: [NetDevice] = [], requested: [RequestedTree] = [],
         steps: [ChildStep], process: RuntimeSpec.Process, attributes: ProcessAttributes, _ facts: CreateFacts
     ) {
-        (self.netDevices, self.prepared) = (netDevices, prepared)
+        (self.netDevices, self.requested) = (netDevices, requested)
         (self.attributes, oomScoreAdj) = (attributes, process.oomScoreAdj)
         (self.namespaces, self.steps, args) = (namespaces, steps, process.args)
         environment = makeEnvironment(process.env, home: facts.credentials.home)
@@ -145,6 +145,8 @@ public struct CreateFacts {
     public var bundle: String?
     /// The container's cgroup on the host.
     public var cgroupDirectory: String?
+    /// The SELinux context of new file systems; nil where there is no SELinux.
+    public var mountLabel: String?
     /// Those of the child are run with its own pid in `state`.
     public var hooks = RuntimeSpec.Hooks()
     public var state: ContainerState?
@@ -198,6 +200,7 @@ public func planCreate(_ spec: RuntimeSpec, _ facts: CreateFacts) throws(Runtime
     if facts.runsHooks { steps.append(.reportRoot) }
     steps.append(.awaitParent)
     if !facts.hooks.createContainer.isEmpty { steps.append(.runHooks(.createContainer)) }
+    steps += root.lastSteps
     steps.append(.pivot)
     if let propagation = root.propagation {
         steps.append(.setRootPropagation(propagation, recursive: root.propagatesRecursively))
@@ -206,7 +209,7 @@ public func planCreate(_ spec: RuntimeSpec, _ facts: CreateFacts) throws(Runtime
     steps += try planProcess(spec.process, attributes, facts)
     return CreatePlan(
         namespaces: namespaces, netDevices: try planNetDevices(spec.linux, namespaces),
-        prepared: root.prepared, steps: steps, process: spec.process, attributes: attributes, facts)
+        requested: root.requested, steps: steps, process: spec.process, attributes: attributes, facts)
 }
 
 /// The part that `exec` shares with `create`: from a process that is in the namespaces to the exec.

@@ -6,10 +6,9 @@ struct MountOptions: Equatable, Sendable {
     /// Set on, and cleared from, the one mount.
     var attributes: MountAttributes = []
     var cleared: MountAttributes = []
-    /// A word says how access times are kept: the others of them go.
-    var setsAccessTime = false
-    /// A word clears something, whether or not it is set.
-    private var clears = false
+    /// As the words say; empty keeps what a bind's source has.
+    var times: AccessTimes = []
+    var clearedTimes: AccessTimes = []
     /// The same for the mounts below it too (`rro`, `rsuid`).
     var recursive: MountAttributes = []
     var recursivelyCleared: MountAttributes = []
@@ -31,14 +30,17 @@ struct MountOptions: Equatable, Sendable {
 
     private static let attributeWords: [String: MountAttributes] = [
         "ro": .readOnly, "nosuid": .noSetuid, "nodev": .noDevices, "noexec": .noExec,
-        "noatime": .noAccessTime, "nodiratime": .noDirectoryAccessTime, "strictatime": .strictAccessTime,
         "nosymfollow": .noSymlinkFollow,
     ]
     private static let clearingWords: [String: MountAttributes] = [
-        "rw": .readOnly, "suid": .noSetuid, "dev": .noDevices, "exec": .noExec, "atime": .noAccessTime,
-        "diratime": .noDirectoryAccessTime, "nostrictatime": .strictAccessTime, "symfollow": .noSymlinkFollow,
-        // What an access time is without the others.
-        "relatime": .accessTimeMask, "norelatime": [],
+        "rw": .readOnly, "suid": .noSetuid, "dev": .noDevices, "exec": .noExec,
+        "symfollow": .noSymlinkFollow,
+    ]
+    private static let timeWords: [String: AccessTimes] = [
+        "noatime": .none, "nodiratime": .noDirectory, "relatime": .relative, "strictatime": .strict,
+    ]
+    private static let clearingTimeWords: [String: AccessTimes] = [
+        "atime": .none, "diratime": .noDirectory, "norelatime": .relative, "nostrictatime": .strict,
     ]
     private static let propagationWords: [String: Propagation] = [
         "private": .private, "slave": .slave, "shared": .shared, "unbindable": .unbindable,
@@ -52,7 +54,8 @@ struct MountOptions: Equatable, Sendable {
 
     /// All words that are not for the file system.
     static var words: [String] {
-        let perMount = Array(attributeWords.keys) + clearingWords.keys
+        let perMount =
+            Array(attributeWords.keys) + clearingWords.keys + timeWords.keys + clearingTimeWords.keys
         let propagations = Array(propagationWords.keys)
         return perMount + perMount.map { "r" + $0 } + propagations + propagations.map { "r" + $0 }
             + superblockWords + defaultWords + ["bind", "rbind", "remount", "tmpcopyup", "idmap", "ridmap"]
@@ -64,39 +67,51 @@ struct MountOptions: Equatable, Sendable {
     }
 
     private mutating func sort(_ word: String) {
-        let tail = word.hasPrefix("r") ? String(word.dropFirst()) : ""
         if let attribute = Self.attributeWords[word] {
-            set(attribute)
+            attributes.insert(attribute)
+            cleared.remove(attribute)
         } else if let attribute = Self.clearingWords[word] {
-            clear(attribute)
-            if word == "relatime" { setsAccessTime = true }
-        } else if let attribute = Self.attributeWords[tail] {
-            recursive.insert(attribute)
-            recursivelyCleared.remove(attribute)
-        } else if let attribute = Self.clearingWords[tail] {
-            recursive.remove(attribute)
-            recursivelyCleared.insert(attribute)
+            attributes.remove(attribute)
+            cleared.insert(attribute)
+        } else if let time = Self.timeWords[word] {
+            times.insert(time)
+            clearedTimes.remove(time)
+        } else if let time = Self.clearingTimeWords[word] {
+            times.remove(time)
+            clearedTimes.insert(time)
         } else if let value = Self.propagationWords[word] {
             (propagation, propagatesRecursively) = (value, false)
-        } else if let value = Self.propagationWords[tail] {
-            (propagation, propagatesRecursively) = (value, true)
-        } else {
+        } else if !word.hasPrefix("r") || !sortRecursive(String(word.dropFirst())) {
             sortOther(word)
         }
     }
 
-    private mutating func set(_ attribute: MountAttributes) {
-        if !attribute.isDisjoint(with: .accessTimeMask) { attributes.subtract(.accessTimeMask) }
-        attributes.insert(attribute)
-        cleared.remove(attribute)
-        if !attribute.isDisjoint(with: .accessTimes) { setsAccessTime = true }
-    }
-
-    private mutating func clear(_ attribute: MountAttributes) {
-        attributes.subtract(attribute)
-        // An access time is changed by saying another one, as with mount(8) and runc; to clear it does nothing.
-        cleared.formUnion(attribute.intersection(.plain))
-        clears = true
+    /// A word after its `r`; false when it is none of those.
+    private mutating func sortRecursive(_ word: String) -> Bool {
+        if let attribute = Self.attributeWords[word] {
+            recursive.insert(attribute)
+            recursivelyCleared.remove(attribute)
+        } else if let attribute = Self.clearingWords[word] {
+            recursive.remove(attribute)
+            recursivelyCleared.insert(attribute)
+        } else if let time = Self.timeWords[word] {
+            if time == .noDirectory {
+                recursive.insert(.noDirectoryAccessTime)
+            } else {
+                recursive.subtract(.accessTimeMask)
+                recursive.insert(time.attributes)
+                recursivelyCleared.insert(.accessTimeMask)
+            }
+        } else if let time = Self.clearingTimeWords[word] {
+            let cleared = time == .noDirectory ? .noDirectoryAccessTime : MountAttributes.accessTimeMask
+            recursive.subtract(cleared)
+            recursivelyCleared.insert(cleared)
+        } else if let value = Self.propagationWords[word] {
+            (propagation, propagatesRecursively) = (value, true)
+        } else {
+            return false
+        }
+        return true
     }
 
     private mutating func sortOther(_ word: String) {
@@ -113,7 +128,44 @@ struct MountOptions: Equatable, Sendable {
         }
     }
 
-    /// Whether a bind changes its source's attributes: without such a word they are kept, with one they are replaced
+    /// What a new mount is made with.
+    var newAttributes: MountAttributes { attributes.union(times.attributes) }
+
+    /// What an empty word leaves of a bind's source: without one its attributes are kept, with one they are replaced
     /// (mount(8), runc).
-    var changesAttributes: Bool { !attributes.isEmpty || clears }
+    var changesAttributes: Bool {
+        !attributes.isEmpty || !cleared.isEmpty || !times.isEmpty || !clearedTimes.isEmpty
+    }
+}
+
+/// What one mount_setattr(2) sets and clears.
+struct AttributeChange: Equatable, Sendable {
+    var set: MountAttributes
+    var clear: MountAttributes
+}
+
+extension MountOptions {
+    /// What a bind's source becomes: what is not named goes, but for the access times, which stay unless one is named.
+    var change: AttributeChange {
+        var change = AttributeChange(
+            set: attributes, clear: MountAttributes.plain.subtracting(attributes))
+        if !times.isEmpty {
+            change.set.formUnion(times.attributes)
+            change.clear.formUnion([.accessTimeMask, .noDirectoryAccessTime])
+        }
+        return change
+    }
+
+    /// The same where the kernel has locked what the source has, as it does for a user namespace: that stays. Nil when
+    /// a word asked for something else.
+    func change(
+        keeping found: (attributes: MountAttributes, times: AccessTimes)
+    ) -> AttributeChange? {
+        let locked = found.attributes.subtracting(.noSymlinkFollow)
+        guard locked.isDisjoint(with: cleared), found.times.isDisjoint(with: clearedTimes),
+            times.isEmpty || times == found.times
+        else { return nil }
+        let set = attributes.union(locked)
+        return AttributeChange(set: set, clear: MountAttributes.plain.subtracting(set))
+    }
 }

@@ -6,9 +6,10 @@ import SystemPackage
 struct MountStep: Equatable, Sendable {
     enum Source: Equatable, Sendable {
         case new(type: String, source: String?)
-        case bind(path: String)
-        /// A tree that the parent may have made for us: see `PreparedTrees`.
-        case prepared(Int, path: String)
+        /// `request`: see `RequestedTree`; made by the parent when the child may not see the path.
+        case bind(path: String, request: Int?)
+        /// A bind that only the parent can make.
+        case requested(Int)
         /// The container's cgroup: through its own cgroup namespace, else its directory on the host.
         case cgroup(directory: String?, isOwn: Bool)
         /// What is mounted there already.
@@ -18,34 +19,40 @@ struct MountStep: Equatable, Sendable {
     let destination: String
     /// As the document says it, for messages.
     let name: String
-    let source: Source
-    let options: MountOptions
+    var source: Source
+    var options: MountOptions
     /// Kernel file systems are only mounted on a directory that is really there: an image's symlink named /proc
     /// would put it elsewhere (CVE-2019-19921).
     let refusesSymlinks: Bool
+
+    /// The parent's answer to a request.
+    typealias Request = (Int) throws(SysError) -> FD
+
+    /// Files of /proc that a caller may give a container other contents of (lxcfs), as runc lists them.
+    static let replaceable: Set<FilePath> = [
+        "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime",
+        "/proc/loadavg", "/proc/slabinfo", "/proc/net/dev", "/proc/sys/kernel/ns_last_pid",
+        "/proc/sys/crypto/fips_enabled",
+    ]
 }
 
 /// The steps that build the root: everything by descriptor below `root`, made or opened with openat2.
 extension MountStep {
-    func apply(in root: borrowing FD, _ prepared: PreparedTrees) throws(SysError) {
+    func apply(in root: borrowing FD, _ request: Request) throws(SysError) {
         do {
             switch source {
             case .new("tmpfs", let source): try mountTmpfs(source, in: root)
-            case .new("sysfs", let source): try mountSysfs(source, in: root)
+            case .new("sysfs", let source): try mountHosts("sysfs", source, "/sys", in: root)
+            case .new("proc", let source): try mountHosts("proc", source, "/proc", in: root)
             case .new(let type, let source): try mount(type, source, in: root)
-            case .bind(let path): try bind(FilePath(path), in: root)
-            case .prepared(let index, let path):
-                if let tree = prepared.trees[index] {
-                    try attach(tree.fd, in: root)
-                } else {
-                    try bind(FilePath(path), in: root)
-                }
+            case .bind(let path, let number): try bind(FilePath(path), number, in: root, request)
+            case .requested(let number): try attachBind(request(number), in: root)
             case .cgroup(let directory, let isOwn): try mountCgroup(directory, isOwn: isOwn, in: root)
             case .remount: try remount(in: root)
             }
         } catch {
             throw SysError(
-                call: "error mounting",
+                call: "error during container init: error mounting",
                 subject: "\"\(name)\" to rootfs at \"\(destination)\": \(error.call) \(error.subject)",
                 errno: error.errno, hint: error.hint)
         }
@@ -53,8 +60,9 @@ extension MountStep {
 
     private func mount(_ type: String, _ source: String?, in root: borrowing FD) throws(SysError) {
         let tree = try FD.newMount(
-            type, source: source, options: options.data + options.superblock, attributes: options.attributes)
-        try setPropagation(of: tree)
+            type, source: source, options: options.data + options.superblock,
+            attributes: options.newAttributes)
+        try changeBelow(tree)
         try attach(tree, in: root)
     }
 
@@ -66,8 +74,9 @@ extension MountStep {
         if hidden, !data.contains(where: { $0.hasPrefix("mode=") }) {
             data.append("mode=\(String(try target.status().permissions, radix: 8))")
         }
-        let tree = try FD.newMount("tmpfs", source: source, options: data, attributes: options.attributes)
-        try setPropagation(of: tree)
+        let tree = try FD.newMount(
+            "tmpfs", source: source, options: data, attributes: options.newAttributes)
+        try changeBelow(tree)
         if options.copiesUp {
             try tree.open(".", [.readOnly, .directory])
                 .copyTree(of: target.open(".", [.readOnly, .directory], resolve: [.noSymlinks]))
@@ -75,14 +84,17 @@ extension MountStep {
         try tree.attach(to: target, as: destination)
     }
 
-    /// Without a network namespace of its own the container cannot make one: then it is the host's.
-    private func mountSysfs(_ source: String?, in root: borrowing FD) throws(SysError) {
+    /// Without the namespace that such a file system shows, a user namespace's root cannot make one: then it is the
+    /// host's (crun).
+    private func mountHosts(
+        _ type: String, _ source: String?, _ hosts: FilePath, in root: borrowing FD
+    ) throws(SysError) {
         do {
-            try mount("sysfs", source, in: root)
+            try mount(type, source, in: root)
         } catch {
             guard error.errno == .notPermitted else { throw error }
-            let tree = try FD.open("/sys", .path).cloneTree(recursive: true)
-            try tree.setAttributes(options.attributes, propagation: .private, recursive: true)
+            let tree = try FD.open(hosts, .path).cloneTree(recursive: true)
+            try tree.setAttributes(options.newAttributes, propagation: .private, recursive: true)
             try attach(tree, in: root)
         }
     }
@@ -90,7 +102,7 @@ extension MountStep {
     private func mountCgroup(_ directory: String?, isOwn: Bool, in root: borrowing FD) throws(SysError) {
         if isOwn {
             do {
-                let tree = try FD.newMount("cgroup2", source: "cgroup", attributes: options.attributes)
+                let tree = try FD.newMount("cgroup2", source: "cgroup", attributes: options.newAttributes)
                 return try attach(tree, in: root)
             } catch {
                 // A user namespace that does not own the cgroup namespace, or a host that has none mounted.
@@ -103,59 +115,69 @@ extension MountStep {
                 hint: "no cgroup v2 on this host")
         }
         let tree = try FD.open(FilePath(directory), [.path, .directory]).cloneTree(recursive: true)
-        try tree.setAttributes(options.attributes, propagation: .private, recursive: true)
+        try tree.setAttributes(options.newAttributes, propagation: .private, recursive: true)
         try attach(tree, in: root)
     }
 
+    /// With `bind` the mount alone changes, else its file system too (mount(8)).
     private func remount(in root: borrowing FD) throws(SysError) {
         let target = try root.open(FilePath(destination), .path, resolve: [.inRoot, .noMagicLinks])
-        try setAttributes(of: target)
-        try setPropagation(of: target)
+        let words = options.data + options.superblock
+        if !options.isBind, !words.isEmpty { try target.reconfigure(options: words) }
+        try changeAttributes(of: target)
+        try changeBelow(target)
     }
 
     /// The source is resolved once; type and mount are taken from the same descriptor.
-    private func bind(_ path: FilePath, in root: borrowing FD) throws(SysError) {
-        let file = try FD.open(path, .path)
-        let tree = try file.cloneTree(recursive: options.isRecursiveBind)
-        try prepare(tree)
+    private func bind(
+        _ path: FilePath, _ number: Int?, in root: borrowing FD, _ request: Request
+    ) throws(SysError) {
+        let tree: FD
+        do {
+            tree = try FD.open(path, .path).cloneTree(recursive: options.isRecursiveBind)
+        } catch {
+            guard let number, error.errno == .permissionDenied else { throw error }
+            tree = try request(number)
+        }
+        try attachBind(tree, in: root)
+    }
+
+    private func attachBind(_ tree: borrowing FD, in root: borrowing FD) throws(SysError) {
+        guard destination != "/proc" || tree.isProc else {
+            throw SysError(
+                call: "bind", subject: destination, errno: .notPermitted,
+                hint: "it cannot be mounted because it is not of type proc")
+        }
+        try changeAttributes(of: tree)
+        try changeBelow(tree)
         try attach(tree, in: root)
     }
+}
 
-    /// Gives a cloned tree its attributes and its propagation, which is nobody's by default.
-    func prepare(_ tree: borrowing FD, isLocked: Bool = false) throws(SysError) {
-        try tree.setAttributes(propagation: .private, recursive: true)
-        try setAttributes(of: tree, isLocked: isLocked)
-        try setPropagation(of: tree)
+extension MountStep {
+    /// What a bind's source has beside the words. What the kernel has locked stays, unless a word asked for it.
+    private func changeAttributes(of tree: borrowing FD) throws(SysError) {
+        guard options.changesAttributes else { return }
+        let wanted = options.change
+        do {
+            try tree.setAttributes(wanted.set, clearing: wanted.clear)
+        } catch {
+            guard error.errno == .notPermitted else { throw error }
+            guard let possible = options.change(keeping: try tree.mountFacts()) else {
+                throw error.hinting(
+                    "a user namespace cannot change the flags of a mount that it did not make")
+            }
+            try tree.setAttributes(possible.set, clearing: possible.clear)
+        }
     }
 
-    private func setPropagation(of tree: borrowing FD) throws(SysError) {
+    /// The recursive words, and how it propagates.
+    private func changeBelow(_ tree: borrowing FD) throws(SysError) {
+        if !options.recursive.isEmpty || !options.recursivelyCleared.isEmpty {
+            try tree.setAttributes(options.recursive, clearing: options.recursivelyCleared, recursive: true)
+        }
         guard let propagation = options.propagation else { return }
         try tree.setAttributes(propagation: propagation, recursive: options.propagatesRecursively)
-    }
-
-    /// With a word for one attribute the others go, as mount(8) has it. What a user namespace may not take away stays,
-    /// unless a word asked for it.
-    private func setAttributes(of tree: borrowing FD, isLocked: Bool = false) throws(SysError) {
-        if options.changesAttributes {
-            let others = MountAttributes.plain.subtracting(options.attributes)
-            let times: MountAttributes = options.setsAccessTime ? .accessTimes : []
-            let cleared = options.cleared.union(others).union(times)
-            do throws(SysError) {
-                if isLocked { throw SysError(call: "mount_setattr", subject: name, errno: .notPermitted) }
-                try tree.setAttributes(options.attributes, clearing: cleared)
-            } catch {
-                guard error.errno == .notPermitted else { throw error }
-                let current = try tree.mountAttributes()
-                let locked = current.intersection(others).intersection(.lockable)
-                let wanted = options.attributes.intersection(.accessTimes)
-                guard locked.isDisjoint(with: options.cleared),
-                    times.isEmpty || wanted == current.intersection(.accessTimes)
-                else { throw error }
-                try tree.setAttributes(options.attributes, clearing: cleared.subtracting(locked))
-            }
-        }
-        guard !options.recursive.isEmpty || !options.recursivelyCleared.isEmpty else { return }
-        try tree.setAttributes(options.recursive, clearing: options.recursivelyCleared, recursive: true)
     }
 
     private func exists(in root: borrowing FD) throws(SysError) -> Bool {
@@ -168,9 +190,16 @@ extension MountStep {
         }
     }
 
+    /// Wherever the image's links lead, it is not the kernel's /proc (CVE-2019-16884).
     private func target(in root: borrowing FD, isDirectory: Bool) throws(SysError) -> FD {
-        try openTarget(
+        let target = try openTarget(
             FilePath(destination), in: root, isDirectory: isDirectory, refusesSymlinks: refusesSymlinks)
+        guard target.isProc, destination != "/proc", !Self.replaceable.contains(FilePath(destination)) else {
+            return target
+        }
+        throw SysError(
+            call: "open", subject: destination, errno: .notPermitted,
+            hint: "it cannot be mounted because it is inside /proc")
     }
 
     private func attach(_ tree: borrowing FD, in root: borrowing FD) throws(SysError) {

@@ -5,7 +5,9 @@ import SystemPackage
 /// The steps that make a container's root, and the mounts that the parent prepares for them.
 struct RootPlan {
     var steps: [ChildStep] = []
-    var prepared: [PreparedMount] = []
+    var requested: [RequestedTree] = []
+    /// Before the pivot, after the hooks, which may still write.
+    var lastSteps: [ChildStep] = []
     /// After the pivot.
     var propagation: Propagation?
     var propagatesRecursively = false
@@ -18,19 +20,19 @@ struct RootPlan {
         var readOnly: [ChildStep] = []
         for mount in spec.mounts {
             var step = try MountStep(mount, spec, namespaces, facts)
-            if case .bind(let path) = step.source {
+            if case .bind(let path, _) = step.source {
                 let maps = try Self.maps(mount, step.options, namespaces)
                 if maps != nil || namespaces.has(.user) {
-                    prepared.append(
-                        PreparedMount(
-                            mount: step, path: path, maps: maps, isLocked: namespaces.has(.user))
-                    )
-                    step = step.with(.prepared(prepared.count - 1, path: path))
+                    step.source =
+                        maps == nil
+                        ? .bind(path: path, request: requested.count) : .requested(requested.count)
+                    requested.append(
+                        RequestedTree(path: path, isRecursive: step.options.isRecursiveBind, maps: maps))
                 }
             }
             // What comes into it later, other mounts and devices, needs it writable until then.
             if case .new("tmpfs", _) = step.source, step.options.attributes.contains(.readOnly) {
-                step = step.withoutReadOnly()
+                step.options.attributes.remove(.readOnly)
                 readOnly.append(.makeMountReadOnly(step.destination))
             }
             steps.append(.mount(step))
@@ -41,7 +43,7 @@ struct RootPlan {
         steps += readOnly
         steps += spec.linux.readonlyPaths.map(ChildStep.makeReadOnly)
         if !spec.linux.maskedPaths.isEmpty { steps.append(.mask(spec.linux.maskedPaths)) }
-        if spec.root.readonly { steps.append(.makeRootReadOnly) }
+        if spec.root.readonly { lastSteps.append(.makeRootReadOnly) }
     }
 
     private mutating func takePropagation(_ word: String?) throws(RuntimeError) {
@@ -59,55 +61,48 @@ struct RootPlan {
     /// The mount's own mappings, or with `idmap` the container's; nil when its ids stay as they are.
     private static func maps(
         _ mount: RuntimeSpec.Mount, _ options: MountOptions, _ namespaces: NamespacePlan
-    ) throws(RuntimeError) -> PreparedMount.Maps? {
-        if mount.uidMappings.isEmpty, mount.gidMappings.isEmpty {
-            guard options.mapsIDs else { return nil }
-            guard namespaces.has(.user) else {
+    ) throws(RuntimeError) -> RequestedTree.Maps? {
+        let hasMappings = !mount.uidMappings.isEmpty || !mount.gidMappings.isEmpty
+        guard hasMappings || options.mapsIDs else { return nil }
+        var users = RequestedTree.Users.container
+        if hasMappings {
+            guard !mount.uidMappings.isEmpty, !mount.gidMappings.isEmpty else {
                 throw RuntimeError(
-                    "invalid mount \(mount.destination): id-mapped mounts need mappings or a user namespace")
+                    "invalid mount \(mount.destination): id-mapped mounts must have both uid and gid mappings specified"
+                )
             }
-            return PreparedMount.Maps(uid: namespaces.uidMap, gid: namespaces.gidMap)
-        }
-        guard !mount.uidMappings.isEmpty, !mount.gidMappings.isEmpty else {
+            users = .mappings(
+                uid: try IDMap(mount.uidMappings, "uid"), gid: try IDMap(mount.gidMappings, "gid"))
+        } else if let joined = namespaces.joined.first(where: { $0.kind == .user }) {
+            users = .path(joined.path)
+        } else if !namespaces.created.contains(.user) {
             throw RuntimeError(
-                "invalid mount \(mount.destination): both uidMappings and gidMappings are needed")
+                "invalid mount \(mount.destination): id-mapped mounts must have both uid and gid mappings specified"
+                    + " where the container has no user namespace")
         }
-        return PreparedMount.Maps(
-            uid: try IDMap(mount.uidMappings, "uid"), gid: try IDMap(mount.gidMappings, "gid"))
+        return RequestedTree.Maps(users: users, isRecursive: options.mapsIDsRecursively)
     }
 }
 
 extension MountStep {
-    fileprivate func with(_ source: Source) -> MountStep {
-        MountStep(
-            destination: destination, name: name, source: source, options: options,
-            refusesSymlinks: refusesSymlinks)
-    }
-
-    fileprivate func withoutReadOnly() -> MountStep {
-        var options = options
-        options.attributes.remove(.readOnly)
-        return MountStep(
-            destination: destination, name: name, source: source, options: options,
-            refusesSymlinks: refusesSymlinks)
-    }
-
     fileprivate init(
         _ mount: RuntimeSpec.Mount, _ spec: RuntimeSpec, _ namespaces: NamespacePlan, _ facts: CreateFacts
     ) throws(RuntimeError) {
-        let options = MountOptions(mount.options)
+        var options = MountOptions(mount.options)
         let destination = Self.inside(mount.destination, facts)
-        try Self.check(mount, destination, isBind: options.isBind || mount.type == "bind")
+        if mount.type == "bind" { options.isBind = true }
+        try Self.check(mount, options, destination)
         let type = mount.type ?? "none"
         let source: Source
         if options.isRemount {
             source = .remount
-        } else if options.isBind || type == "bind" {
-            source = .bind(path: Self.outside(mount.source ?? "", facts))
+        } else if options.isBind {
+            source = .bind(path: Self.outside(mount.source ?? "", facts), request: nil)
         } else if type == "cgroup" || type == "cgroup2" {
-            source = .cgroup(directory: facts.cgroupDirectory, isOwn: namespaces.makesCgroup)
+            source = .cgroup(directory: facts.cgroupDirectory, isOwn: namespaces.has(.cgroup))
         } else {
             source = .new(type: type, source: mount.source)
+            options.complete(for: type, label: facts.mountLabel)
         }
         var refuses = false
         if case .new = source { refuses = type != "tmpfs" || destination == "/dev" }
@@ -132,24 +127,44 @@ extension MountStep {
         return FilePath(bundle).pushing(FilePath(source)).string
     }
 
-    /// Files of /proc that a caller may give a container other contents of (lxcfs), as runc lists them.
-    private static let replaceable: Set<FilePath> = [
-        "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime",
-        "/proc/loadavg", "/proc/slabinfo", "/proc/net/dev", "/proc/sys/kernel/ns_last_pid",
-        "/proc/sys/crypto/fips_enabled",
-    ]
-
     /// Nothing else is mounted over /proc but a proc file system, the container's or a bound one: writes meant for the
     /// kernel would go to a file of the container's (CVE-2019-16884).
     private static func check(
-        _ mount: RuntimeSpec.Mount, _ destination: String, isBind: Bool
+        _ mount: RuntimeSpec.Mount, _ options: MountOptions, _ destination: String
     ) throws(RuntimeError) {
+        func refuse(_ reason: String) -> RuntimeError {
+            RuntimeError("invalid mount \(mount.destination): \(reason)")
+        }
+        guard destination != "/" else { throw refuse("it would hide the root") }
+        if options.isBind, !options.isRemount, let word = options.data.first {
+            throw refuse("bind mounts cannot have any filesystem-specific options applied (\(word))")
+        }
+        let isMapped = options.mapsIDs || !mount.uidMappings.isEmpty || !mount.gidMappings.isEmpty
+        guard options.isBind || !isMapped else {
+            throw refuse("id-mapped mounts are only supported for bind-mounts")
+        }
         let path = FilePath(destination)
-        guard path.starts(with: "/proc") else { return }
-        if path == "/proc", mount.type == "proc" || (isBind && mount.source == "/proc") { return }
-        if isBind, replaceable.contains(path) { return }
+        guard path.starts(with: "/proc"), !options.isRemount else { return }
+        if path == "/proc", mount.type == "proc" || options.isBind { return }
+        if options.isBind, replaceable.contains(path) { return }
         throw RuntimeError(
             "\"\(mount.destination)\" cannot be mounted because it is inside /proc, which must be the kernel's"
         )
+    }
+}
+
+extension MountOptions {
+    /// File systems of the kernel, of which all mounts are one instance: only the mount is read-only, not that. A
+    /// tmpfs is filled before it is.
+    private static let shared: Set<String> = [
+        "proc", "sysfs", "cgroup", "cgroup2", "mqueue", "devpts", "devtmpfs", "securityfs", "debugfs",
+        "tracefs",
+        "bpf", "tmpfs",
+    ]
+
+    /// What the file system itself is told beside its own words, as mount(8) and runc do.
+    fileprivate mutating func complete(for type: String, label: String?) {
+        if attributes.contains(.readOnly), !Self.shared.contains(type) { superblock.append("ro") }
+        if let label, !["proc", "sysfs", "mqueue"].contains(type) { data.append("context=\(label)") }
     }
 }

@@ -1,3 +1,6 @@
+import Linux
+import SystemPackage
+
 /// Why a container or a process in it could not be started, in words that engines match on (runc's), with the
 /// exit code that docker's command line gives.
 public struct RuntimeError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -11,5 +14,13 @@ public struct RuntimeError: Error, Equatable, Sendable, CustomStringConvertible 
 
     public init(_ description: String, exitCode: Int32 = 125, kind: Kind = .other) {
         (self.description, self.exitCode, self.kind) = (description, exitCode, kind)
+    }
+}
+
+extension SysError {
+    /// With the reason in small letters, as Go has it: engines look for `permission denied`.
+    var inRuncsWords: String {
+        let base = "\(call) \(subject): \("\(errno)".lowercased())"
+        return hint.map { "\(base) (\($0))" } ?? base
     }
 }

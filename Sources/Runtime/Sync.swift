@@ -6,6 +6,8 @@ import SystemPackage
 //     | ids, a cgroup of systemd's             |
 //     | --- placed --------------------------> |   only when the child needs them from the start
 //     | network                                | mounts, devices, terminal
+//     | <------------- request (which tree) -- |   only for binds that the child may not make
+//     | --- tree (descriptor) ---------------> |
 //     | <------------- console (descriptor) -- |   only with a terminal
 //     | <----------------------------- rooted -|   only when hooks wait for it
 //     | hooks                                  |
@@ -26,11 +28,15 @@ enum SyncMessage: Equatable, Sendable {
     /// The number of a filter's descriptor in the child, which waits for `go`.
     case listener(CInt)
     case placed
+    /// For one of the plan's requested trees, by its number there.
+    case request(UInt32)
+    case tree
     case rooted
     case ready
     case failed(errno: Int32, isExec: Bool, text: String)
 
     static let listenerTag: UInt8 = 6
+    private static let requestTag: UInt8 = 8
 
     var bytes: [UInt8] {
         switch self {
@@ -39,6 +45,8 @@ enum SyncMessage: Equatable, Sendable {
         case .listener(let number): return [Self.listenerTag] + withUnsafeBytes(of: number) { Array($0) }
         case .rooted: return [4]
         case .placed: return [7]
+        case .request(let number): return [Self.requestTag] + withUnsafeBytes(of: number) { Array($0) }
+        case .tree: return [9]
         case .ready: return [5]
         case .failed(let errno, let isExec, let text):
             return [3, UInt8(clamping: errno), isExec ? 1 : 0] + Array(text.utf8.prefix(3900))
@@ -54,6 +62,9 @@ enum SyncMessage: Equatable, Sendable {
             self = .listener(bytes[1...].withUnsafeBytes { $0.loadUnaligned(as: CInt.self) })
         case 4: self = .rooted
         case 7: self = .placed
+        case Self.requestTag where bytes.count == 5:
+            self = .request(bytes[1...].withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) })
+        case 9: self = .tree
         case 5: self = .ready
         case 3 where bytes.count >= 3:
             self = .failed(
