@@ -195,7 +195,8 @@ private struct Creation {
         facts.makesWorkingDirectory = true
         if leavesRootToChild { facts.rootForChild = bundle.rootfs }
         facts.bundle = bundle.path.string
-        if let label = bundle.spec.linux.mountLabel, !label.isEmpty, SecurityModules.ofHost.contains(.seLinux) {
+        if let label = bundle.spec.linux.mountLabel, !label.isEmpty, SecurityModules.ofHost.contains(.seLinux)
+        {
             facts.mountLabel = label
         }
         facts.cgroupDirectory = cgroup.map { $0.tree.mountPoint.pushing($0.place.path).string }

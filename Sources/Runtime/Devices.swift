@@ -21,18 +21,24 @@ func planDevices(_ spec: RuntimeSpec) -> [ChildStep] {
             && (mount.type == "bind" || MountOptions(mount.options).isBind)
     }
     guard !isOwn else { return [] }
-    let listed = Set(spec.linux.devices.map(\.path))
-    let devices = RuntimeSpec.Device.defaults.filter { !listed.contains($0.path) } + spec.linux.devices
+    let listed = Set(spec.linux.devices.map { FilePath($0.path).lexicallyNormalized() })
+    let devices =
+        RuntimeSpec.Device.defaults.filter { !listed.contains(FilePath($0.path)) }
+        // That one is a link, to the container's own.
+        + spec.linux.devices.filter { FilePath($0.path).lexicallyNormalized() != "/dev/ptmx" }
     return devices.map(ChildStep.makeDevice) + [.makeDeviceLinks]
 }
 
 /// A device node. A user namespace may make none: there it is the host's, bound by descriptor when it is that device.
 func makeDevice(_ device: RuntimeSpec.Device, in root: borrowing FD) throws(SysError) {
-    let path = FilePath(device.path)
+    let path = FilePath("/" + device.path).lexicallyNormalized()
     guard let last = path.lastComponent else { return }
     let name = FilePath(last.string)
+    // Nothing is made where an image's link named /dev leads: that may be a directory of the host's that is mounted
+    // there (CVE-2026-41579, CVE-2026-47766).
     let parent = try openTarget(
-        path.removingLastComponent(), in: root, isDirectory: true, refusesSymlinks: true)
+        path.removingLastComponent(), in: root, isDirectory: true,
+        refusesSymlinks: path.starts(with: "/dev"))
     let type: Linux.FileType =
         switch device.kind {
         case .character, .unbuffered: .character
@@ -43,7 +49,10 @@ func makeDevice(_ device: RuntimeSpec.Device, in root: borrowing FD) throws(SysE
         try parent.makeNode(name, type: type, mode: 0, major: device.major, minor: device.minor)
     } catch {
         switch error.errno {
-        case .fileExists: try checkNode(name, type, device, in: parent)
+        case .fileExists:
+            guard try !isThere(device, type, name, in: parent) else { break }
+            try parent.remove(name)
+            return try makeDevice(device, in: root)
         case .notPermitted where type != .fifo: return try bindDevice(device, type, name, in: parent)
         default: throw error
         }
@@ -56,18 +65,12 @@ func makeDevice(_ device: RuntimeSpec.Device, in root: borrowing FD) throws(SysE
     }
 }
 
-/// What an image has in a device's place is that device, or nobody uses it.
-private func checkNode(
-    _ name: FilePath, _ type: Linux.FileType, _ device: RuntimeSpec.Device, in parent: borrowing FD
-) throws(SysError) {
-    let status = try parent.status(of: name)
-    guard let status, status.type == type,
-        type == .fifo || (status.rdevMajor == device.major && status.rdevMinor == device.minor)
-    else {
-        throw SysError(
-            call: "mknod", subject: device.path, errno: .fileExists,
-            hint: "the image has something else there")
-    }
+/// What an image has in a device's place is that device or makes room for it.
+private func isThere(
+    _ device: RuntimeSpec.Device, _ type: Linux.FileType, _ name: FilePath, in parent: borrowing FD
+) throws(SysError) -> Bool {
+    guard let status = try parent.status(of: name), status.type == type else { return false }
+    return type == .fifo || (status.rdevMajor == device.major && status.rdevMinor == device.minor)
 }
 
 private func bindDevice(
@@ -80,7 +83,8 @@ private func bindDevice(
             call: "bind", subject: device.path, errno: .noSuchAddressOrDevice,
             hint: "the host has another device there, and a user namespace may make none")
     }
-    let target = try parent.open(name, [.writeOnly, .create, .noFollow], mode: 0o666, resolve: [.beneath])
+    let target = try parent.open(
+        name, [.writeOnly, .create, .exclusive], mode: 0o666, resolve: [.beneath])
     let tree = try host.cloneTree(recursive: false)
     try tree.setAttributes(propagation: .private)
     try tree.attach(to: target, as: device.path)
@@ -101,6 +105,10 @@ func makeDeviceLinks(in root: borrowing FD) throws(SysError) {
             try devices.makeSymlink(name, to: target)
         } catch {
             guard error.errno == .fileExists else { throw error }
+            // Of an image's own devices only this one is wrong: it would be the host's.
+            guard name == "ptmx", try devices.status(of: name)?.type != .symlink else { continue }
+            try devices.remove(name)
+            try devices.makeSymlink(name, to: target)
         }
     }
 }

@@ -14,12 +14,18 @@ struct RootPlan {
 
     init(_ spec: RuntimeSpec, _ namespaces: NamespacePlan, _ facts: CreateFacts) throws(RuntimeError) {
         try takePropagation(spec.linux.rootfsPropagation)
-        steps = [.detachPropagation(propagation == .shared ? .shared : .slave)]
+        let hosts: Propagation =
+            propagation == .shared || propagation == .private ? propagation ?? .slave : .slave
+        steps = [.detachPropagation(hosts)]
         if propagation == .shared { steps.append(.isolateParentOfRoot(facts.rootfs ?? "/")) }
         steps.append(.attachRoot(over: facts.rootfs ?? "/"))
         var readOnly: [ChildStep] = []
         for mount in spec.mounts {
             var step = try MountStep(mount, spec, namespaces, facts)
+            if !mount.destination.hasPrefix("/") {
+                facts.warn(
+                    "mount destination \(mount.destination) is not absolute; it is taken as below \"/\"")
+            }
             if case .bind(let path, _) = step.source {
                 let maps = try Self.maps(mount, step.options, namespaces)
                 if maps != nil || namespaces.has(.user) {
