@@ -11,7 +11,7 @@ export APUS_BIN ?= $(CURDIR)/bin
 
 programs = apus apus-runtime
 
-.PHONY: all release packages fixtures test test-vm test-engines conformance demo bench check format install clean help
+.PHONY: all release packages fixtures test test-vm test-engines conformance demo bench bench-runtime check format install clean help
 all: release
 
 ## release: the two static binaries, stripped, in bin/
@@ -70,6 +70,12 @@ bench: packages
 	rootfs-fixtures/make
 	$(MAKE) --no-print-directory release
 	bench/run
+
+## bench-runtime: the same for apus-runtime alone beside crun and runc, from one bundle
+bench-runtime: packages
+	rootfs-fixtures/make busybox
+	$(MAKE) --no-print-directory release
+	bench/run runtime
 
 ## check: format, import table, lint
 check:

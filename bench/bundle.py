@@ -36,8 +36,8 @@ def mount(destination, kind, source, *options):
     return {"destination": destination, "type": kind, "source": source, "options": list(options)}
 
 
-def write(directory, root, arguments, repository):
-    """Writes DIRECTORY/config.json for a read-write root directory."""
+def write(directory, root, arguments, repository, filtered=True):
+    """Writes DIRECTORY/config.json for a read-write root directory; `filtered`: with docker's seccomp profile."""
     safe = ("nosuid", "noexec", "nodev")
     config = {
         "ociVersion": "1.0.2",
@@ -58,9 +58,11 @@ def write(directory, root, arguments, repository):
         ],
         "linux": {
             "namespaces": [{"type": kind} for kind in ("mount", "pid", "network", "uts", "ipc", "cgroup")],
-            "maskedPaths": MASKED, "readonlyPaths": READ_ONLY, "seccomp": seccomp(repository),
+            "maskedPaths": MASKED, "readonlyPaths": READ_ONLY,
         },
     }
+    if filtered:
+        config["linux"]["seccomp"] = seccomp(repository)
     os.makedirs(directory, exist_ok=True)
     with open(os.path.join(directory, "config.json"), "w") as file:
         json.dump(config, file)

@@ -56,6 +56,8 @@ public enum Host {
             "no cgroup v2 controller for \(missing.joined(separator: ", ")); `make test-vm` brings a kernel with them"
     }()
 
+    /// A number from the environment.
+    public static func number(_ name: String) -> Int? { environment(name).flatMap { Int($0) } }
     public static func environment(_ name: String) -> String? {
         guard let value = getenv(name) else { return nil }
         return String(cString: value)
