@@ -15,6 +15,12 @@ public final class OCIBundle {
         public var args = ["/bin/true"]
         public var env = ["PATH=/bin:/sbin"]
         public var noNewPrivileges = true
+        /// In JSON.
+        public var user = "{\"uid\": 0, \"gid\": 0}"
+        public var cwd = "/"
+        public var hostname: String? = "box"
+        /// Each in JSON.
+        public var namespaces = ["pid", "mount", "ipc", "uts", "network"].map { "{\"type\": \"\($0)\"}" }
         /// Further members in JSON, each with a comma before it.
         public var process = ""
         public var linux = ""
@@ -65,14 +71,13 @@ public final class OCIBundle {
 extension OCIBundle.Configuration {
     fileprivate var text: String {
         """
-        {"ociVersion": "1.2.0", "root": {"path": "rootfs"}, "hostname": "box",
-        "process": {"user": {"uid": 0, "gid": 0}, "cwd": "/", "args": \(list(args)), "env": \(list(env)),
+        {"ociVersion": "1.2.0", "root": {"path": "rootfs"}\(hostname.map { ", \"hostname\": \(json($0))" } ?? ""),
+        "process": {"user": \(user), "cwd": \(json(cwd)), "args": \(list(args)), "env": \(list(env)),
         "noNewPrivileges": \(noNewPrivileges)\(process)},
         "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
         {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]},
         {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": ["nosuid", "nodev"]}],
-        "linux": {"namespaces": [{"type": "pid"}, {"type": "mount"}, {"type": "ipc"}, {"type": "uts"},
-        {"type": "network"}]\(linux)}\(top)}
+        "linux": {"namespaces": [\(namespaces.joined(separator: ", "))]\(linux)}\(top)}
         """
     }
 
