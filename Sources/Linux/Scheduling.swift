@@ -54,7 +54,7 @@ public struct CPUList: Equatable, Sendable {
         var cpus: [UInt16] = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
             let ends = part.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
-                .map { UInt16($0) }
+                .map { $0.allSatisfy(\.isNumber) ? UInt16($0) : nil }  // no sign
             guard let first = ends[0], let last = ends[ends.count - 1], first <= last, last < 4096 else {
                 return nil
             }

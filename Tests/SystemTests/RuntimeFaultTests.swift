@@ -14,13 +14,20 @@ final class RuntimeFaultTests {
     private func expectNothingLeft(_ fault: String) throws {
         let states = try bundle(["list", "-q"]).lines
         #expect(states.isEmpty, "\(fault): \(states)")
+        // What the search itself is called with must not be what it finds.
         let script = """
-            grep -l \(bundle.id) /proc/[0-9]*/cmdline 2>/dev/null | grep -v -e self -e $$
+            i=\(bundle.id)
+            for p in /proc/[0-9]*; do
+                { cat $p/cgroup; tr '\\0' ' ' <$p/cmdline; } 2>/dev/null | grep -qe "/$i" -e "/state run .* $i" && echo $p
+            done
             grep \(bundle.directory) /proc/self/mountinfo
-            find /sys/fs/cgroup -name \(bundle.id) -type d
+            find /sys/fs/cgroup -name $i -type d
             """
-        let gone = try eventually(within: 5) { try execute(["sh", "-c", script]).text.isEmpty }
-        let left = gone ? "" : try execute(["sh", "-c", script]).out
+        var left = ""
+        _ = try eventually(within: 5) {
+            left = try execute(["sh", "-c", script]).text
+            return left.isEmpty
+        }
         #expect(left.isEmpty, "\(fault)")
     }
 
