@@ -67,7 +67,7 @@ let package = Package(
         tests("BuildTests", ["Build", "Images", "Linux", "OCI", system]),
         tests("EngineTests", ["Engine", "Images", "Build", "Runtime", "Linux", "OCI", system]),
         tests("ApusTests", ["apus", "Engine", "Linux", "OCI", system]),
-        tests("SystemTests", ["Support"]),
+        tests("SystemTests", ["Support", "linux-probe"]),
         tests("CallerTests", ["Support"]),
     ]
 )

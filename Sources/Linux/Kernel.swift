@@ -120,6 +120,10 @@ public enum Kernel {
 
     /// Groups, then gid, then uid, each on all three places; capabilities survive for the step that sets them.
     public static func setUser(_ user: Credentials) throws(SysError) {
+        // To the kernel it means "do not change", which would leave us root.
+        guard user.uid != .max, user.gid != .max else {
+            throw SysError(call: "setresuid", subject: "\(UInt32.max)", errno: .invalidArgument)
+        }
         _ = try sys("prctl", "PR_SET_KEEPCAPS") { cl_prctl(8, 1, 0, 0, 0) }
         do {
             _ = try sys("setgroups", "\(user.groups)") { cl_setgroups(user.groups.count, user.groups) }

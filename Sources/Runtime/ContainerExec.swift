@@ -67,11 +67,13 @@ public struct ExecChanges: Sendable {
         if parts.count == 2 { user.gid = try Self.number(parts[1], of: text) }
     }
 
-    /// Digits only: no sign, blank or name that another reader could take for another user (CVE-2026-30892).
+    /// Digits only: no sign, blank or name that another reader could take for another user (CVE-2026-30892). The kernel
+    /// takes 4294967295 for "do not change".
     private static func number(_ part: Substring, of text: String) throws(RuntimeError) -> UInt32 {
-        guard !part.isEmpty, part.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = UInt32(part)
+        guard !part.isEmpty, part.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = UInt32(part),
+            number != .max
         else {
-            throw RuntimeError("parsing \"\(text)\" as UID[:GID] failed: not a number of 0 to 4294967295")
+            throw RuntimeError("parsing \"\(text)\" as UID[:GID] failed: not a number of 0 to 4294967294")
         }
         return number
     }

@@ -1,6 +1,6 @@
 /// Loads a compiled filter and tries system calls under it: `linux-probe FILTER [PROBE...]` prints, for
 /// each probe, its name and what came of it: 0, an errno, or the negative number of the signal that ended
-/// it. Written in C because a probe may meet a filter under which no Swift program would get to its main
+/// it. `linux-probe exchange SECONDS A B` swaps two names all that time. Written in C because a probe may meet a filter under which no Swift program would get to its main
 /// function, and for `int 0x80`.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -112,7 +112,14 @@ static int load(const char *path) {
     return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter);
 }
 
+/// What is looked at twice by its path is then two things.
+static int exchange(unsigned seconds, const char *a, const char *b) {
+    alarm(seconds);
+    for (;;) syscall(SYS_renameat2, AT_FDCWD, a, AT_FDCWD, b, 2 /* RENAME_EXCHANGE */);
+}
+
 int main(int argc, char **argv) {
+    if (argc == 5 && !strcmp(argv[1], "exchange")) return exchange((unsigned)atoi(argv[2]), argv[3], argv[4]);
     if (argc < 2) return 64;
     for (int i = 2; i < argc; i++) {
         pid_t pid = fork();

@@ -21,6 +21,11 @@ public final class OCIBundle {
         public var hostname: String? = "box"
         /// Each in JSON.
         public var namespaces = ["pid", "mount", "ipc", "uts", "network"].map { "{\"type\": \"\($0)\"}" }
+        /// In order; `mount` makes one.
+        public var mounts = [
+            mount("/proc", "proc"), mount("/dev", "tmpfs", options: ["nosuid", "mode=755"]),
+            mount("/dev/shm", "tmpfs", "shm", options: ["nosuid", "nodev"]),
+        ]
         /// Further members in JSON, each with a comma before it.
         public var process = ""
         public var linux = ""
@@ -74,14 +79,31 @@ extension OCIBundle.Configuration {
         {"ociVersion": "1.2.0", "root": {"path": "rootfs"}\(hostname.map { ", \"hostname\": \(json($0))" } ?? ""),
         "process": {"user": \(user), "cwd": \(json(cwd)), "args": \(list(args)), "env": \(list(env)),
         "noNewPrivileges": \(noNewPrivileges)\(process)},
-        "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
-        {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]},
-        {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": ["nosuid", "nodev"]}],
+        "mounts": [\(mounts.joined(separator: ", "))],
         "linux": {"namespaces": [\(namespaces.joined(separator: ", "))]\(linux)}\(top)}
         """
     }
 
-    private func list(_ texts: [String]) -> String { "[" + texts.map(json).joined(separator: ", ") + "]" }
+    /// A mount in JSON; without a source it is called like its type.
+    public static func mount(
+        _ destination: String, _ type: String, _ source: String? = nil, options: [String] = []
+    ) -> String {
+        """
+        {"destination": \(json(destination)), "type": \(json(type)), "source": \(json(source ?? type)),
+        "options": \(list(options))}
+        """
+    }
+
+    /// The member of `process` that gives it capabilities, none of them inheritable.
+    public static func capabilities(_ names: [String]) -> String {
+        let sets = ["bounding", "effective", "permitted"].map { "\(json($0)): \(list(names))" }
+        return ", \"capabilities\": {\(sets.joined(separator: ", "))}"
+    }
+
+    fileprivate static func list(_ texts: [String]) -> String {
+        "[" + texts.map(json).joined(separator: ", ") + "]"
+    }
+    private func list(_ texts: [String]) -> String { Self.list(texts) }
 }
 
 /// A text as JSON.
