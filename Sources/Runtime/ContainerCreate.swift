@@ -199,7 +199,10 @@ private struct Creation {
         {
             facts.mountLabel = label
         }
-        facts.cgroupDirectory = cgroup.map { $0.tree.mountPoint.pushing($0.place.path).string }
+        // Who has none of his own sees the host's (runc).
+        facts.cgroupDirectory =
+            cgroup.map { $0.tree.mountPoint.pushing($0.place.path).string }
+            ?? CgroupTree.find()?.mountPoint.string
         if !options.hasKeyring { facts.keyringName = nil }
         if !facts.seccomp.isEmpty { options.debug("seccomp filter flags: \(facts.seccomp.flags.rawValue)") }
         facts.keepsLineFeeds = options.consoleSocket == nil

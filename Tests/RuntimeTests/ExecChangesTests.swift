@@ -21,7 +21,8 @@ private func user(_ text: String) throws -> RuntimeSpec.User {
 /// What was no number became another user, mostly root (CVE-2026-30892); what wraps or means "do not change" to the
 /// kernel did so too (CVE-2024-40635).
 @Test(arguments: [
-    "", ":", "1:", ":1", "1:2:3", " 1", "1 ", "1\n", "+0", "-1", "-0", "0x0", "1e3", "1.0", "root", "0:root", "١",
+    "", ":", "1:", ":1", "1:2:3", " 1", "1 ", "1\n", "+0", "-1", "-0", "0x0", "1e3", "1.0", "root", "0:root",
+    "١",
     "4294967295", "4294967296", "0:4294967295", "18446744073709551616",
 ])
 func cve_2026_30892_whatIsNoUserIsRefused(text: String) {
