@@ -49,18 +49,20 @@ public struct SchedulingPolicy: Equatable, Sendable {
 public struct CPUList: Equatable, Sendable {
     public let cpus: [UInt16]
 
-    /// Nil for anything else than numbers below 4096 and ascending ranges of them.
+    /// Nil for anything else than numbers below 4096 and ascending ranges of them, and for a text beyond all that
+    /// a list without repetitions needs.
     public init?(_ text: String) {
-        var cpus: [UInt16] = []
+        guard text.utf8.count <= 5 * 4096 else { return nil }
+        var cpus: Set<UInt16> = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
             let ends = part.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
                 .map { $0.allSatisfy(\.isNumber) ? UInt16($0) : nil }  // no sign
             guard let first = ends[0], let last = ends[ends.count - 1], first <= last, last < 4096 else {
                 return nil
             }
-            cpus += first...last
+            cpus.formUnion(first...last)
         }
-        self.cpus = cpus
+        self.cpus = cpus.sorted()
     }
 
     /// sched_setaffinity(2) for the calling thread.

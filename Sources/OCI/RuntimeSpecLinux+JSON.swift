@@ -57,9 +57,10 @@ extension RuntimeSpec.Device {
     init(_ json: JSON) throws(JSONError) {
         path = try json.text("path").required("path")
         kind = try json.word("type").required("type")
-        let absent: UInt32? = kind == .fifo ? 0 : nil
-        major = try (try json.number("major") ?? absent).required("major")
-        minor = try (try json.number("minor") ?? absent).required("minor")
+        // A fifo has no numbers, whatever is written there.
+        let numbers: (UInt32?, UInt32?) = (try json.number("major"), try json.number("minor"))
+        major = kind == .fifo ? 0 : try numbers.0.required("major")
+        minor = kind == .fifo ? 0 : try numbers.1.required("minor")
         fileMode = try json.number("fileMode")
         uid = try json.number("uid")
         gid = try json.number("gid")

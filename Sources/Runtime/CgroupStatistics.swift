@@ -45,11 +45,15 @@ private func cpusetStatistics(_ cgroup: borrowing Cgroup) throws(SysError) -> JS
 
 /// `0-2,5`.
 func numberList(_ text: String?) -> [UInt16] {
-    (text ?? "").split(separator: ",").flatMap { part -> [UInt16] in
+    var isThere = [Bool](repeating: false, count: 8192)  // no kernel has more
+    for part in (text ?? "").split(separator: ",") {
         let ends = part.split(separator: "-").compactMap { UInt16($0) }
-        guard let first = ends.first, let last = ends.last, first <= last else { return [] }
-        return Array(first...last)
+        guard let first = ends.first, let last = ends.last, first <= last, last < isThere.count else {
+            continue
+        }
+        for number in first...last { isThere[Int(number)] = true }
     }
+    return isThere.indices.filter { isThere[$0] }.map { UInt16($0) }
 }
 
 extension JSON {

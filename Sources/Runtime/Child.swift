@@ -19,8 +19,7 @@ final class Child {
     private let mountNamespace: NamespaceFile?
     private var labelFiles: LabelFiles?
     private var hasParent = true
-    /// The parent's word that it has finished came before its answer to a request.
-    private var mayGo = false
+    private var words = ParentWords()
 
     init(
         plan: CreatePlan, facts: CreateFacts, mountNamespace: NamespaceFile?,
@@ -151,20 +150,21 @@ final class Child {
         _ = try sync.sendMessage(SyncMessage.request(UInt32(number)).bytes)
         while true {
             var answer = try sync.receiveMessage(limit: 16)
-            switch SyncMessage(answer.bytes) {
-            case .go: mayGo = true
-            case .tree:
+            switch words.hear(answer.bytes, hasDescriptor: answer.descriptor.raw != nil, awaiting: .tree) {
+            case false?: continue
+            case true?:
                 guard let tree = answer.descriptor.take() else { Process.exitNow(1) }
                 return tree
-            default: Process.exitNow(1)
+            case nil: Process.exitNow(1)
             }
         }
     }
 
     private func awaitParent(_ word: SyncMessage) throws(SysError) {
-        if word == .go, mayGo { return }
+        if words.has(word) { return }
         let message = try sync.receiveMessage(limit: 16)
-        guard SyncMessage(message.bytes) == word else { Process.exitNow(1) }
+        let heard = words.hear(message.bytes, hasDescriptor: message.descriptor.raw != nil, awaiting: word)
+        guard heard == true else { Process.exitNow(1) }
     }
 
     private func pivot() throws(SysError) {

@@ -98,30 +98,20 @@ private func finish(
     _ sync: borrowing FD, _ plan: CreatePlan, _ facts: CreateFacts, _ pidfd: borrowing Pidfd,
     whenRooted: () throws(RuntimeError) -> Void
 ) throws(RuntimeError) -> FD? {
-    var console: FD?
     // A child that died has said why, or its end says it.
     if !facts.runsHooks { _ = try? sync.sendMessage(SyncMessage.go.bytes) }
-    var hasGone = !facts.runsHooks
-    while true {
-        var received = try asStartError { () throws(SysError) in try sync.receiveMessage(limit: 4096) }
-        switch SyncMessage(received.bytes) {
-        case .console: console = received.descriptor.take()
-        case .request(let number) where plan.requested.indices.contains(Int(number)):
+    return try listen(to: sync, SyncDialogue(plan, facts)) { act throws(RuntimeError) in
+        switch act {
+        case .sendTree(let number):
             try asStartError { () throws(SysError) in
-                let tree = try plan.requested[Int(number)].make(for: pidfd)
+                let tree = try plan.requested[number].make(for: pidfd)
                 try sync.sendMessage(SyncMessage.tree.bytes, descriptor: tree)
             }
-        case .listener(let number): try handOver(number, of: pidfd, to: facts.seccompListener, sync)
-        case .failed(let errno, let isExec, let text):
-            throw startError(errno: errno, isExec: isExec, text)
-        case .rooted where !hasGone:
+        case .handOver(let number): try handOver(number, of: pidfd, to: facts.seccompListener, sync)
+        case .runHooks:
             try whenRooted()
-            hasGone = true
             _ = try? sync.sendMessage(SyncMessage.go.bytes)  // as above
-        case .ready: return console
-        case nil where hasGone && facts.gate == nil: return console
-        case nil, .go, .placed, .rooted, .request, .tree:
-            throw RuntimeError("unable to start container process: the child ended unexpectedly")
+        case .keepConsole, .end: return  // the listener's own
         }
     }
 }

@@ -235,7 +235,8 @@ func planProcess(
     if try !planLabels(process).isEmpty { steps.append(.applyLabels) }
     // Before the filter, which need not allow it.
     steps.append(.setAttributes)
-    steps.append(.closeDescriptors(from: 3 + facts.preservedDescriptors))
+    let (firstClosed, isBeyondAll) = facts.preservedDescriptors.addingReportingOverflow(3)
+    steps.append(.closeDescriptors(from: isBeyondAll ? .max : firstClosed))
     let filter: [ChildStep] = facts.seccomp.isEmpty ? [] : [.loadSeccomp]
     // Loading needs CAP_SYS_ADMIN or no_new_privs: with the latter it comes last, so that it covers the most.
     if !process.noNewPrivileges { steps += filter }

@@ -48,11 +48,20 @@ public final class StartGate {
         } catch {
             throw RuntimeError("cannot start a container that has stopped (\(error))")
         }
-        guard case .failed(let errno, let isExec, let text) = SyncMessage(answer) else { return }
-        throw startError(errno: errno, isExec: isExec, text)
+        if let failure = failure(answer) { throw failure }
     }
 
-    private static func awaitEnd(of result: borrowing FD) throws(SysError) -> [UInt8] {
+    /// What the process left behind: nothing when its exec closed the FIFO.
+    static func failure(_ answer: [UInt8]) -> RuntimeError? {
+        guard !answer.isEmpty else { return nil }
+        guard case .failed(let errno, let isExec, let text) = SyncMessage(answer) else {
+            return RuntimeError("unable to start container process: it says what does not fit")
+        }
+        return startError(errno: errno, isExec: isExec, text)
+    }
+
+    /// All that is said until the exec, not more than one message.
+    static func awaitEnd(of result: borrowing FD) throws(SysError) -> [UInt8] {
         var answer: [UInt8] = []
         var poll = Poll()
         poll.add(result, .readable)
@@ -60,7 +69,7 @@ public final class StartGate {
             _ = try poll.wait(milliseconds: -1)
             if poll[0].contains(.readable) {
                 let bytes = try result.readSome(limit: 4096)
-                if bytes.isEmpty { return answer }
+                if bytes.isEmpty || answer.count >= 4096 { return answer }
                 answer += bytes
             } else if poll[0].contains(.hungUp) {
                 return answer

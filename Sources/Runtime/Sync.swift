@@ -53,19 +53,19 @@ enum SyncMessage: Equatable, Sendable {
         }
     }
 
-    /// Nil for an empty message, which is the other side's end.
+    /// Nil for an empty message, which is the other side's end, and for what is none of ours to the last byte.
     init?(_ bytes: [UInt8]) {
         switch bytes.first {
-        case 1: self = .console
-        case 2: self = .go
+        case 1 where bytes.count == 1: self = .console
+        case 2 where bytes.count == 1: self = .go
         case Self.listenerTag where bytes.count == 5:
             self = .listener(bytes[1...].withUnsafeBytes { $0.loadUnaligned(as: CInt.self) })
-        case 4: self = .rooted
-        case 7: self = .placed
+        case 4 where bytes.count == 1: self = .rooted
+        case 7 where bytes.count == 1: self = .placed
         case Self.requestTag where bytes.count == 5:
             self = .request(bytes[1...].withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) })
-        case 9: self = .tree
-        case 5: self = .ready
+        case 9 where bytes.count == 1: self = .tree
+        case 5 where bytes.count == 1: self = .ready
         case 3 where bytes.count >= 3:
             self = .failed(
                 errno: Int32(bytes[1]), isExec: bytes[2] == 1,

@@ -105,9 +105,9 @@ extension Sysctl {
 extension NamespacePlan.Joined {
     /// Whether the path is that of a namespace that this process is in: joining it separates nothing.
     var isOurs: Bool {
-        // What cannot be opened is refused when it is joined.
+        // What cannot be opened is refused when it is joined; a FIFO there is not waited for.
         guard let own = try? FD.open(FilePath("/proc/self/ns/\(kind.fileName)")).status(),
-            let other = try? FD.open(FilePath(path)).status()
+            let other = try? FD.open(FilePath(path), .path).status()
         else { return false }
         return own.device == other.device && own.inode == other.inode
     }

@@ -65,6 +65,15 @@ private let document = """
     #expect(try RuntimeSpec(RuntimeSpec().json) == RuntimeSpec())
 }
 
+/// Found by `make fuzz`: they were kept, and not written.
+@Test func aFifoHasNoDeviceNumbers() throws {
+    let device = #"{"path":"/dev/f","type":"p","major":8,"minor":1}"#
+    let text = #"{"ociVersion":"1.2.0","root":{"path":"/"},"linux":{"devices":["# + device + "]}}"
+    let spec = try RuntimeSpec(JSON(parsing: text))
+    #expect(spec.linux.devices.first?.major == 0 && spec.linux.devices.first?.minor == 0)
+    #expect(try RuntimeSpec(JSON(parsing: spec.json.bytes)) == spec)
+}
+
 @Test func specWritesNoMemberForWhatIsAbsent() throws {
     #expect(RuntimeSpec().json.text == #"{"ociVersion":"1.2.0","root":{"path":"rootfs"}}"#)
 }
