@@ -2,6 +2,7 @@
 # make demo       the main job, shown step by step     make check    format, import table, lint
 # make bench      medians beside other engines         make install  PREFIX=/usr/local DESTDIR=
 # make test-vm    the same on Debian's own kernel      make conformance SUITE=DIR  runc's own integration tests
+# make fuzz       libFuzzer over documents and protocol, SECONDS=600 for each part
 SHELL = /bin/bash
 .SHELLFLAGS = -euo pipefail -c
 PREFIX ?= /usr/local
@@ -11,7 +12,7 @@ export APUS_BIN ?= $(CURDIR)/bin
 
 programs = apus apus-runtime
 
-.PHONY: all release packages fixtures test test-vm test-engines conformance demo bench bench-runtime check format install clean help
+.PHONY: all release packages fixtures test test-vm test-engines fuzz conformance demo bench bench-runtime check format install clean help
 all: release
 
 ## release: the two static binaries, stripped, in bin/
@@ -51,6 +52,11 @@ test-engines:
 	rootfs-fixtures/make
 	$(MAKE) --no-print-directory release
 	scripts/test engines$(if $(ENGINES),-$(ENGINES))
+
+## fuzz: documents, protocol and D-Bus with libFuzzer, SECONDS=600 each; KEEP=1: then what shows new code joins the corpora
+fuzz: packages
+	scripts/fuzz "$(or $(SECONDS),600)"
+	$(if $(KEEP),scripts/fuzz --keep)
 
 ## conformance: runc's own integration tests from the checkout SUITE=DIR (docs/conformance.md); RUNTIME=PATH IN="host vm systemd"
 conformance:

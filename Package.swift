@@ -21,6 +21,20 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
+/// What is fuzzed: tests that replay the kept inputs, or with APUS_FUZZ=1 libFuzzer's program (`make fuzz`).
+let fuzz: Target = {
+    let dependencies: [Target.Dependency] = ["Runtime", "CLinux", "Linux", "OCI", system]
+    guard Context.environment["APUS_FUZZ"] == "1" else {
+        return .testTarget(
+            name: "FuzzTests", dependencies: dependencies, exclude: ["Fuzzer", "corpus"],
+            swiftSettings: strict)
+    }
+    return .executableTarget(
+        name: "fuzz", dependencies: dependencies, path: "Tests/FuzzTests",
+        exclude: ["ReplayTests.swift", "corpus"],
+        swiftSettings: strict)
+}()
+
 let package = Package(
     name: "apus",
     products: [
@@ -69,5 +83,6 @@ let package = Package(
         tests("ApusTests", ["apus", "Engine", "Linux", "OCI", system]),
         tests("SystemTests", ["Support", "linux-probe"]),
         tests("CallerTests", ["Support"]),
+        fuzz,
     ]
 )
