@@ -3,8 +3,9 @@ import Linux
 
 @testable import Runtime
 
-/// A script of hostile messages: the first byte says who listens and for what, then come messages, each as its length
-/// (255: two bytes more hold it), the number of descriptors with it, and its bytes.
+/// A script of hostile messages: the first byte says who listens and for what, then come messages, each as its length,
+/// the number of descriptors with it, and its bytes. Of length 255 are those that no buffer holds: the next byte many
+/// times.
 struct ProtocolPart {
     private struct Message {
         let bytes: [UInt8]
@@ -19,11 +20,13 @@ struct ProtocolPart {
         flags = bytes.first ?? 0
         rest = Array(bytes.dropFirst())
         var (left, messages) = (rest[...], [Message]())
-        while var length = left.popFirst().map(Int.init) {
-            if length == 255 { length = Int(left.popFirst() ?? 0) | Int(left.popFirst() ?? 0) << 8 }
+        while let length = left.popFirst().map(Int.init) {
             let descriptors = Int(left.popFirst() ?? 0) % 9
-            messages.append(Message(bytes: Array(left.prefix(length)), descriptors: descriptors))
-            left = left.dropFirst(length)
+            let isLong = length == 255
+            let bytes =
+                isLong ? [UInt8](repeating: left.popFirst() ?? 0, count: 5000) : Array(left.prefix(length))
+            messages.append(Message(bytes: bytes, descriptors: descriptors))
+            left = left.dropFirst(isLong ? 0 : length)
         }
         self.messages = messages
     }
