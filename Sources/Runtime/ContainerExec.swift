@@ -135,6 +135,9 @@ private func openCgroup(_ record: ContainerRecord, _ below: FilePath?) throws(Ru
     }
     let path = FilePath(root: nil, below.lexicallyNormalized().components)
     guard !path.isEmpty else { return cgroup.takeDirectory() }
+    guard !path.components.contains("..") else {
+        throw RuntimeError("bad sub cgroup path: \(below) is not below the container's cgroup")
+    }
     return try asCgroupError { () throws(SysError) in
         try cgroup.directory.open(path, [.readOnly, .directory], resolve: [.beneath, .noSymlinks])
     }

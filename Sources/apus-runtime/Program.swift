@@ -95,11 +95,14 @@ enum Program {
             return "  \(command.name)\(padding)\(command.summary)"
         }
         return """
-            usage: apus-runtime [--root DIR] [--log FILE] [--log-format text|json] [--debug] [--systemd-cgroup]
-                                [--rootless BOOL] [--cgroup-manager cgroupfs|systemd|disabled] COMMAND ...
+            NAME:
+               apus-runtime - an OCI runtime: makes and runs containers from bundles, called by container engines
 
-            An OCI runtime: makes and runs containers from bundles, called by container engines.
+            USAGE:
+               apus-runtime [--root DIR] [--log FILE] [--log-format text|json] [--debug] [--systemd-cgroup]
+                            [--rootless BOOL] [--cgroup-manager cgroupfs|systemd|disabled] COMMAND ...
 
+            COMMANDS:
             \(lines.joined(separator: "\n"))
 
             apus-runtime COMMAND --help says what a command takes.

@@ -82,7 +82,10 @@ final class RuntimeCommandTests {
             #expect(refused.code != 0, "\(text): \(refused)")
         }
         let missing = try bundle(["exec", bundle.id, "nosuch"])
-        #expect(missing.code != 0 && missing.err.contains("executable file not found in $PATH"))
+        #expect(missing.code == 255 && missing.err.contains("executable file not found in $PATH"))
+        #expect(try bundle(["exec", "none", "true"]).code == 255)
+        let above = try bundle(["exec", "--cgroup", "..", bundle.id, "true"])
+        #expect(above.code == 255 && above.err.contains("bad sub cgroup path"), "\(above)")
     }
 
     @Test func aDetachedExecLeavesItsProcess() throws {
@@ -120,7 +123,7 @@ final class RuntimeCommandTests {
             ["nosuch"], ["start"], ["start", "none"], ["kill", "none", "NOSIGNAL"],
             ["create", "--nosuch", "x"],
             ["create", "--bundle", "/nosuch", "x"], ["--log-format", "xml", "list"], ["checkpoint", "x"],
-            ["restore", "x"], ["--cgroup-manager", "none", "run", "x"], ["exec", "none", "true"],
+            ["restore", "x"], ["--cgroup-manager", "none", "run", "x"], ["exec"],
         ] {
             let outcome = try bundle(arguments)
             #expect(outcome.code == 1 && outcome.errorLines.count == 1, "\(arguments): \(outcome)")

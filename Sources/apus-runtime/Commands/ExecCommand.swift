@@ -13,28 +13,34 @@ extension Command {
             "preserve-fds=", "cgroup=", "ignore-paused", "no-subreaper",
         ]
     ) { context throws(RuntimeError) in
-        let arguments = context.arguments
-        guard let id = arguments.words.first else { throw RuntimeError("\"exec\" requires a container id") }
-        var options = ExecOptions(id: id, root: context.root, process: try makeProcess(id, context))
-        (options.pidFile, options.consoleSocket) = (context.path("pid-file"), context.path("console-socket"))
-        options.pidfdSocket = context.path("pidfd-socket")
-        options.preservedDescriptors = try arguments.number("preserve-fds") ?? 0
-        options.cgroup = context.path("cgroup")
-        options.ignoresPause = arguments.has("ignore-paused")
-        options.warn = context.warn
-        let detaches = arguments.has("detach")
-        if detaches, options.process.terminal, options.consoleSocket == nil {
-            throw RuntimeError("cannot allocate tty if runc will detach without setting console socket")
+        guard let id = context.arguments.words.first else {
+            throw RuntimeError("\"exec\" requires a container id")
         }
         do throws(RuntimeError) {
+            let options = try makeOptions(id, context)
             let process = try execInContainer(options)
-            if detaches { return 0 }
+            if context.arguments.has("detach") { return 0 }
             return try Foreground.stay(with: process)
         } catch {
-            // As runc: apart from most codes of a command that did run.
-            throw RuntimeError(error.description, exitCode: error.exitCode == 125 ? 255 : error.exitCode)
+            // As runc: apart from most codes of a command that did run. Engines look at the words.
+            throw RuntimeError(error.description, exitCode: 255)
         }
     }
+}
+
+private func makeOptions(_ id: String, _ context: Context) throws(RuntimeError) -> ExecOptions {
+    let arguments = context.arguments
+    var options = ExecOptions(id: id, root: context.root, process: try makeProcess(id, context))
+    (options.pidFile, options.consoleSocket) = (context.path("pid-file"), context.path("console-socket"))
+    options.pidfdSocket = context.path("pidfd-socket")
+    options.preservedDescriptors = try arguments.number("preserve-fds") ?? 0
+    options.cgroup = context.path("cgroup")
+    options.ignoresPause = arguments.has("ignore-paused")
+    options.warn = context.warn
+    if arguments.has("detach"), options.process.terminal, options.consoleSocket == nil {
+        throw RuntimeError("cannot allocate tty if runc will detach without setting console socket")
+    }
+    return options
 }
 
 /// The document of `--process`, or the container's own process with the changes that the flags say.
