@@ -43,7 +43,7 @@ public struct BuildSteps: StepRunner {
         options.removesItself = true
         let facts = HostFacts(
             capabilities: try ProcessCapabilities.current(last: CapabilitySet.lastOfKernel).permitted,
-            devices: [])
+            devices: [], hiddenPaths: HostFacts.thermalCounts())
         let own = ContainerFiles.mounts(of: directory, isReadOnly: false)
         var spec = makeSpec(options, mounts: own, host: facts)
         spec.hostname = Self.hostname

@@ -112,7 +112,8 @@ public struct Containers: Sendable {
         let directory = paths.container(config.id)
         let facts = HostFacts(
             capabilities: try ProcessCapabilities.current(last: CapabilitySet.lastOfKernel).permitted,
-            devices: config.host.isPrivileged ? HostDevices.all() : [])
+            devices: config.host.isPrivileged ? HostDevices.all() : [],
+            hiddenPaths: HostFacts.thermalCounts())
         let own = ContainerFiles.mounts(
             of: directory, isReadOnly: config.host.hasReadOnlyRoot,
             except: Set(config.host.mounts.map(\.target)))

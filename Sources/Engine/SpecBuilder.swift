@@ -1,5 +1,6 @@
 public import Linux
 public import OCI
+import SystemPackage
 
 /// What the host contributes to a container's document.
 public struct HostFacts: Equatable, Sendable {
@@ -7,6 +8,21 @@ public struct HostFacts: Equatable, Sendable {
     public var capabilities: CapabilitySet
     /// Device nodes of the host, for privileged containers.
     public var devices: [RuntimeSpec.Device]
+    /// What only this host has and no container sees, beside `maskedPaths`.
+    public var hiddenPaths: [String] = []
+}
+
+extension HostFacts {
+    /// Each CPU's counts of how often it was too hot: they tell of the work of others (GHSA-6fw5). `directory` is sysfs's
+    /// of the CPUs; many machines have none of these.
+    static func thermalCounts(below directory: FilePath = "/sys/devices/system/cpu") -> [String] {
+        let name = "thermal_throttle"
+        guard (try? FD.open(directory.appending("cpu0").appending(name), .path)) != nil,
+            let names = try? FD.open(directory, [.readOnly, .directory]).entries().map(\.name.string)
+        else { return [] }
+        return names.filter { $0.hasPrefix("cpu") && Int($0.dropFirst(3)) != nil }.sorted()
+            .map { "\(directory)/\($0)/\(name)" }
+    }
 }
 
 /// Makes the OCI document of a container. Pure. The defaults are those of docs/security.md: podman's
@@ -36,7 +52,7 @@ func makeSpec(_ options: HostOptions, mounts: [RuntimeSpec.Mount], host: HostFac
     spec.linux.namespaces = all.map { RuntimeSpec.Namespace($0) }
     spec.linux.devices = standardDevices + (options.isPrivileged ? host.devices : [])
     if !options.isPrivileged {
-        spec.linux.maskedPaths = maskedPaths
+        spec.linux.maskedPaths = maskedPaths + host.hiddenPaths
         spec.linux.readonlyPaths = readonlyPaths
     }
     spec.linux.resources = makeResources(options.limits)

@@ -68,14 +68,16 @@ private func expect(
         under: .containerDefault(capabilities: .default))
 }
 
-@Test func kernelCryptoAndVirtualMachineSocketsAreDenied() throws {
+/// A kernel's cryptography let any process write to cached files (CVE-2026-31431).
+@Test func cve_2026_31431_kernelCryptoAndVirtualMachineSocketsAreDenied() throws {
     try expect(
         ["alg": EPERM, "vsock": EPERM, "alg with a high bit": EPERM],
         under: .containerDefault(capabilities: .all(40)))
 }
 
 #if arch(x86_64)
-    @Test func x32FailsAndI386IsKilled() throws {
+    /// i386's one call for all of sockets would be the way past that.
+    @Test func cve_2026_31431_x32FailsAndI386IsKilled() throws {
         try expect(
             ["x32 getpid": ENOSYS, "int 0x80": -SIGSYS], under: .containerDefault(capabilities: .default))
     }

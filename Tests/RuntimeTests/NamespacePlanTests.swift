@@ -63,6 +63,25 @@ private func refusal(_ spec: RuntimeSpec) -> String? {
     #expect(refusal(many) == nil)
 }
 
+/// What a child says of itself is measured before it is read, and cut where it is written.
+@Test func cve_2021_43784_messagesHaveTheirLength() {
+    for kind in UInt8(0)...255 {
+        for count in 0..<6 where ![(6, 4), (8, 4)].contains(where: { $0 == (kind, count) }) {
+            let message = SyncMessage([kind] + [UInt8](repeating: 0xff, count: count))
+            switch message {
+            case .listener, .request:
+                Issue.record("\(kind) with \(count) bytes is \(String(describing: message))")
+            case .failed(_, _, let text):
+                #expect(kind == 3 && count >= 2 && text.unicodeScalars.count == count - 2)
+            default: break
+            }
+        }
+    }
+    let long = SyncMessage.failed(errno: 70_000, isExec: false, text: String(repeating: "x", count: 100_000))
+    #expect(long.bytes.count < 4096)
+    #expect(SyncMessage([6, 1, 0, 0, 0]) == .listener(1) && SyncMessage([]) == nil)
+}
+
 @Test func idsAreMappedToTheOutside() throws {
     let map = try IDMap(
         [.init(containerID: 0, hostID: 1000, size: 1), .init(containerID: 1, hostID: 100_000, size: 65535)],
