@@ -77,6 +77,7 @@ public final class Terminal {
             if status == nil, waitpid(pid, &raw, WNOHANG) == pid { status = exitCode(raw) }
             return status != nil
         }
+        if ended { take() }  // what came after the last look
         return ended ? status : nil
     }
 

@@ -181,8 +181,8 @@ final class RuntimeSeccompTests {
         #expect(started.code == 0, "\(started)")
         #expect(eventually { Host.has(bundle.rootfs + "/ready") })
         let file = "/proc/thread-self/attr/apparmor/exec"
-        let inside = try bundle(["exec", "--apparmor", "unconfined", bundle.id, "wc", "-c", file])
-        #expect(inside.code == 0 && inside.out.hasPrefix("0 "), "\(inside)")
+        let inside = try bundle(["exec", "--apparmor", "unconfined", bundle.id, "cat", file])
+        #expect(inside.code == 0 && inside.out.isEmpty, "\(inside)")
     }
 
     /// The session keyring is the container's own and its further processes'; or the caller's, where asked for.
