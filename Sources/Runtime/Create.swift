@@ -69,7 +69,7 @@ public func startProcess(
         _ = consume root
         var console: FD?
         do throws(RuntimeError) {
-            try asStartError { () throws(SysError) in try entry.leave() }
+            try asStartError { () throws(SysError) in try entry.leave(placing: pidfd.pid, in: cgroup) }
             if plan.namespaces.created.contains(.user) { try writeIDMaps(plan.namespaces, pid: pidfd.pid) }
             if plan.namespaces.joinsUsers { try giveStdio(facts, of: pidfd.pid) }
             if let score = plan.oomScoreAdj {

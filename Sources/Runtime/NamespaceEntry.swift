@@ -64,8 +64,15 @@ final class NamespaceEntry {
         try FD.open("/proc/self/timens_offsets", .writeOnly).writeAll(Array(offsets.joined().utf8))
     }
 
-    /// Clones the child, always a child of this process.
+    /// From a cgroup namespace that is joined, other cgroups than those below it are not there (ENOENT, where cgroup v2
+    /// is mounted with `nsdelegate`): the child is made in ours, and moved once we are back.
+    private var movesChild: Bool {
+        entered.contains { $0.kind == .cgroup } || later.contains { $0.kind == .cgroup }
+    }
+
+    /// Clones the child, always a child of this process; then `leave`.
     func clone(_ created: Namespaces, cgroup: CInt?) throws(SysError) -> CloneSide {
+        let cgroup = movesChild ? nil : cgroup
         guard let user else { return try Process.clone(created, cgroup: cgroup) }
         let pair = try MessagePair()
         switch try Process.clone([]) {
@@ -94,9 +101,13 @@ final class NamespaceEntry {
         }
     }
 
-    /// Back to our own.
-    func leave() throws(SysError) {
+    /// Back to our own, and the child into its cgroup if the clone could not do that.
+    func leave(placing child: Int32, in cgroup: CInt?) throws(SysError) {
+        let moves = movesChild
         while let last = entered.popLast() { try Process.enter(last.kind, of: last.own) }
+        guard moves, let cgroup else { return }
+        let members = try FD.open(FilePath("/proc/self/fd/\(cgroup)/cgroup.procs"), .writeOnly)
+        try members.writeAll(Array("\(child)".utf8))
     }
 }
 
