@@ -284,10 +284,15 @@ public enum Process {
         return String(decoding: bytes.prefix(36), as: UTF8.self)
     }
 
-    /// Holds the environment of this process as `NAME=value`.
-    public static var environment: [String] {
+    /// What this program was called with. To be asked for once, first: the environment is complete only then.
+    public static func takeArguments() -> [String] { texts(cl_argv()) }
+
+    /// The environment of this process as `NAME=value`.
+    public static var environment: [String] { texts(cl_environ()) }
+
+    private static func texts(_ vector: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> [String] {
         var result: [String] = []
-        guard var at = cl_environ() else { return [] }
+        guard var at = vector else { return [] }
         while let entry = at.pointee {
             result.append(String(cString: entry))
             at += 1

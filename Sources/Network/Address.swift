@@ -144,10 +144,11 @@ private func ipv6Groups(_ text: Substring, mayEndInIPv4: Bool) -> [UInt16]? {
 
 private func ipv6Bytes(_ text: String) -> [UInt8]? {
     var groups: [UInt16]
-    if let gap = text.firstRange(of: "::") {
-        let after = text[gap.upperBound...]
-        guard let left = ipv6Groups(text[..<gap.lowerBound], mayEndInIPv4: false),
-            let right = ipv6Groups(after, mayEndInIPv4: true), left.count + right.count < 8
+    let neighbours = zip(text.indices, text.indices.dropFirst())
+    if let (first, second) = neighbours.first(where: { text[$0] == ":" && text[$1] == ":" }) {
+        guard let left = ipv6Groups(text[..<first], mayEndInIPv4: false),
+            let right = ipv6Groups(text[second...].dropFirst(), mayEndInIPv4: true),
+            left.count + right.count < 8
         else { return nil }
         groups = left + Array(repeating: 0, count: 8 - left.count - right.count) + right
     } else {

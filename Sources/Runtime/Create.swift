@@ -78,8 +78,7 @@ public func startProcess(
             }
             try move(plan.netDevices, to: pidfd)
             try prepare(pidfd)
-            // A child that died has said why, or its end says it.
-            if plan.needsPlacement { _ = try? sync.sendMessage(SyncMessage.placed.bytes) }
+            if plan.needsPlacement { try sync.tell(.placed) }
             console = try finish(sync, plan, facts, pidfd) {
                 () throws(RuntimeError) in
                 try whenRooted(pidfd)
@@ -98,8 +97,7 @@ private func finish(
     _ sync: borrowing FD, _ plan: CreatePlan, _ facts: CreateFacts, _ pidfd: borrowing Pidfd,
     whenRooted: () throws(RuntimeError) -> Void
 ) throws(RuntimeError) -> FD? {
-    // A child that died has said why, or its end says it.
-    if !facts.runsHooks { _ = try? sync.sendMessage(SyncMessage.go.bytes) }
+    if !facts.runsHooks { try sync.tell(.go) }
     return try listen(to: sync, SyncDialogue(plan, facts)) { act throws(RuntimeError) in
         switch act {
         case .sendTree(let number):
@@ -110,7 +108,7 @@ private func finish(
         case .handOver(let number): try handOver(number, of: pidfd, to: facts.seccompListener, sync)
         case .runHooks:
             try whenRooted()
-            _ = try? sync.sendMessage(SyncMessage.go.bytes)  // as above
+            try sync.tell(.go)
         case .keepConsole, .end: return  // the listener's own
         }
     }
@@ -130,7 +128,7 @@ private func handOver(
 ) throws(RuntimeError) {
     let descriptor = try asStartError { () throws(SysError) in try pidfd.descriptor(number) }
     try listener?.send(descriptor, pid: pidfd.pid)
-    _ = try? sync.sendMessage(SyncMessage.go.bytes)  // a child that died has said why, or its end says it
+    try sync.tell(.go)
 }
 
 /// runc's words, on which engines and docker's command line match for 126 and 127.

@@ -75,6 +75,16 @@ enum SyncMessage: Equatable, Sendable {
     }
 }
 
+extension FD {
+    /// Says a word to the other side. One that died has said why, or its end says it.
+    func tell(_ message: SyncMessage) throws(RuntimeError) {
+        do throws(SysError) { _ = try sendMessage(message.bytes) } catch {
+            guard error.errno != .brokenPipe, error.errno != .connectionReset else { return }
+            throw RuntimeError("unable to start container process: \(error)")
+        }
+    }
+}
+
 extension Errno {
     /// ELIBACC: a program is there, and what it needs to run, a script's interpreter for one, is not.
     static let libraryUnavailable = Errno(rawValue: 79)

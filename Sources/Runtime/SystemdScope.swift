@@ -12,7 +12,7 @@ struct SystemdScope: Sendable {
         do throws(RuntimeError) {
             try start(all, on: bus)
         } catch {
-            guard error.description.contains("org.freedesktop.systemd1.UnitExists") else {
+            guard error.description.hasSuffix("(org.freedesktop.systemd1.UnitExists)") else {
                 throw RuntimeError("unable to start unit \"\(unit.name)\": \(error)")
             }
             _ = try? bus.call(Self.manager("ResetFailedUnit", .string(unit.name)))  // the second try tells
@@ -42,7 +42,7 @@ struct SystemdScope: Sendable {
                 Self.manager("StopUnit", .string(unit.name), .string("replace")))
             _ = try wait(for: answer, on: bus)
         } catch {
-            guard error.description.contains("org.freedesktop.systemd1.NoSuchUnit") else {
+            guard error.description.hasSuffix("(org.freedesktop.systemd1.NoSuchUnit)") else {
                 throw RuntimeError("unable to stop unit \"\(unit.name)\": \(error)")
             }
         }

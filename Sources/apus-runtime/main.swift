@@ -1,3 +1,3 @@
 import Linux
 
-Process.exitNow(Program.run(CommandLine.arguments))
+Process.exitNow(Program.run(Process.takeArguments()))

@@ -1,3 +1,4 @@
 import Linux
 
-Process.exitNow(Program.run(Array(CommandLine.arguments.dropFirst()), environment: Process.environment))
+let arguments = Process.takeArguments()
+Process.exitNow(Program.run(Array(arguments.dropFirst()), environment: Process.environment))

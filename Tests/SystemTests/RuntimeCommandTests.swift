@@ -160,4 +160,20 @@ final class RuntimeCommandTests {
         let outcome = try execute(["sh", "-c", script + "; sleep 0.3"])
         #expect(outcome.out == "from init\n", "\(outcome)")
     }
+
+    /// Swift's runtime would run a program that analyses the crash, looked up from where it takes itself to be.
+    @Test func aCrashRunsNothingOfTheBundle() throws {
+        let directory = bundle.directory + "/libexec/swift/linux", marker = bundle.directory + "/marker"
+        #expect(try execute(["mkdir", "-p", directory]).code == 0)
+        for name in ["swift-backtrace", "swift-backtrace-static"] {
+            try writeFile("\(directory)/\(name)", "#!/bin/sh\necho run > \(marker)\n", mode: 0o755)
+        }
+        try bundle.write { $0.args = ["sleep", "1000"] }
+        let command = bundle.command(["run", "--bundle", bundle.directory, bundle.id]).joined(separator: " ")
+        let outcome = try execute([
+            "sh", "-c", "cd \(bundle.directory); \(command) & sleep 1; kill -SEGV $!; wait $!",
+        ])
+        #expect(outcome.code == 128 + 11, "\(outcome)")
+        #expect(!Host.has(marker))
+    }
 }

@@ -84,4 +84,6 @@ int cl_ptsname(int master, char *buffer, size_t size);
 const char *cl_signal_description(int signal);
 /// The environment of this process (Swift must not touch the global `environ`).
 char **cl_environ(void);
+/// What the program was called with, null at the end; the environment is then as it was given.
+char **cl_argv(void);
 #endif
