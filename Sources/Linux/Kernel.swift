@@ -81,6 +81,14 @@ public enum Kernel {
         _ = try sys("fchownat", "descriptor \(raw)") { cl_fchownat(raw, "", uid, .max, 0x1000) }
     }
 
+    /// Whether a descriptor is of the null device, char 1:3.
+    public static func isNull(_ raw: CInt) throws(SysError) -> Bool {
+        var status = cl_stat()
+        _ = try sys("statx", "descriptor \(raw)") { cl_stat(raw, "", 0x1000, &status) }
+        return status.mode & 0o170000 == FileType.character.rawValue && status.rdev_major == 1
+            && status.rdev_minor == 3
+    }
+
     /// Mode of an open file; of one opened with O_PATH through its name below /proc/self/fd.
     public static func changeMode(_ fd: borrowing FD, _ mode: UInt32) throws(SysError) {
         let raw = fd.raw
@@ -149,9 +157,9 @@ public enum Kernel {
         _ = try sys("prctl", "PR_SET_NO_NEW_PRIVS") { cl_prctl(38, 1, 0, 0, 0) }
     }
 
-    /// Nobody may trace this process or read its descriptors until the next exec.
-    public static func setUndumpable() throws(SysError) {
-        _ = try sys("prctl", "PR_SET_DUMPABLE") { cl_prctl(4, 0, 0, 0, 0) }
+    /// `false`: nobody may trace this process or read its descriptors until the next exec.
+    public static func setDumpable(_ isDumpable: Bool) throws(SysError) {
+        _ = try sys("prctl", "PR_SET_DUMPABLE") { cl_prctl(4, isDumpable ? 1 : 0, 0, 0, 0) }
     }
 
     /// close_range(2) with CLOSE_RANGE_CLOEXEC.

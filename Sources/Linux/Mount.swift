@@ -199,6 +199,8 @@ public enum Mounts {
     /// and a lazy unmount, as pivot_root(2) shows it.
     public static func pivotIntoCurrentDirectory() throws(SysError) {
         _ = try sys("pivot_root", ".") { cl_pivot_root(".", ".") }
+        // What is shared with the host must not be unmounted there too.
+        try setPropagation(".", .slave)
         _ = try sys("umount2", "old root") { cl_umount2(".", 2) }
     }
 

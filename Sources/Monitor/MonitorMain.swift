@@ -15,7 +15,7 @@ public enum MonitorCommand: String, Sendable {
     /// Runs it to its end. The exit code says whether it did its work, not how the container ended.
     public func run() -> Int32 {
         do {
-            try Kernel.setUndumpable()
+            try Kernel.setDumpable(false)
             Signal.ignoreEndings()
             try Kernel.changeDirectory(FD.open("/", [.path, .directory]))
             switch self {

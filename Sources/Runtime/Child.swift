@@ -17,16 +17,18 @@ final class Child {
     private let keepsLineFeeds: Bool
     /// The one that is joined.
     private let mountNamespace: NamespaceFile?
+    private let shield: ShieldedStdio
     private var labelFiles: LabelFiles?
     private var hasParent = true
     private var words = ParentWords()
 
     init(
-        plan: CreatePlan, facts: CreateFacts, mountNamespace: NamespaceFile?,
+        plan: CreatePlan, facts: CreateFacts, stdio: consuming ShieldedStdio, mountNamespace: NamespaceFile?,
         sync: consuming FD, root: consuming FD, argv: CStrings, envp: CStrings
     ) {
         (self.plan, self.argv, self.envp) = (plan, argv, envp)
-        (stdio, credentials, gate) = (facts.stdio, facts.credentials, facts.gate)
+        (self.stdio, credentials, gate) = (stdio.stdio, facts.credentials, facts.gate)
+        shield = stdio
         keepsLineFeeds = facts.keepsLineFeeds
         self.mountNamespace = mountNamespace
         self.sync = sync
@@ -82,7 +84,9 @@ final class Child {
 
     private func apply(_ step: ChildStep) throws(SysError) {
         switch step {
-        case .awaitPlacement: try awaitParent(.placed)
+        case .awaitPlacement:
+            try awaitParent(.placed)
+            try Kernel.setDumpable(false)
         case .openLabels(let labels): labelFiles = try LabelFiles(labels)
         case .becomeRoot: try Kernel.becomeRoot()
         case .joinMountNamespace: try mountNamespace?.enter()

@@ -179,7 +179,8 @@ private struct Creation {
     private func openBundleRoot() throws(RuntimeError) -> FD {
         do {
             if leavesRootToChild { return try FD.open(bundle.rootfs, [.path, .directory]) }
-            return try openRoot(.directory(bundle.rootfs), allowDevices: true)
+            let isShared = ["shared", "rshared"].contains(bundle.spec.linux.rootfsPropagation)
+            return try openRoot(.directory(bundle.rootfs), allowDevices: true, sharesMounts: isShared)
         } catch {
             throw RuntimeError("unable to open rootfs \(bundle.rootfs): \(error)")
         }

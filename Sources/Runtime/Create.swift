@@ -22,8 +22,10 @@ public struct RunningProcess: ~Copyable {
 }
 
 /// Makes the container's root: detached, so that it exists as long as somebody holds it. Device nodes of an image
-/// are dead on it.
-public func openRoot(_ source: RootSource, allowDevices: Bool) throws(SysError) -> FD {
+/// are dead on it. `sharesMounts`: mounts below a directory stay peers of the host's (rootfsPropagation `shared`).
+public func openRoot(
+    _ source: RootSource, allowDevices: Bool, sharesMounts: Bool = false
+) throws(SysError) -> FD {
     let attributes: MountAttributes = allowDevices ? [] : .noDevices
     switch source {
     case .overlay(let lower, let upper, let work, let volatile):
@@ -31,6 +33,8 @@ public func openRoot(_ source: RootSource, allowDevices: Bool) throws(SysError) 
             lower: lower, upper: upper, work: work, volatile: volatile, attributes: attributes)
     case .directory(let path):
         let tree = try FD.open(path, [.path, .directory]).cloneTree(recursive: true)
+        // What is mounted below it stays in the container, and what the host mounts there later is seen.
+        if !sharesMounts { try tree.setAttributes(propagation: .slave, recursive: true) }
         try tree.setAttributes(attributes, propagation: .private)
         return tree
     }
@@ -49,10 +53,17 @@ public func startProcess(
     if !plan.namespaces.joinsUsers { try giveStdio(facts, plan.namespaces.uidMap) }
     let pair = try asStartError { () throws(SysError) in try MessagePair() }
     let entry = try NamespaceEntry(plan.namespaces)
+    let stdio = try asStartError { () throws(SysError) in try ShieldedStdio(facts.stdio) }
+    let hidesFromStart = Process.effectiveUser == 0 || !plan.namespaces.created.contains(.user)
+    if hidesFromStart, Process.effectiveUser != 0, let score = plan.oomScoreAdj {
+        // Inherited; that of a hidden child could not be set.
+        try setOOMScore(score, of: "self", isClampable: facts.clampsDefaults, warn: facts.warn)
+    }
     try asStartError { () throws(SysError) in
         // Inherited by the child: whoever is in a namespace that it enters can neither trace it nor reach its
-        // descriptors before its exec (CVE-2016-9962). Without privileges it would lock us out of its files too.
-        if Process.effectiveUser == 0 { try Kernel.setUndumpable() }
+        // descriptors before its exec (CVE-2016-9962). Without privileges the ids of a new user namespace could not
+        // be written then: that child hides itself when they are.
+        if hidesFromStart { try Kernel.setDumpable(false) }
         if let cpus = plan.attributes.initialCPUs { try cpus.apply() }
     }
     let side = try asStartError { () throws(SysError) in
@@ -61,7 +72,7 @@ public func startProcess(
     switch consume side {
     case .child:
         let child = Child(
-            plan: plan, facts: facts, mountNamespace: entry.mount,
+            plan: plan, facts: facts, stdio: stdio, mountNamespace: entry.mount,
             sync: pair.keepTheirs(), root: root, argv: argv, envp: envp)
         child.run()
     case .parent(let pidfd):
@@ -69,12 +80,16 @@ public func startProcess(
         _ = consume root
         var console: FD?
         do throws(RuntimeError) {
-            try asStartError { () throws(SysError) in try entry.leave(placing: pidfd.pid, in: cgroup) }
+            try asStartError { () throws(SysError) in
+                // Our own files are ours again.
+                if Process.effectiveUser != 0 { try Kernel.setDumpable(true) }
+                try entry.leave(placing: pidfd.pid, in: cgroup)
+            }
             if plan.namespaces.created.contains(.user) { try writeIDMaps(plan.namespaces, pid: pidfd.pid) }
             if plan.namespaces.joinsUsers { try giveStdio(facts, of: pidfd.pid) }
-            if let score = plan.oomScoreAdj {
+            if let score = plan.oomScoreAdj, Process.effectiveUser == 0 || !hidesFromStart {
                 try setOOMScore(
-                    score, pid: pidfd.pid, isClampable: facts.clampsDefaults, warn: facts.warn)
+                    score, of: "\(pidfd.pid)", isClampable: facts.clampsDefaults, warn: facts.warn)
             }
             try move(plan.netDevices, to: pidfd)
             try prepare(pidfd)

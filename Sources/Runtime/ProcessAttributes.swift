@@ -126,10 +126,10 @@ struct ProcessAttributes: Equatable, Sendable {
 /// Sets how soon the kernel kills a process when memory runs out. `isClampable`: an engine may have chosen the value
 /// by itself, then a host that does not allow to lower it is only told of.
 func setOOMScore(
-    _ value: Int32, pid: Int32, isClampable: Bool, warn: (String) -> Void
+    _ value: Int32, of process: String, isClampable: Bool, warn: (String) -> Void
 ) throws(RuntimeError) {
     do throws(SysError) {
-        let file = try FD.open(FilePath("/proc/\(pid)/oom_score_adj"), .writeOnly)
+        let file = try FD.open(FilePath("/proc/\(process)/oom_score_adj"), .writeOnly)
         try file.writeAll(Array("\(value)".utf8))
     } catch {
         let isForbidden = error.errno == .permissionDenied || error.errno == .notPermitted

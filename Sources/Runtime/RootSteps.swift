@@ -78,7 +78,10 @@ func mask(_ paths: [String], in root: borrowing FD) throws(SysError) {
     for path in paths where seen.insert(path).inserted {
         guard let target = try openExisting(path, in: root) else { continue }
         if try target.status().type != .directory {
-            try null.cloneTree(recursive: false).attach(to: target, as: path)
+            // Its file is the host's: mode and owner of it cannot be changed through a read-only mount.
+            let tree = try null.cloneTree(recursive: false)
+            try tree.setAttributes([.readOnly, .noSetuid, .noExec])
+            try tree.attach(to: target, as: path)
         } else if isAttached {
             try empty.cloneTree(recursive: false).attach(to: target, as: path)
         } else {
