@@ -55,17 +55,7 @@ public func startProcess(
     let entry = try NamespaceEntry(plan.namespaces)
     let stdio = try asStartError { () throws(SysError) in try ShieldedStdio(facts.stdio) }
     let hidesFromStart = Process.effectiveUser == 0 || !plan.namespaces.created.contains(.user)
-    if hidesFromStart, Process.effectiveUser != 0, let score = plan.oomScoreAdj {
-        // Inherited; that of a hidden child could not be set.
-        try setOOMScore(score, of: "self", isClampable: facts.clampsDefaults, warn: facts.warn)
-    }
-    try asStartError { () throws(SysError) in
-        // Inherited by the child: whoever is in a namespace that it enters can neither trace it nor reach its
-        // descriptors before its exec (CVE-2016-9962). Without privileges the ids of a new user namespace could not
-        // be written then: that child hides itself when they are.
-        if hidesFromStart { try Kernel.setDumpable(false) }
-        if let cpus = plan.attributes.initialCPUs { try cpus.apply() }
-    }
+    try giveChild(plan, facts, hidesFromStart: hidesFromStart)
     let side = try asStartError { () throws(SysError) in
         try entry.clone(plan.namespaces.created, cgroup: cgroup)
     }
@@ -103,6 +93,23 @@ public func startProcess(
             throw error
         }
         return RunningProcess(pidfd: pidfd, console: console)
+    }
+}
+
+/// What the child inherits from us: its score, where it could not be set later, that it is hidden, and its first CPUs.
+private func giveChild(
+    _ plan: CreatePlan, _ facts: CreateFacts, hidesFromStart: Bool
+) throws(RuntimeError) {
+    if hidesFromStart, Process.effectiveUser != 0, let score = plan.oomScoreAdj {
+        // Inherited; that of a hidden child could not be set.
+        try setOOMScore(score, of: "self", isClampable: facts.clampsDefaults, warn: facts.warn)
+    }
+    try asStartError { () throws(SysError) in
+        // Inherited by the child: whoever is in a namespace that it enters can neither trace it nor reach its
+        // descriptors before its exec (CVE-2016-9962). Without privileges the ids of a new user namespace could not
+        // be written then: that child hides itself when they are.
+        if hidesFromStart { try Kernel.setDumpable(false) }
+        if let cpus = plan.attributes.initialCPUs { try cpus.apply() }
     }
 }
 
