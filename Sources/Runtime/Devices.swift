@@ -15,7 +15,38 @@ extension RuntimeSpec.Device {
 
 /// The devices of a container: what the document lists and the defaults that it does not. None where /dev is the
 /// caller's own, bound from the host, which stays as it is (runc).
-func planDevices(_ spec: RuntimeSpec) -> [ChildStep] {
+///
+/// Those below /dev are made before anything is mounted after it: an image's link could lead such a mount, a
+/// directory of the host's, to /dev or below it (CVE-2026-41579, CVE-2026-47766).
+struct DevicePlan {
+    /// What is below /dev, in order.
+    private(set) var early: [ChildStep] = []
+    /// What the document has elsewhere, after all mounts.
+    private(set) var late: [ChildStep] = []
+    /// How many of the mounts go before: up to the last one of /dev itself.
+    private(set) var mountsBefore = 0
+
+    init(_ spec: RuntimeSpec) {
+        let last = spec.mounts.lastIndex { mount in
+            FilePath("/" + mount.destination).lexicallyNormalized() == "/dev"
+                && !MountOptions(mount.options).isRemount
+        }
+        mountsBefore = last.map { $0 + 1 } ?? 0
+        for step in planDevices(spec) {
+            if case .makeDevice(let device) = step, !device.isBelowDev {
+                late.append(step)
+            } else {
+                early.append(step)
+            }
+        }
+    }
+}
+
+extension RuntimeSpec.Device {
+    fileprivate var isBelowDev: Bool { FilePath("/" + path).lexicallyNormalized().starts(with: "/dev") }
+}
+
+private func planDevices(_ spec: RuntimeSpec) -> [ChildStep] {
     let isOwn = spec.mounts.contains { mount in
         FilePath(mount.destination).lexicallyNormalized() == "/dev"
             && (mount.type == "bind" || MountOptions(mount.options).isBind)
@@ -34,11 +65,10 @@ func makeDevice(_ device: RuntimeSpec.Device, in root: borrowing FD) throws(SysE
     let path = FilePath("/" + device.path).lexicallyNormalized()
     guard let last = path.lastComponent else { return }
     let name = FilePath(last.string)
-    // Nothing is made where an image's link named /dev leads: that may be a directory of the host's that is mounted
-    // there (CVE-2026-41579, CVE-2026-47766).
+    // Nothing is made where an image's link leads: that may be a directory of the host's that is mounted there.
     let parent = try openTarget(
         path.removingLastComponent(), in: root, isDirectory: true,
-        refusesSymlinks: path.starts(with: "/dev"))
+        refusesSymlinks: true)
     let type: Linux.FileType =
         switch device.kind {
         case .character, .unbuffered: .character
@@ -50,7 +80,8 @@ func makeDevice(_ device: RuntimeSpec.Device, in root: borrowing FD) throws(SysE
     } catch {
         switch error.errno {
         case .fileExists:
-            guard try !isThere(device, type, name, in: parent) else { break }
+            // As it is, as in runc: it may be one of the host's that is bound there.
+            guard try !isThere(device, type, name, in: parent) else { return }
             try parent.remove(name)
             return try makeDevice(device, in: root)
         case .notPermitted where type != .fifo: return try bindDevice(device, type, name, in: parent)
@@ -65,7 +96,7 @@ func makeDevice(_ device: RuntimeSpec.Device, in root: borrowing FD) throws(SysE
     }
 }
 
-/// What an image has in a device's place is that device or makes room for it.
+/// What is in a device's place is that device or makes room for it.
 private func isThere(
     _ device: RuntimeSpec.Device, _ type: Linux.FileType, _ name: FilePath, in parent: borrowing FD
 ) throws(SysError) -> Bool {

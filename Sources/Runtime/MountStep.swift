@@ -190,10 +190,18 @@ extension MountStep {
         }
     }
 
-    /// Wherever the image's links lead, it is not the kernel's /proc (CVE-2019-16884).
+    /// Wherever the image's links lead, it is not the kernel's /proc (CVE-2019-16884), not the root, which would be
+    /// another one for whoever enters the container later, and not /dev, where more is to be made.
     private func target(in root: borrowing FD, isDirectory: Bool) throws(SysError) -> FD {
         let target = try openTarget(
             FilePath(destination), in: root, isDirectory: isDirectory, refusesSymlinks: refusesSymlinks)
+        let place = try target.status().place
+        for hidden: FilePath in ["/", "/dev"] where FilePath(destination) != hidden {
+            guard try root.status(at: hidden)?.place == place else { continue }
+            throw SysError(
+                call: "open", subject: destination, errno: .notPermitted,
+                hint: "a link of the image leads it to \(hidden)")
+        }
         guard target.isProc, destination != "/proc", !Self.replaceable.contains(FilePath(destination)) else {
             return target
         }
@@ -205,5 +213,23 @@ extension MountStep {
     private func attach(_ tree: borrowing FD, in root: borrowing FD) throws(SysError) {
         let isDirectory = try tree.status().type == .directory
         try tree.attach(to: target(in: root, isDirectory: isDirectory), as: destination)
+    }
+}
+
+extension FileStatus {
+    /// Which place in the tree of mounts it is, whatever leads there.
+    fileprivate var place: [UInt64] { [mountID, device, inode] }
+}
+
+extension FD {
+    /// Of what is there without a link on the way; nil when nothing is.
+    fileprivate func status(at path: FilePath) throws(SysError) -> FileStatus? {
+        do {
+            return try open(path, .path, resolve: [.inRoot, .noSymlinks]).status()
+        } catch {
+            let none: [Errno] = [.noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels]
+            guard none.contains(error.errno) else { throw error }
+            return nil
+        }
     }
 }

@@ -20,7 +20,9 @@ struct RootPlan {
         if propagation == .shared { steps.append(.isolateParentOfRoot(facts.rootfs ?? "/")) }
         steps.append(.attachRoot(over: facts.rootfs ?? "/"))
         var readOnly: [ChildStep] = []
-        for mount in spec.mounts {
+        let devices = DevicePlan(spec)
+        if devices.mountsBefore == 0 { steps += devices.early }
+        for (number, mount) in spec.mounts.enumerated() {
             var step = try MountStep(mount, spec, namespaces, facts)
             if !mount.destination.hasPrefix("/") {
                 facts.warn(
@@ -42,8 +44,9 @@ struct RootPlan {
                 readOnly.append(.makeMountReadOnly(step.destination))
             }
             steps.append(.mount(step))
+            if number + 1 == devices.mountsBefore { steps += devices.early }
         }
-        steps += planDevices(spec)
+        steps += devices.late
         if facts.makesWorkingDirectory { steps.append(.makeWorkingDirectory(spec.process.cwd)) }
         if case .terminal(let size) = facts.stdio { steps.append(.openConsole(size)) }
         steps += readOnly
@@ -110,7 +113,8 @@ extension MountStep {
             source = .new(type: type, source: mount.source)
             options.complete(for: type, label: facts.mountLabel)
         }
-        var refuses = false
+        // A bound /proc or /sys is the kernel's too.
+        var refuses = options.isBind && ["/proc", "/sys"].contains(destination)
         if case .new = source { refuses = type != "tmpfs" || destination == "/dev" }
         self.init(
             destination: destination, name: mount.source ?? type, source: source, options: options,

@@ -1,0 +1,55 @@
+import Support
+import Testing
+
+/// What a hostile image or container tries on the runtime, beyond the advisories of its predecessors.
+@Suite(.enabled(if: Host.isReady, Comment(rawValue: Host.reason)), .serialized)
+final class RuntimeAttackTests {
+    let bundle: OCIBundle
+    /// A directory of the host's.
+    let canary: String
+    private typealias Configuration = OCIBundle.Configuration
+
+    init() throws {
+        bundle = try OCIBundle()
+        canary = bundle.directory + "/canary"
+        #expect(try execute(["mkdir", canary]).code == 0)
+    }
+    deinit { bundle.tearDown() }
+
+    private func inRoot(_ script: String) throws {
+        let outcome = try execute(["sh", "-c", "cd \(bundle.rootfs) && " + script])
+        #expect(outcome.code == 0, "\(outcome)")
+    }
+
+    /// Starts the bundle's container in the background; answers the pid of its first process.
+    private func start(_ change: (inout OCIBundle.Configuration) -> Void) throws -> String {
+        try bundle.write(change)
+        let file = bundle.directory + "/pid"
+        let outcome = try bundle([
+            "run", "--detach", "--pid-file", file, "--bundle", bundle.directory, bundle.id,
+        ])
+        #expect(outcome.code == 0, "\(outcome)")
+        return trimmed(readFile(file) ?? "")
+    }
+
+    /// The directory of a process's cgroup.
+    private func cgroup(of pid: String) -> String {
+        let lines = (readFile("/proc/\(pid)/cgroup") ?? "").split(separator: "\n")
+        return Host.cgroupRoot + (lines.first { $0.hasPrefix("0::") }?.dropFirst(3) ?? "/none")
+    }
+
+    /// An image's link to /dev or below it led a directory of the host's there, which then got the devices.
+    @Test(arguments: ["/dev", "/dev/net"])
+    func devicesAreNotMadeInWhatIsMountedThroughALink(target: String) throws {
+        try inRoot("ln -s \(target) data")
+        try writeFile(canary + "/null", "mine\n")
+        let outcome = try bundle.run {
+            $0.linux =
+                ", \"devices\": [{\"path\": \"/dev/net/tun\", \"type\": \"c\", \"major\": 10, \"minor\": 200}]"
+            $0.mounts.append(Configuration.mount("/data", "bind", canary, options: ["bind", "rw"]))
+        }
+        #expect((outcome.code == 0) == (target == "/dev/net"), "\(outcome)")
+        #expect(try execute(["ls", "-A", canary]).lines == ["null"])
+        #expect(readFile(canary + "/null") == "mine\n")
+    }
+}
