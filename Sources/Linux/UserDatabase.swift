@@ -1,3 +1,4 @@
+import CLinux
 import SystemPackage
 
 /// Who a process runs as: numbers only.
@@ -53,13 +54,7 @@ public struct UserDatabase: Sendable {
 
     private static func contents(_ path: FilePath, _ root: borrowing FD) throws(SysError) -> [UInt8] {
         do throws(SysError) {
-            let file = try root.open(path, [.readOnly, .nonBlocking])
-            let type = try file.status().type
-            guard type == .regular else {
-                throw SysError(
-                    call: "open", subject: "/\(path)", errno: .invalidArgument, hint: "not a regular file")
-            }
-            return try file.readAll(limit: 1 << 20)
+            return try root.openRegular(path).readAll(limit: 1 << 20)
         } catch {
             if error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory { return [] }
             throw SysError(
@@ -129,5 +124,42 @@ extension UserDatabase {
         guard !text.isEmpty, text.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) else { return nil }
         guard let value = UInt32(text), value <= UInt32(Int32.max) else { return nil }
         return value
+    }
+}
+
+extension FD {
+    /// Opens a file that a container may have put there, with our rights: looked at first, because to open a device is
+    /// to use it, and to read a file of the kernel's may be too. It is on a disk or in memory, or where the root is.
+    fileprivate func openRegular(_ path: FilePath) throws(SysError) -> FD {
+        let file = try open(path, .path)
+        let status = try file.status()
+        guard status.type == .regular else {
+            throw SysError(
+                call: "open", subject: "/\(path)", errno: .invalidArgument, hint: "not a regular file")
+        }
+        let magic = try file.fileSystemMagic()
+        // A program that makes up a file may never answer; all of the root may be such a program's.
+        let isElsewhere = try status.mountID != self.status().mountID
+        guard !Self.kernels.contains(magic), magic != Self.fuse || !isElsewhere else {
+            throw SysError(
+                call: "open", subject: "/\(path)", errno: .invalidArgument,
+                hint: "a file of the kernel's or of a program's, not of the image")
+        }
+        return try FD.open(FilePath("/proc/self/fd/\(file.raw)"), [.readOnly, .nonBlocking, .noTTY])
+    }
+
+    /// File systems of which the kernel makes up what is read (linux/magic.h).
+    private static var kernels: Set<Int64> {
+        [
+            0x9fa0, 0x6265_6572, 0x6367_7270, 0x27_e0eb, 0x6462_6720, 0x7472_6163, 0x7363_6673, 0x6265_6570,
+            0x6165_676c, 0xcafe_4a11, 0xde5e_81e4, 0x6573_5543, 0x4249_4e4d, 0x6e73_6673, 0xf97c_ff8c,
+            0x1980_0202, 0x1cd1,
+        ]
+    }
+
+    private static var fuse: Int64 { 0x6573_5546 }
+
+    private func fileSystemMagic() throws(SysError) -> Int64 {
+        try sys("fstatfs", "descriptor \(raw)") { cl_statfs_type(raw) }
     }
 }

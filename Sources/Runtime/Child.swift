@@ -221,7 +221,8 @@ final class Child {
             throw SysError(
                 call: "open", subject: "/dev/pts", errno: .noSuchAddressOrDevice, hint: "not a devpts")
         }
-        let master = try devices.open("ptmx", [.readWrite, .noTTY], resolve: [.beneath, .noSymlinks])
+        let master = try devices.open(
+            "ptmx", [.readWrite, .noTTY], resolve: [.beneath, .noSymlinks, .noCrossDevice])
         let peer = try Terminal.openPeer(of: master)
         if let size { try Terminal.setWindowSize(master, size) }
         if keepsLineFeeds { try Terminal.keepLineFeeds(master) }

@@ -190,9 +190,9 @@ private struct Creation {
         root: borrowing FD, _ state: borrowing StateDirectory
     ) throws(RuntimeError) -> CreateFacts {
         var facts = try processFacts(
-            bundle.spec.process, seccomp: bundle.spec.linux.seccomp, in: root, record, stateRoot: options.root
-        )
-        (facts.clampsDefaults, facts.warn) = (true, options.warn)
+            bundle.spec.process, seccomp: bundle.spec.linux.seccomp, in: root, record,
+            stateRoot: options.root, warn: options.warn)
+        facts.clampsDefaults = true
         facts.makesWorkingDirectory = true
         if leavesRootToChild { facts.rootForChild = bundle.rootfs }
         facts.bundle = bundle.path.string

@@ -105,8 +105,8 @@ public func execInContainer(_ options: ExecOptions) throws(RuntimeError) -> Runn
     try process.check()
     let root = try asStartError { () throws(SysError) in try openRoot(of: container) }
     var facts = try processFacts(
-        process, seccomp: spec.linux.seccomp, in: root, record, stateRoot: options.root)
-    (facts.clampsDefaults, facts.warn) = (true, options.warn)
+        process, seccomp: spec.linux.seccomp, in: root, record, stateRoot: options.root, warn: options.warn)
+    facts.clampsDefaults = true
     try asStartError { () throws(SysError) in
         facts.foreign = try container.foreignNamespaces()
         if facts.foreign.contains(.user) { facts.uidMap = try .users(of: container.pid) }

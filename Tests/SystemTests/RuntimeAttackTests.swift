@@ -52,4 +52,21 @@ final class RuntimeAttackTests {
         #expect(try execute(["ls", "-A", canary]).lines == ["null"])
         #expect(readFile(canary + "/null") == "mine\n")
     }
+
+    /// The runtime opened whatever a container had put in the place of its user database, with the host's rights: a
+    /// device that the container itself may not open, or a file of the kernel's.
+    @Test func noDeviceIsOpenedForAUsersHome() throws {
+        // Without a driver: to open it would fail with other words.
+        try inRoot("rm -f etc/passwd; mknod etc/passwd c 10 254")
+        _ = try start { $0.args = ["sleep", "1000"] }
+        let outcome = try bundle(["exec", bundle.id, "sh", "-c", "echo $HOME"])
+        #expect(outcome.text == "/" && outcome.err.contains("not a regular file"), "\(outcome)")
+    }
+
+    @Test func noFileOfTheKernelsIsReadForAUsersHome() throws {
+        try inRoot("ln -sf /proc/kmsg etc/passwd")
+        _ = try start { $0.args = ["sleep", "1000"] }
+        let outcome = try bundle(["exec", bundle.id, "sh", "-c", "echo $HOME"])
+        #expect(outcome.text == "/" && outcome.err.contains("a file of the kernel's"), "\(outcome)")
+    }
 }
