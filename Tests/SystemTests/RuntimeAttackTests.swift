@@ -69,4 +69,16 @@ final class RuntimeAttackTests {
         let outcome = try bundle(["exec", bundle.id, "sh", "-c", "echo $HOME"])
         #expect(outcome.text == "/" && outcome.err.contains("a file of the kernel's"), "\(outcome)")
     }
+
+    /// What covers the root is the root of whoever enters the container later, without masks and read-only paths.
+    @Test(arguments: ["data", "proc"])
+    func nothingIsMountedOnTheRootThroughALink(name: String) throws {
+        try inRoot("rmdir proc; mkdir -p proc; rm -rf \(name); ln -s / \(name)")
+        let outcome = try bundle.run {
+            $0.mounts = [
+                Configuration.mount("/" + name, "bind", name == "proc" ? "/proc" : canary, options: ["rbind"])
+            ]
+        }
+        #expect(outcome.code == 1 && outcome.err.contains("link"), "\(outcome)")
+    }
 }
