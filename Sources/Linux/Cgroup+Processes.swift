@@ -7,13 +7,22 @@ extension Cgroup {
     public func processes(recursive: Bool) throws(SysError) -> [Int32] {
         var pids = try ownProcesses()
         guard recursive else { return pids }
-        for name in try children() {
-            do {
-                pids += try child(name).processes(recursive: true)
-            } catch {
-                // Removed in the meantime.
-                guard error.errno == .noSuchFileOrDirectory else { throw error }
+        // One descriptor, however deep it goes: `..` is the way up.
+        var current = try directory.open(".", [.readOnly, .directory], resolve: [])
+        var levels = [try current.childCgroups()]
+        while let level = levels.indices.last {
+            guard let name = levels[level].popLast() else {
+                levels.removeLast()
+                if !levels.isEmpty {
+                    current = try current.open("..", [.readOnly, .directory], resolve: [])
+                }
+                continue
             }
+            guard let below = try current.openCgroup(name) else { continue }
+            let child = Cgroup(directory: below, path: path)
+            pids += try child.ownProcesses()
+            current = child.takeDirectory()
+            levels.append(try current.childCgroups())
         }
         return pids
     }
@@ -108,15 +117,6 @@ extension Cgroup {
         (text ?? "").split(separator: "\n").compactMap { Int32($0) }.filter { $0 > 0 }
     }
 
-    private func children() throws(SysError) -> [FilePath] {
-        try directory.entries().filter { $0.type == .directory }.map(\.name)
-    }
-
-    private func child(_ name: FilePath) throws(SysError) -> Cgroup {
-        let fd = try directory.open(name, [.readOnly, .directory], resolve: [.beneath, .noSymlinks])
-        return Cgroup(directory: fd, path: path.pushing(name))
-    }
-
     private func wait(
         _ milliseconds: Int32, until isDone: ([String: UInt64]) -> Bool
     ) throws(SysError) -> Bool {
@@ -185,6 +185,18 @@ public struct CgroupWatch: ~Copyable {
         } catch {
             guard error.errno.rawValue == 19 else { throw error }  // ENODEV: it was removed
             return [:]
+        }
+    }
+}
+
+extension FD {
+    /// Those right below this one; none when it has been removed meanwhile.
+    fileprivate func childCgroups() throws(SysError) -> [FilePath] {
+        do {
+            return try entries().filter { $0.type == .directory }.map(\.name)
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory else { throw error }
+            return []
         }
     }
 }

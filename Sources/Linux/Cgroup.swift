@@ -213,20 +213,43 @@ public struct Cgroup: ~Copyable, Sendable {
 }
 
 extension FD {
-    /// Removes a cgroup below this one with those below it; false when a process is in one of them.
+    /// Removes a cgroup below this one with those below it; false when a process is in one of them. A container may
+    /// have made any number of levels: one descriptor is held, and the way up is `..`, because the kernel lets nobody
+    /// move a cgroup to another parent.
     fileprivate func removeCgroup(_ name: FilePath) throws(SysError) -> Bool {
         if try removeEmptyCgroup(name) { return true }
-        let directory: FD
+        guard var current = try openCgroup(name) else { return true }
+        var names = [name]
+        while let last = names.last {
+            if let busy = try current.removeEmptyCgroups() {
+                guard let below = try current.openCgroup(busy) else { continue }
+                current = below
+                names.append(busy)
+                continue
+            }
+            current = try current.open("..", [.readOnly, .directory], resolve: [])
+            names.removeLast()
+            guard try current.removeEmptyCgroup(last) else { return false }
+        }
+        return true
+    }
+
+    /// Nil when there is none, any more.
+    func openCgroup(_ name: FilePath) throws(SysError) -> FD? {
         do {
-            directory = try open(name, [.readOnly, .directory], resolve: [.beneath, .noSymlinks])
+            return try open(name, [.readOnly, .directory], resolve: [.beneath, .noSymlinks])
         } catch {
-            if error.errno == .noSuchFileOrDirectory { return true }
-            throw error
+            guard error.errno == .noSuchFileOrDirectory else { throw error }
+            return nil
         }
-        for entry in try directory.entries() where entry.type == .directory {
-            guard try directory.removeCgroup(entry.name) else { return false }
+    }
+
+    /// The first right below this one that has others below it or processes; nil when none is left.
+    private func removeEmptyCgroups() throws(SysError) -> FilePath? {
+        for entry in try entries() where entry.type == .directory {
+            guard try removeEmptyCgroup(entry.name) else { return entry.name }
         }
-        return try removeEmptyCgroup(name)
+        return nil
     }
 
     private func removeEmptyCgroup(_ name: FilePath) throws(SysError) -> Bool {

@@ -81,4 +81,21 @@ final class RuntimeAttackTests {
         }
         #expect(outcome.code == 1 && outcome.err.contains("link"), "\(outcome)")
     }
+
+    /// With a writable cgroup a container made so many levels that no descriptors were left to remove them.
+    @Test func aDeepTreeOfCgroupsIsRemoved() throws {
+        let pid = try start { $0.args = ["sleep", "1000"] }
+        let place = cgroup(of: pid)
+        let made = try execute([
+            "sh", "-c", "cd $0 && for i in $(seq 300); do mkdir a b && cd a || exit 1; done", place,
+        ])
+        #expect(made.code == 0, "\(made)")
+        for command in [["ps", bundle.id], ["delete", "--force", bundle.id]] {
+            let few = try execute(["sh", "-c", "ulimit -n 64; exec \"$@\"", "sh"] + bundle.command(command))
+            #expect(few.code == 0, "\(command): \(few)")
+        }
+        #expect(!Host.has(place))
+        // What this test could leave behind.
+        _ = try execute(["find", place, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"])
+    }
 }
