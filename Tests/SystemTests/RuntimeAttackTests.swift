@@ -98,4 +98,18 @@ final class RuntimeAttackTests {
         // What this test could leave behind.
         _ = try execute(["find", place, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"])
     }
+
+    /// What is there already may be a device of the host's that is bound there.
+    @Test func aDeviceThatIsThereKeepsItsModeAndOwner() throws {
+        let node = canary + "/full"
+        #expect(try execute(["mknod", "-m", "600", node, "c", "1", "7"]).code == 0)
+        let outcome = try bundle.run {
+            $0.mounts.append(Configuration.mount("/opt/full", "bind", node, options: ["bind"]))
+            $0.linux = """
+                , "devices": [{"path": "/opt/full", "type": "c", "major": 1, "minor": 7, "fileMode": 438, "uid": 9}]
+                """
+        }
+        #expect(outcome.code == 0, "\(outcome)")
+        #expect(try execute(["stat", "-c", "%a %u", node]).text == "600 0")
+    }
 }
