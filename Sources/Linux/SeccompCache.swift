@@ -90,7 +90,9 @@ extension SeccompCache {
 extension SeccompProfile {
     /// All that decides over the program, in a form that no two profiles share.
     var canonical: String {
-        var text = "profile \(defaultAction.number) \(otherArchitectures.number)"
+        // What one profile refuses another's filter must not answer.
+        let leniency = ignoresUnknownCalls ? "lenient" : "strict"
+        var text = "profile \(leniency) \(defaultAction.number) \(otherArchitectures.number)"
         for architecture in architectures.sorted() { text += " \(architecture.utf8.count):\(architecture)" }
         for rule in rules {
             text += "\n\(rule.action.number)"

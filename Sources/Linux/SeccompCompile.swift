@@ -18,6 +18,7 @@ extension SeccompProfile {
             try filter.merge(LibseccompFilter(self, token))
         }
         var program = prologue(native)
+        program.append(contentsOf: try rulesForOthers(native))
         program.append(contentsOf: try filter.export())
         guard program.count <= 4096 * 8 else {
             throw SeccompError("seccomp profile gives more than 4096 instructions")
@@ -57,6 +58,32 @@ extension SeccompProfile {
         var other = BPF()
         other.answerENOSYS(above: last)
         program.append(contentsOf: other.program(on: BPF.i386))
+        return program
+    }
+
+    /// What forbids calls that libseccomp does not know on the other architectures of a permissive profile: it would
+    /// take a number for the native one only. From 424 on a call has the same number on every architecture.
+    private func rulesForOthers(_ native: UInt32) throws(SeccompError) -> [UInt8] {
+        guard isPermissive else { return [] }
+        var program: [UInt8] = []
+        for architecture in architectures.sorted() where canRun(architecture) {
+            let token = architecture.withCString { cl_seccomp_architecture($0) }
+            if token == native { continue }
+            // x32 calls come under x86_64's token with bit 30 set.
+            let (seenAs, bit): (UInt32, UInt32) = architecture == "x32" ? (native, 0x4000_0000) : (token, 0)
+            for rule in rules where rule.action != defaultAction {
+                let numbers = Set(rule.names.compactMap(SystemCalls.numberOfNew)).sorted()
+                guard !numbers.isEmpty else { continue }
+                guard rule.conditions.isEmpty else {
+                    throw SeccompError(
+                        "system calls newer than libseccomp cannot be forbidden by their arguments on \(architecture)"
+                    )
+                }
+                var block = BPF(answer: rule.action)
+                for number in numbers { block.give(to: number | bit) }
+                program.append(contentsOf: block.program(on: seenAs))
+            }
+        }
         return program
     }
 
@@ -146,9 +173,13 @@ private struct BPF {
     static let amd64: UInt32 = 0xc000_003e
     static let i386: UInt32 = 0x4000_0003
     private enum Target { case next, deny, end }
+    private let answer: SeccompProfile.Action
     /// Starts with loading the number.
     private var code: [(op: UInt16, k: UInt32, yes: Target, no: Target)] = [(0x20, 0, .next, .next)]
 
+    init(answer: SeccompProfile.Action = .errno(38)) { self.answer = answer }
+
+    mutating func give(to number: UInt32) { code.append((0x15, number, .deny, .next)) }
     mutating func skip(above number: UInt32) { code.append((0x25, number, .end, .next)) }
     mutating func answerENOSYS(above number: UInt32) { code.append((0x25, number, .deny, .next)) }
 
@@ -182,7 +213,7 @@ private struct BPF {
             emit(instruction.op, yes, no, instruction.k)
         }
         emit(0x05, 0, 0, 1)
-        emit(0x06, 0, 0, SeccompProfile.Action.errno(38).number)
+        emit(0x06, 0, 0, answer.number)
         return out
     }
 }

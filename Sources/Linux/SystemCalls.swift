@@ -11,6 +11,12 @@ enum SystemCalls {
         return number == -1 ? nil : number
     }
 
+    /// The number, the same on every architecture, of a call that libseccomp does not know; nil for all others.
+    static func numberOfNew(_ name: String) -> UInt32? {
+        guard oldNumber(name) == nil, let number = newNumber(name), number >= 424 else { return nil }
+        return UInt32(number)
+    }
+
     /// Calls added by Linux 6.5 to 6.17 and the x86 trampolines; from 424 on they have one number everywhere.
     private static func newNumber(_ name: String) -> Int32? {
         switch name {

@@ -21,9 +21,9 @@
 #define CALL(...) (syscall(__VA_ARGS__) < 0 ? errno : 0)
 static const char nowhere[] = "/nonexistent/for/linux-probe";
 
-static int int80(void) {
+static int int80(long number) {
 #ifdef __x86_64__
-    long result = 20;  // getpid of 32-bit x86
+    long result = number;
     __asm__ volatile("int $0x80" : "+a"(result) : : "memory", "r8", "r9", "r10", "r11");
     return result < 0 ? (int)-result : 0;
 #else
@@ -98,7 +98,9 @@ static int run(const char *p) {
     PROBE("number 600", CALL(600));
     PROBE("number -1", CALL(-1));
     PROBE("x32 getpid", CALL(0x40000000 | 39));
-    PROBE("int 0x80", int80());
+    PROBE("x32 mseal", CALL(0x40000000 | 462, 1, 1, 1));
+    PROBE("int 0x80", int80(20));  // getpid of 32-bit x86
+    PROBE("int 0x80 mseal", int80(462));
     return 255;
 }
 

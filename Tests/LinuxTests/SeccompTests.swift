@@ -82,6 +82,17 @@ private func expect(
             ["x32 getpid": ENOSYS, "int 0x80": -SIGSYS], under: .containerDefault(capabilities: .default))
     }
 
+    /// By numbers of which libseccomp has no names.
+    @Test func newCallsAreForbiddenOnEveryArchitecture() throws {
+        var profile = SeccompProfile(defaultAction: .allow)
+        profile.architectures = ["x86_64", "x86", "x32"]
+        profile.rules = [.init(["mkdir"], .errno(1)), .init(["mseal"], .errno(78))]
+        try expect(
+            ["mseal": 78, "int 0x80 mseal": 78, "x32 mseal": 78, "int 0x80": 0, "getpid": 0], under: profile)
+        profile.rules = [.init(["mseal"], .errno(78), [.init(0, .equal(1))])]
+        #expect(throws: SeccompError.self) { try profile.compile() }
+    }
+
     @Test func i386WorksForItsImages() throws {
         try expect(
             ["int 0x80": 0, "x32 getpid": ENOSYS, "getpid": 0, "number 600": ENOSYS, "alg": EPERM],
