@@ -51,13 +51,21 @@ final class DBusConnection {
         }
     }
 
-    /// Waits for the next signal of this name.
-    func signal(_ member: String, of interface: String) throws(RuntimeError) -> [DBusValue] {
+    /// The unique name, which the bus gives and puts into messages, of the owner of another one.
+    func owner(of name: String) throws(RuntimeError) -> String {
+        guard case .string(let owner)? = try call(Self.bus("GetNameOwner", .string(name))).first else {
+            throw RuntimeError("the bus names no owner of \(name)")
+        }
+        return owner
+    }
+
+    /// Waits for the next signal of this name from this sender: anybody on the bus may send one to us.
+    func signal(
+        _ member: String, of interface: String, from sender: String
+    ) throws(RuntimeError) -> [DBusValue] {
         while true {
             let message = signals.isEmpty ? try receive() : signals.removeFirst()
-            if message.kind == .signal, message.member == member, message.interface == interface {
-                return message.body
-            }
+            if message.isSignal(member, of: interface, from: sender) { return message.body }
         }
     }
 

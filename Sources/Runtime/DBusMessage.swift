@@ -240,6 +240,11 @@ struct DBusMessage: Equatable, Sendable {
         body = try Self.readBody(&reader, signature)
     }
 
+    /// Whether it is this signal of one sender, by its unique name.
+    func isSignal(_ member: String, of interface: String, from sender: String) -> Bool {
+        kind == .signal && self.member == member && self.interface == interface && self.sender == sender
+    }
+
     private mutating func readField(
         _ reader: inout DBusReader, _ signature: inout String
     ) throws(DBusError) {

@@ -77,8 +77,9 @@ struct SystemdScope: Sendable {
     /// How the job ended: `done`, `failed`, `timeout`...
     private func wait(for answer: [DBusValue], on bus: DBusConnection) throws(RuntimeError) -> String {
         guard case .objectPath(let job)? = answer.first else { throw RuntimeError("systemd named no job") }
+        let manager = try bus.owner(of: Self.service)
         while true {
-            let signal = try bus.signal("JobRemoved", of: "\(Self.service).Manager")
+            let signal = try bus.signal("JobRemoved", of: "\(Self.service).Manager", from: manager)
             guard signal.count == 4, signal[1] == .objectPath(job), case .string(let result) = signal[3]
             else {
                 continue

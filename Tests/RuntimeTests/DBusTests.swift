@@ -62,6 +62,13 @@ private func signal(bigEndian: Bool = false) -> [UInt8] {
     return message.bytes + body.bytes
 }
 
+/// Anybody on the bus may send one.
+@Test func aSignalIsTakenFromItsSenderOnly() throws {
+    let message = try DBusMessage(signal()[...])
+    #expect(message.isSignal("JobRemoved", of: "i.Manager", from: ":1.2"))
+    #expect(!message.isSignal("JobRemoved", of: "i.Manager", from: ":1.3"))
+}
+
 @Test func aSignalIsRead() throws {
     let bytes = signal()
     #expect(try DBusMessage.size(bytes[..<16]) == bytes.count)
