@@ -9,7 +9,9 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -27,10 +29,21 @@ static int starts_something(int argc, char **argv) {
     return 0;
 }
 
-/// Whether nobody can write to our file through our process: its mount is read-only, or it is a sealed memfd.
-static int is_sealed(void) {
+static int is_on_read_only_mount(void) {
     struct statvfs s;
-    if (statvfs(self, &s) == 0 && (s.f_flag & ST_RDONLY)) return 1;
+    return statvfs(self, &s) == 0 && (s.f_flag & ST_RDONLY);
+}
+
+/// Whether our file is the root of a mount that is attached nowhere: it has no path then. Somebody could make one that
+/// is attached writable later, as hosts do with a read-only /usr for an update.
+static int is_detached(void) {
+    char path[2];
+    return readlink(self, path, sizeof path) == 1 && path[0] == '/';
+}
+
+/// Whether nobody can write to our file through our process: it is such a copy as we make, or a sealed memfd.
+static int is_sealed(void) {
+    if (is_on_read_only_mount() && is_detached()) return 1;
     int fd = open(self, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return 0;
     int seals = fcntl(fd, F_GET_SEALS);
@@ -67,9 +80,41 @@ static void execute(int fd, char **argv, char **envp) {
     if (fd >= 0) syscall(SYS_execveat, fd, "", argv, envp, AT_EMPTY_PATH);
 }
 
+static struct {
+    unsigned descriptors;
+    char *arguments, *copy;
+    size_t size;
+} start;
+
+static void take_notes(int argc, char **argv) {
+    while (fcntl(3 + (int)start.descriptors, F_GETFD) >= 0) start.descriptors++;
+    if (argc < 1) return;
+    // The kernel puts them one after the other.
+    start.arguments = argv[0];
+    start.size = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) + 1 - argv[0]);
+}
+
+unsigned seal_open_descriptors(void) { return start.descriptors; }
+
+void seal_hide_arguments(int hidden) {
+    static const char name[] = "apus-runtime init";
+    if (!hidden) {
+        if (start.copy) memcpy(start.arguments, start.copy, start.size);
+        return;
+    }
+    if (start.copy || !start.size || !(start.copy = malloc(start.size))) return;
+    memcpy(start.copy, start.arguments, start.size);
+    memset(start.arguments, 0, start.size);
+    memcpy(start.arguments, name, start.size < sizeof name ? start.size - 1 : sizeof name);
+}
+
 __attribute__((constructor(101))) static void seal(int argc, char **argv, char **envp) {
+    take_notes(argc, argv);
     if (!starts_something(argc, argv) || is_sealed()) return;
-    execute(detached_copy(), argv, envp);
+    // A copy that is not known again would be copied for ever.
+    const char *name = (const char *)getauxval(AT_EXECFN);
+    int is_copy = name && !strncmp(name, "/dev/fd/", 8) && is_on_read_only_mount();
+    if (!is_copy) execute(detached_copy(), argv, envp);
     execute(copy_in_memory(), argv, envp);
     fprintf(stderr, "cannot run from a read-only copy of %s: %s; needed so that no container can change it\n", self,
             strerror(errno));

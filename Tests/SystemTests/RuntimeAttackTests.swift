@@ -70,6 +70,21 @@ final class RuntimeAttackTests {
         #expect(outcome.text == "/" && outcome.err.contains("a file of the kernel's"), "\(outcome)")
     }
 
+    /// Where the runtime lies on a read-only mount, that may become writable later (/usr for an update), a container
+    /// that held its file could write to it then (CVE-2019-5736).
+    @Test func aReadOnlyMountOfTheHostsIsNoCopyOfTheRuntime() throws {
+        try bundle.write { $0.args = ["true"] }
+        let script = """
+            cp \(Host.bin)/apus-runtime . && mount --bind . . && mount -o remount,bind,ro . && cd . &&
+            ./apus-runtime --root ../state create --pid-file ../pid --bundle .. $0 </dev/null >/dev/null 2>../errors
+            cat ../errors; readlink /proc/$(cat ../pid)/exe; ./apus-runtime --root ../state delete --force $0
+            """
+        let outcome = try execute([
+            "unshare", "-m", "sh", "-c", "cd \(canary) && mount --make-rprivate / && " + script, bundle.id,
+        ])
+        #expect(outcome.text == "/" || outcome.text.hasPrefix("/memfd:"), "\(outcome)")
+    }
+
     /// What covers the root is the root of whoever enters the container later, without masks and read-only paths.
     @Test(arguments: ["data", "proc"])
     func nothingIsMountedOnTheRootThroughALink(name: String) throws {
@@ -97,6 +112,34 @@ final class RuntimeAttackTests {
         #expect(!Host.has(place))
         // What this test could leave behind.
         _ = try execute(["find", place, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"])
+    }
+
+    /// Numbers without a descriptor became those of the runtime's own directories, and its lock.
+    @Test(arguments: ["1", "10", "4294967295"])
+    func onlyDescriptorsOfTheCallerArePreserved(count: String) throws {
+        try bundle.write { $0.args = ["true"] }
+        let outcome = try bundle([
+            "create", "--preserve-fds", count, "--bundle", bundle.directory, bundle.id,
+        ])
+        #expect(outcome.code == 1 && outcome.err.contains("3 is not open"), "\(outcome)")
+        #expect(try bundle(["list", "-q"]).lines.isEmpty)
+    }
+
+    /// Any user in the container could read what a joining process was told: `--env`, paths of the host.
+    @Test func theCommandLineOfExecIsNotSeenInside() throws {
+        let place = cgroup(of: try start { $0.args = ["sleep", "1000"] })
+        // In a container that stands still it stands still itself, right after it was cloned.
+        #expect(try bundle(["pause", bundle.id]).code == 0)
+        let exec = try Running(
+            bundle.command(["exec", "--ignore-paused", "--env", "PASSWORD=hunter2", bundle.id, "true"]),
+            stdin: nil)
+        func pids() -> [Substring] { (readFile(place + "/cgroup.procs") ?? "").split(separator: "\n") }
+        #expect(eventually { pids().count == 2 })
+        let lines = pids().map { readFile("/proc/\($0)/cmdline") ?? "" }
+        #expect(lines.contains { $0.hasPrefix("apus-runtime init\0") }, "\(lines)")
+        #expect(!lines.contains { $0.contains("hunter2") || $0.contains(bundle.directory) }, "\(lines)")
+        #expect(try bundle(["resume", bundle.id]).code == 0)
+        #expect(exec.finish(timeout: 10).code == 0)
     }
 
     /// What is there already may be a device of the host's that is bound there.

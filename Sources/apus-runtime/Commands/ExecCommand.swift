@@ -18,7 +18,7 @@ extension Command {
         }
         do throws(RuntimeError) {
             let options = try makeOptions(id, context)
-            let process = try execInContainer(options)
+            let process = try hidingArguments { () throws(RuntimeError) in try execInContainer(options) }
             if context.arguments.has("detach") { return 0 }
             return try Foreground.stay(with: process)
         } catch {
@@ -33,7 +33,7 @@ private func makeOptions(_ id: String, _ context: Context) throws(RuntimeError) 
     var options = ExecOptions(id: id, root: context.root, process: try makeProcess(id, context))
     (options.pidFile, options.consoleSocket) = (context.path("pid-file"), context.path("console-socket"))
     options.pidfdSocket = context.path("pidfd-socket")
-    options.preservedDescriptors = try arguments.number("preserve-fds") ?? 0
+    options.preservedDescriptors = try arguments.preservedDescriptors()
     options.cgroup = context.path("cgroup")
     options.ignoresPause = arguments.has("ignore-paused")
     options.warn = context.warn

@@ -18,7 +18,7 @@ extension Context {
         options.pidfdSocket = path("pidfd-socket")
         options.cgroupDriver = cgroupDriver
         options.hasKeyring = !arguments.has("no-new-keyring")
-        options.preservedDescriptors = try arguments.number("preserve-fds") ?? 0
+        options.preservedDescriptors = try arguments.preservedDescriptors()
         options.warn = warn
         options.debug = { [log] in log.debug($0) }
         return options
