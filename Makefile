@@ -12,7 +12,7 @@ export APUS_BIN ?= $(CURDIR)/bin
 
 programs = apus apus-runtime
 
-.PHONY: all release packages fixtures test test-vm test-engines fuzz conformance demo bench bench-runtime check format install clean help
+.PHONY: all release packages fixtures test sweep test-vm test-engines fuzz conformance demo bench bench-runtime check format install clean help
 all: release
 
 ## release: the two static binaries, stripped, in bin/
@@ -57,6 +57,12 @@ test-engines:
 fuzz: packages
 	scripts/fuzz "$(or $(SECONDS),600)"
 	$(if $(KEEP),scripts/fuzz --keep)
+
+## sweep: the long forms of tests: every call of the runtime failing, 1,000 containers in a row, races of a minute each
+sweep: packages
+	rootfs-fixtures/make
+	$(MAKE) --no-print-directory release
+	APUS_FAULTS=all APUS_ROUNDS=1000 APUS_RACE_SECONDS=60 scripts/test sweep
 
 ## conformance: runc's own integration tests from the checkout SUITE=DIR (docs/conformance.md); RUNTIME=PATH IN="host vm systemd"
 conformance:

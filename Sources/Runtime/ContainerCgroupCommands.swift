@@ -16,7 +16,7 @@ extension ContainerRecord {
 public func pauseContainer(_ id: String, root: FilePath) throws(RuntimeError) {
     let directory = try StateDirectory.open(id, root: root, exclusive: true)
     let record = try directory.record()
-    let status = record.state(in: directory.directory).status
+    let status = try record.state(in: directory.directory).status
     guard status == .running || status == .created else {
         let reason = status == .stopped ? "container not running" : "container not running or created: paused"
         throw RuntimeError("cannot pause container \(id): \(reason)")
@@ -31,7 +31,7 @@ public func pauseContainer(_ id: String, root: FilePath) throws(RuntimeError) {
 public func resumeContainer(_ id: String, root: FilePath) throws(RuntimeError) {
     let directory = try StateDirectory.open(id, root: root, exclusive: true)
     let record = try directory.record()
-    guard record.state(in: directory.directory).status == .paused else {
+    guard try record.state(in: directory.directory).status == .paused else {
         throw RuntimeError("container not paused")
     }
     guard let cgroup = try record.requireCgroup("resume").open() else {
@@ -46,7 +46,7 @@ public func updateContainer(
 ) throws(RuntimeError) {
     let directory = try StateDirectory.open(id, root: root, exclusive: true)
     let record = try directory.record()
-    guard record.state(in: directory.directory).status != .stopped else {
+    guard try record.state(in: directory.directory).status != .stopped else {
         throw RuntimeError("cannot update container \(id): container not running")
     }
     for warning in try record.requireCgroup("update").update(resources) { warn(warning) }
@@ -55,6 +55,6 @@ public func updateContainer(
 /// The pids of all processes of a container, in the runtime's pid namespace.
 public func containerProcesses(_ id: String, root: FilePath) throws(RuntimeError) -> [Int32] {
     let record = try StateDirectory.open(id, root: root).record()
-    guard let cgroup = try record.openCgroup() else { return record.process() == nil ? [] : [record.pid] }
+    guard let cgroup = try record.openCgroup() else { return try record.process() == nil ? [] : [record.pid] }
     return try asCgroupError { () throws(SysError) in try cgroup.processes(recursive: true) }
 }

@@ -4,11 +4,22 @@ public import SystemPackage
 
 extension ContainerRecord {
     /// The process, when it still runs and is the one that was recorded.
-    func process() -> Pidfd? {
-        // Gone is an answer.
-        guard pid > 0, let pidfd = try? Pidfd(pid: pid), Process.startTime(pid: pid) == startTime,
-            !pidfd.hasEnded()
-        else { return nil }
+    func process() throws(RuntimeError) -> Pidfd? {
+        guard pid > 0 else { return nil }
+        let pidfd: Pidfd
+        do throws(SysError) { pidfd = try Pidfd(pid: pid) } catch {
+            guard error.errno == .noSuchProcess else {
+                throw RuntimeError("unable to look at the process of container \(id): \(error)")
+            }
+            return nil
+        }
+        let start = Process.startTime(pid: pid)
+        guard !pidfd.hasEnded() else { return nil }
+        guard let start else {
+            throw RuntimeError(
+                "unable to look at the process of container \(id): /proc/\(pid)/stat cannot be read")
+        }
+        guard start == startTime else { return nil }
         return pidfd
     }
 
@@ -18,8 +29,8 @@ extension ContainerRecord {
     }
 
     /// What the container is doing now.
-    public func state(in directory: borrowing FD) -> ContainerState {
-        guard process() != nil else { return state(.stopped, pid: 0) }
+    public func state(in directory: borrowing FD) throws(RuntimeError) -> ContainerState {
+        guard try process() != nil else { return state(.stopped, pid: 0) }
         if StartGate.isClosed(in: directory) { return state(.created, pid: pid) }
         return state(isPaused ? .paused : .running, pid: pid)
     }
@@ -45,7 +56,7 @@ extension ContainerRecord {
 /// The state of a container as `state` prints it: the spec's members and runc's own (rootfs, created, owner).
 public func containerState(_ directory: borrowing StateDirectory) throws(RuntimeError) -> JSON {
     let record = try directory.record()
-    return record.state(in: directory.directory).json([
+    return try record.state(in: directory.directory).json([
         JSON.Member("rootfs", .string(record.rootfs)), JSON.Member("created", .string(record.created)),
         JSON.Member("owner", .string("")),
     ])
@@ -57,7 +68,7 @@ public func startContainer(
 ) throws(RuntimeError) {
     let directory = try StateDirectory.open(id, root: root, exclusive: true)
     let record = try directory.record()
-    switch record.state(in: directory.directory).status {
+    switch try record.state(in: directory.directory).status {
     case .created: try StartGate.release(in: directory.directory)
     case .stopped: throw RuntimeError("cannot start a container that has stopped")
     default: throw RuntimeError("cannot start an already running container")
@@ -74,7 +85,7 @@ func runPoststartHooks(
     do throws(RuntimeError) {
         try runHooks(hooks, at: .poststart, state: record.state(.running, pid: record.pid))
     } catch {
-        if let process = record.process() { try end(process) }
+        if let process = try record.process() { try end(process) }
         throw error
     }
 }
@@ -85,7 +96,7 @@ public func killContainer(_ id: String, signal: Int32, all: Bool, root: FilePath
     let record = try directory.record()
     // Where it has no pid namespace of its own, its children live on without it: SIGKILL is for all of them.
     let isForAll = all || signal == Signal.kill
-    guard let process = record.process() else {
+    guard let process = try record.process() else {
         if all {
             // Nobody left is no failure here: runc's callers clean up with it.
             _ = try signalAll(record, signal)
@@ -130,11 +141,12 @@ public func deleteContainer(
     do throws(RuntimeError) {
         record = try directory.record()
     } catch {
-        guard force else { throw error }
+        // One that is there and cannot be read now may have a process.
+        guard force, error.kind != .unreadable else { throw error }
         return try directory.remove()
     }
-    if let process = record.process() {
-        let status = record.state(in: directory.directory).status
+    if let process = try record.process() {
+        let status = try record.state(in: directory.directory).status
         guard force || status == .created else {
             throw RuntimeError("cannot delete container \(id) that is not stopped: \(status.rawValue)")
         }

@@ -42,7 +42,7 @@ public func watchContainer(
 private func openRunning(_ id: String, root: FilePath) throws(RuntimeError) -> Cgroup {
     let directory = try StateDirectory.open(id, root: root)
     let record = try directory.record()
-    guard record.process() != nil, let cgroup = try record.openCgroup() else {
+    guard try record.process() != nil, let cgroup = try record.openCgroup() else {
         throw RuntimeError("container with id \(id) is not running")
     }
     return cgroup

@@ -89,8 +89,8 @@ public func containerConfiguration(_ id: String, root: FilePath) throws(RuntimeE
 public func execInContainer(_ options: ExecOptions) throws(RuntimeError) -> RunningProcess {
     let state = try StateDirectory.open(options.id, root: options.root)
     let record = try state.record()
-    let status = record.state(in: state.directory).status
-    guard status != .stopped, let container = record.process() else {
+    let status = try record.state(in: state.directory).status
+    guard status != .stopped, let container = try record.process() else {
         throw RuntimeError("cannot exec in a stopped container: container not running")
     }
     if status == .paused, !options.ignoresPause {

@@ -10,7 +10,7 @@ public struct RuntimeError: Error, Equatable, Sendable, CustomStringConvertible 
     /// What callers go by.
     public let kind: Kind
 
-    public enum Kind: Equatable, Sendable { case notThere, other }
+    public enum Kind: Equatable, Sendable { case notThere, unreadable, other }
 
     public init(_ description: String, exitCode: Int32 = 125, kind: Kind = .other) {
         (self.description, self.exitCode, self.kind) = (description, exitCode, kind)

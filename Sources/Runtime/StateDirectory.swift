@@ -173,6 +173,8 @@ extension StateDirectory {
             return try ContainerRecord(JSON(parsing: bytes))
         } catch let error as RuntimeError {
             throw error
+        } catch let error as SysError {
+            throw RuntimeError("unable to read the state of container \(id): \(error)", kind: .unreadable)
         } catch {
             throw RuntimeError("the state of container \(id) is damaged: \(error); delete it with --force")
         }
