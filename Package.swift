@@ -13,13 +13,8 @@ let strict: [SwiftSetting] = [
 let lean: [SwiftSetting] =
     strict + [.unsafeFlags(["-Xfrontend", "-disable-implicit-string-processing-module-import"])]
 /// Release binaries are static, so that installing is copying a file; debug stays dynamic for speed.
-/// Functions of a start lie side by side (bench/order): a process then holds 3 MiB of the program instead of all.
 let staticBinary: [LinkerSetting] = [
-    .unsafeFlags(
-        [
-            "-static-executable", "-use-ld=lld", "-Xlinker", "--no-warn-symbol-ordering",
-            "-Xlinker", "--symbol-ordering-file=\(Context.packageDirectory)/scripts/apus-runtime.order",
-        ], .when(configuration: .release))
+    .unsafeFlags(["-static-executable", "-use-ld=lld"], .when(configuration: .release))
 ]
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
