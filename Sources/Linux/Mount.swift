@@ -198,10 +198,14 @@ public enum Mounts {
     /// Makes the current directory the root and drops the old root with all below it: pivot_root(".", ".")
     /// and a lazy unmount, as pivot_root(2) shows it.
     public static func pivotIntoCurrentDirectory() throws(SysError) {
+        let old = try FD.open("/", [.path, .directory])
         _ = try sys("pivot_root", ".") { cl_pivot_root(".", ".") }
-        // What is shared with the host must not be unmounted there too.
+        // What is shared with the host must not be unmounted there too. The old root now lies on the new one: from
+        // there this would reach the container's own mounts as well.
+        try Kernel.changeDirectory(old)
         try setPropagation(".", .slave)
         _ = try sys("umount2", "old root") { cl_umount2(".", 2) }
+        try Kernel.changeDirectory(FD.open("/", [.path, .directory]))
     }
 
     /// umount2 with MNT_DETACH and UMOUNT_NOFOLLOW.

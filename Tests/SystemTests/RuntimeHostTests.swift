@@ -28,6 +28,16 @@ final class RuntimeHostTests {
         #expect(outcome.lines == ["same"], "\(outcome)")
     }
 
+    /// Letting go of the host's root must not change what the container's own mounts were asked to be.
+    @Test func aMountThatIsToBeSharedIsShared() throws {
+        try bundle.write {
+            $0.args = ["grep", " /sub ", "/proc/self/mountinfo"]
+            $0.mounts.append(OCIBundle.Configuration.mount("/sub", "tmpfs", options: ["shared"]))
+        }
+        let outcome = try onSharedHost("$run")
+        #expect(outcome.text.contains(" shared:"), "\(outcome)")
+    }
+
     @Test func whatIsMountedBelowTheRootStaysInTheContainer() throws {
         try bundle.write {
             $0.args = ["sh", "-c", "mount -t tmpfs inside /sub && mount"]
