@@ -20,9 +20,18 @@ extension Containers {
 
     /// Connects to the monitor of a running container.
     public func attach(_ id: String, hello: Hello) throws -> FD {
-        let socket = try connect(id)
-        _ = try socket.sendMessage(hello.message.bytes)
-        return socket
+        var last = SysError(call: "sendmsg", subject: "attach", errno: .brokenPipe)
+        for _ in 0..<200 {
+            let socket = try connect(id)
+            do throws(SysError) {
+                _ = try socket.sendMessage(hello.message.bytes)
+                return socket
+            } catch { last = error }
+            // Its monitor is leaving: soon the record says so, or another one listens.
+            guard last.errno == .brokenPipe || last.errno == .connectionReset else { throw last }
+            Kernel.sleep(milliseconds: 10)
+        }
+        throw last
     }
 
     /// A socket to the container's monitor. One that was killed is replaced first, and takes a moment to listen.

@@ -8,10 +8,9 @@ extension ContainerRecord {
         guard pid > 0 else { return nil }
         let pidfd: Pidfd
         do throws(SysError) { pidfd = try Pidfd(pid: pid) } catch {
-            guard error.errno == .noSuchProcess else {
-                throw RuntimeError("unable to look at the process of container \(id): \(error)")
-            }
-            return nil
+            // Where the call is denied, /proc says whether it is gone.
+            guard error.errno != .noSuchProcess, Process.startTime(pid: pid) == startTime else { return nil }
+            throw RuntimeError("unable to look at the process of container \(id): \(error)")
         }
         let start = Process.startTime(pid: pid)
         guard !pidfd.hasEnded() else { return nil }
