@@ -72,10 +72,15 @@ struct ProtocolPart {
         try listen(pair.keepOurs())
     }
 
+    /// A test beside this one that starts a program holds a copy until its exec.
     private func isClosed(_ read: borrowing FD) -> Bool {
         var poll = Poll()
         poll.add(read, .readable)
-        return ((try? poll.wait(milliseconds: 0)) ?? 0) == 1 && poll[0].contains(.hungUp)
+        for _ in 0..<5 {
+            // An interrupted wait tells nothing.
+            if (try? poll.wait(milliseconds: 1000)) == 1 { return poll[0].contains(.hungUp) }
+        }
+        return false
     }
 
     private func listen(_ socket: consuming FD) throws {
