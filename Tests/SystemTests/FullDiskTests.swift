@@ -56,7 +56,9 @@ final class FullDiskTests {
         let shown = try apus.must("inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", "one")
         #expect(shown == "exited 137")
         #expect(try apus("wait", "one").text == "137")
-        #expect(try apus("wait", "two").text == "255", "how it ended nobody knows")
+        // Its end may have been seen by the monitor that took it over, or by nobody.
+        let waited = try apus("wait", "two")
+        #expect(["137", "255"].contains(waited.text), "\(waited)")
         let started = try apus("start", "one")
         let isUp = try apus.must("ps", "--format", "{{.Names}}").contains("one")
         #expect((started.code == 0) == isUp, "\(started)")
