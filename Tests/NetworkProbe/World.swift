@@ -67,7 +67,7 @@ func ask(_ address: String, _ port: UInt16) -> String {
 
 private func waitFor(_ raw: CInt, _ event: CShort) -> Bool {
     var (fds, events, found) = ([raw], [event], [CShort(0)])
-    guard cl_poll(&fds, &events, &found, 1, 400) == 1 else { return false }
+    guard cl_poll(&fds, &events, &found, 1, 2000) == 1 else { return false }
     return found[0] & event != 0
 }
 

@@ -10,8 +10,9 @@ struct KernelTests {
     private let bindFailed = "driver failed programming external connectivity on endpoint: Bind for"
 
     @Test func whatIsPublishedIsReachedAndNothingElse() throws {
-        #expect(
-            try runProbe("reach") == [
+        expect(
+            try runProbe("reach"),
+            [
                 "host 127.0.0.1:8080 web", "host gateway:8080 web", "host 192.0.2.1:8080 web",
                 "host 127.0.0.1:8081 web", "host container:80 web",
                 "neighbour 192.0.2.1:8080 web", "neighbour 192.0.2.1:8081 closed",
@@ -55,8 +56,9 @@ struct KernelTests {
     }
 
     @Test func aPublishedPortIsTakenOnTheHost() throws {
-        #expect(
-            try runProbe("ports") == [
+        expect(
+            try runProbe("ports"),
+            [
                 "taken by the host: \(bindFailed) 0.0.0.0:8080 failed: \(allocated)",
                 "after it ended: 8080", "chosen by the kernel: yes",
                 "for others: bind server: Address already in use",
@@ -66,8 +68,9 @@ struct KernelTests {
     }
 
     @Test func anotherMonitorTakesOver() throws {
-        #expect(
-            try runProbe("adopt") == [
+        expect(
+            try runProbe("adopt"),
+            [
                 "adopted: same record 1 leases, 1 elements, 1 links", "reached: web",
                 "held: \(bindFailed) 0.0.0.0:8080 failed: \(allocated)", "without the table: closed",
                 "damaged: the record of a container's network is damaged: network is missing",
@@ -93,13 +96,19 @@ struct KernelTests {
     }
 
     @Test func noNetworkIsALoopback() throws {
-        #expect(try runProbe("loopback") == ["own: own", "sysctls: 0-2147483647 0 - -"])
+        expect(
+            try runProbe("loopback"), ["own: own", "sysctls: 0-2147483647 0 - -"])
     }
 
     @Test func anotherTablesDropIsNamed() throws {
-        #expect(
-            try runProbe("foreign") == ["alone: nothing", "with a wall: table inet wall, chain FORWARD"])
+        expect(
+            try runProbe("foreign"), ["alone: nothing", "with a wall: table inet wall, chain FORWARD"])
     }
+}
+
+/// Compares what was printed, and shows it where it differs.
+private func expect(_ lines: [String], _ expected: [String], at place: SourceLocation = #_sourceLocation) {
+    #expect(lines == expected, sourceLocation: place)
 }
 
 /// Runs the helper beside this test bundle with a directory of its own; answers the lines it printed.
