@@ -110,10 +110,24 @@ extension Route {
         _ port: String, using socket: inout NetlinkSocket
     ) throws(SysError) {
         let forwarding: UInt8 = 3  // BR_STATE_FORWARDING
-        var ask = link(18, [], "find link \(port)")
-        ask.add(3, port)
+        try wait(port, using: &socket) { portState($0) == forwarding }
+    }
+
+    /// Waits likewise until a link sends what it is given. A bridge does so only a moment after its first port is up.
+    public static func waitUntilUp(_ name: String, using socket: inout NetlinkSocket) throws(SysError) {
+        let up: UInt8 = 6  // IF_OPER_UP
+        try wait(name, using: &socket) { reply in
+            reply.attributes(after: 16).first { $0.type == 16 }?.payload.first == up  // IFLA_OPERSTATE
+        }
+    }
+
+    private static func wait(
+        _ name: String, using socket: inout NetlinkSocket, until isReady: (NetlinkReply) -> Bool
+    ) throws(SysError) {
+        var ask = link(18, [], "find link \(name)")
+        ask.add(3, name)
         for _ in 0..<200 {
-            if try socket.request(ask).contains(where: { portState($0) == forwarding }) { return }
+            if try socket.request(ask).contains(where: isReady) { return }
             Kernel.sleep(milliseconds: 1)
         }
     }

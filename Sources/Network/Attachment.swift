@@ -94,6 +94,7 @@ extension Attachment {
         try outside.transact([Route.raisePort(link)])
         try inside.transact(planInside(index))
         try Route.waitUntilForwarding(link, using: &outside)
+        try Route.waitUntilUp(network.link, using: &outside)
     }
 
     private func planInside(_ index: UInt32) -> [NetlinkMessage] {
