@@ -84,10 +84,14 @@ public func planLimits(
 
 /// An idle cgroup has no weight (the kernel says EINVAL): with both asked for it is idle, with a weight alone no longer.
 private func settleIdle(
-    _ writes: [CgroupWrite], _ facts: LimitFacts, _ warnings: inout [String]
+    _ unsettled: [CgroupWrite], _ facts: LimitFacts, _ warnings: inout [String]
 ) -> [CgroupWrite] {
+    let idle = unsettled.last { $0.file == "cpu.idle" }?.value
+    // What it is already: systemd would give it the default weight again.
+    let isSame = !facts.isIdle && idle == "0"
+    let writes = isSame ? unsettled.filter { $0.file != "cpu.idle" } : unsettled
     guard writes.contains(where: { $0.file == "cpu.weight" }) else { return writes }
-    switch writes.last(where: { $0.file == "cpu.idle" })?.value {
+    switch idle {
     case "1":
         warnings.append("unable to apply both a weight and cpu.idle: an idle cgroup has no weight")
         return writes.filter { $0.file != "cpu.weight" }

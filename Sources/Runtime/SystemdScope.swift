@@ -126,12 +126,14 @@ private func systemdProperties(_ limit: CgroupWrite) -> [DBusProperty] {
     let names = [
         "memory.max": "MemoryMax", "memory.low": "MemoryLow", "memory.high": "MemoryHigh",
         "memory.min": "MemoryMin", "memory.swap.max": "MemorySwapMax", "cpu.weight": "CPUWeight",
-        "pids.max": "TasksMax",
     ]
     switch limit.file {
     case "cpu.max": return cpuQuota(limit.value)
-    // Weight 0 stands for idle; one that is no longer has the kernel's default again.
-    case "cpu.idle": return [DBusProperty("CPUWeight", .uint64(limit.value == "1" ? 0 : 100))]
+    // Weight 0 stands for idle; one that is no longer has the kernel's default again. The kernel refuses the rest.
+    case "cpu.idle":
+        return ["1": 0, "0": 100][limit.value].map { [DBusProperty("CPUWeight", .uint64($0))] } ?? []
+    // systemd knows no smaller one.
+    case "pids.max": return amount(limit.value).map { [DBusProperty("TasksMax", .uint64(max($0, 1)))] } ?? []
     case "cpuset.cpus": return mask("AllowedCPUs", limit.value)
     case "cpuset.mems": return mask("AllowedMemoryNodes", limit.value)
     default:

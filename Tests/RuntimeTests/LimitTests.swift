@@ -98,7 +98,9 @@ func sharesBecomeAWeight(shares: Int, weight: String?) throws {
 
 @Test func anIdleCgroupHasNoWeight() throws {
     #expect(try writes(#"{"cpu":{"idle":1,"shares":1024}}"#) == ["cpu.idle=1"])
-    #expect(try writes(#"{"cpu":{"idle":0,"shares":1024}}"#) == ["cpu.idle=0", "cpu.weight=100"])
+    #expect(try writes(#"{"cpu":{"idle":0,"shares":1024}}"#) == ["cpu.weight=100"])
+    #expect(try writes(#"{"cpu":{"idle":0}}"#, isIdle: true) == ["cpu.idle=0"])
+    #expect(try writes(#"{"cpu":{"idle":2}}"#) == ["cpu.idle=2"])
     #expect(try writes(#"{"cpu":{"shares":1024}}"#, isIdle: true) == ["cpu.idle=0", "cpu.weight=100"])
     #expect(try writes(#"{"unified":{"cpu.idle":"1","cpu.weight":"8"}}"#) == ["cpu.idle=1"])
     #expect(try writes(#"{"unified":{"cpu.weight":"8"}}"#, isIdle: true) == ["cpu.idle=0", "cpu.weight=8"])

@@ -5,9 +5,11 @@ import Testing
 
 private let everything: Set<String> = ["cpu", "cpuset", "io", "memory", "pids"]
 
-private func properties(_ text: String) throws -> [DBusProperty] {
+private func properties(_ text: String, isIdle: Bool = false) throws -> [DBusProperty] {
     let resources = try RuntimeSpec.Resources(JSON(parsing: Array(text.utf8)))
-    let plan = try planLimits(resources, LimitFacts(available: everything, hosts: everything))
+    var facts = LimitFacts(available: everything, hosts: everything)
+    facts.isIdle = isIdle
+    let plan = try planLimits(resources, facts)
     return systemdProperties(plan.writes)
 }
 
@@ -52,6 +54,18 @@ private func properties(_ text: String) throws -> [DBusProperty] {
 
 @Test func anIdleUnitHasNoWeight() throws {
     #expect(try properties(#"{"cpu":{"idle":1,"shares":512}}"#) == [DBusProperty("CPUWeight", .uint64(0))])
+    let weight = DBusProperty("CPUWeight", .uint64(100))
+    #expect(try properties(#"{"cpu":{"idle":0}}"#, isIdle: true) == [weight])
+    #expect(try properties(#"{"cpu":{"idle":0}}"#) == [])
+}
+
+@Test func whatTheKernelRefusesDoesNotReachTheUnit() throws {
+    #expect(try properties(#"{"cpu":{"idle":-1}}"#, isIdle: true) == [])
+    #expect(try properties(#"{"unified":{"cpu.idle":"2"}}"#, isIdle: true) == [])
+}
+
+@Test func aUnitMayHaveOneProcessAtLeast() throws {
+    #expect(try properties(#"{"unified":{"pids.max":"0"}}"#) == [DBusProperty("TasksMax", .uint64(1))])
 }
 
 @Test func aScopeIsDelegatedAndHoldsTheProcess() {
