@@ -205,7 +205,7 @@ struct DBusMessage: Equatable, Sendable {
     private(set) var sender = ""
     /// The call that this answers; 0 is none.
     private(set) var replySerial: UInt32 = 0
-    /// As far as it is of texts and 32-bit numbers.
+    /// As far as it is of texts, also in variants, and 32-bit numbers.
     private(set) var body: [DBusValue] = []
 
     /// The length of the whole message that starts with these bytes, at least `headerSize` of them.
@@ -276,6 +276,10 @@ struct DBusMessage: Equatable, Sendable {
             case "s": body.append(.string(try reader.text()))
             case "o": body.append(.objectPath(try reader.text()))
             case "u": body.append(.uint32(try reader.uint32()))
+            // A property; ours are texts.
+            case "v":
+                guard try reader.signature() == "s" else { return body }
+                body.append(.string(try reader.text()))
             default: return body
             }
         }

@@ -8,7 +8,7 @@ struct SystemdScope: Sendable {
     /// behind under this name is taken away first.
     func start(_ pid: Int32, _ properties: [DBusProperty]) throws(RuntimeError) {
         let bus = try DBusConnection()
-        let all = ownProperties(pid) + properties
+        let all = ownProperties(pid) + (try known(properties, on: bus))
         do throws(RuntimeError) {
             try start(all, on: bus)
         } catch {
@@ -26,8 +26,10 @@ struct SystemdScope: Sendable {
     func set(_ properties: [DBusProperty]) throws(RuntimeError) {
         guard !properties.isEmpty else { return }
         do throws(RuntimeError) {
-            _ = try DBusConnection().call(
-                Self.manager("SetUnitProperties", .string(unit.name), .bool(true), .properties(properties)))
+            let bus = try DBusConnection()
+            let known = try known(properties, on: bus)
+            _ = try bus.call(
+                Self.manager("SetUnitProperties", .string(unit.name), .bool(true), .properties(known)))
         } catch {
             throw RuntimeError("unable to set properties of unit \"\(unit.name)\": \(error)")
         }
@@ -65,6 +67,23 @@ struct SystemdScope: Sendable {
                 .noUnits))
         let result = try wait(for: answer, on: bus)
         guard result == "done" else { throw RuntimeError("its job ended as \"\(result)\"") }
+    }
+
+    /// Weight 0, idle, came with systemd 252. An older one would refuse it; there the file alone says it, as with runc.
+    private func known(
+        _ properties: [DBusProperty], on bus: DBusConnection
+    ) throws(RuntimeError) -> [DBusProperty] {
+        let idle = DBusProperty("CPUWeight", .uint64(0))
+        guard properties.contains(idle) else { return properties }
+        let answer = try bus.call(
+            DBusCall(
+                destination: Self.service, path: "/org/freedesktop/systemd1",
+                interface: "org.freedesktop.DBus.Properties", member: "Get",
+                arguments: [.string("\(Self.service).Manager"), .string("Version")]))
+        guard case .string(let version)? = answer.first, systemdVersion(version) < 252 else {
+            return properties
+        }
+        return properties.filter { $0 != idle }
     }
 
     /// Before the job: its end must not be missed. Only systemd's own signals are taken.
@@ -106,6 +125,12 @@ struct SystemdScope: Sendable {
         return properties + accounting.map { DBusProperty($0, .bool(true)) }
             + [DBusProperty("DefaultDependencies", .bool(false))]
     }
+}
+
+/// The number in `252.38-1~deb12u1` or `v249.11`; 0 without one.
+func systemdVersion(_ text: String) -> Int {
+    let digits = text.drop { $0 == "v" }.prefix { $0.isASCII && $0.isNumber }
+    return Int(digits) ?? 0
 }
 
 /// What systemd has to know of a container's limits, so that it does not undo them: runc's mapping for cgroup v2. The

@@ -33,11 +33,15 @@ private let hello = DBusCall(
 }
 
 /// A signal as a bus sends it, made by hand.
-private func signal(bigEndian: Bool = false) -> [UInt8] {
+private func signal() -> [UInt8] {
     var body = DBusWriter()
     for value: DBusValue in [.uint32(9), .objectPath("/job/1"), .string("a.scope"), .string("done")] {
         body.value(value)
     }
+    return signal("uoss", body)
+}
+
+private func signal(_ signature: String, _ body: DBusWriter) -> [UInt8] {
     var message = DBusWriter()
     for byte: UInt8 in [UInt8(ascii: "l"), 4, 1, 1] { message.number(byte) }
     message.number(UInt32(body.bytes.count))
@@ -56,7 +60,7 @@ private func signal(bigEndian: Bool = false) -> [UInt8] {
         fields.align(8)
         fields.number(UInt8(8))
         fields.signature("g")
-        fields.signature("uoss")
+        fields.signature(signature)
     }
     message.align(8)
     return message.bytes + body.bytes
@@ -77,6 +81,16 @@ private func signal(bigEndian: Bool = false) -> [UInt8] {
     #expect((message.interface, message.member, message.sender) == ("i.Manager", "JobRemoved", ":1.2"))
     #expect(
         message.body == [.uint32(9), .objectPath("/job/1"), .string("a.scope"), .string("done")])
+}
+
+@Test func aTextInAVariantIsReadAndOthersEndTheBody() throws {
+    var body = DBusWriter()
+    body.signature("s")
+    body.value(.string("252.1"))
+    body.signature("t")
+    body.value(.uint64(7))
+    let message = try DBusMessage(signal("vv", body)[...])
+    #expect(message.body == [.string("252.1")])
 }
 
 @Test func aMessageThatIsCutOrDamagedIsRefusedOrReadButNeverTraps() {

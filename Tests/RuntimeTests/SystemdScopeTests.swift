@@ -68,6 +68,11 @@ private func properties(_ text: String, isIdle: Bool = false) throws -> [DBusPro
     #expect(try properties(#"{"unified":{"pids.max":"0"}}"#) == [DBusProperty("TasksMax", .uint64(1))])
 }
 
+@Test(arguments: [("252.38-1~deb12u1", 252), ("v249.11", 249), ("255", 255), ("", 0), ("v", 0)])
+func theVersionOfSystemdIsItsFirstNumber(text: String, number: Int) {
+    #expect(systemdVersion(text) == number)
+}
+
 @Test func aScopeIsDelegatedAndHoldsTheProcess() {
     let scope = SystemdScope(unit: CgroupPlace.Unit(name: "a-b.scope", slice: "s.slice"))
     let own = scope.ownProperties(42)
