@@ -57,7 +57,8 @@ let package = Package(
         .target(
             name: "CCodecs", cSettings: [.treatAllWarnings(as: .error)],
             linkerSettings: [.linkedLibrary("z"), .linkedLibrary("zstd")]),
-        .target(name: "CSeal", cSettings: [.treatAllWarnings(as: .error)]),
+        .target(
+            name: "CSeal", cSettings: [.treatAllWarnings(as: .error), .unsafeFlags(["-ffreestanding", "-fno-stack-protector"])]),
         room("Linux", ["CLinux", system], lean),
         room("OCI", [], lean),
         room("Images", ["CCodecs", "Linux", "OCI", system]),
@@ -68,7 +69,8 @@ let package = Package(
         room("Engine", ["Images", "Network", "Build", "Monitor", "Runtime", "Linux", "OCI", system]),
         .executableTarget(
             name: "apus-runtime", dependencies: ["CSeal", "Monitor", "Runtime", "Linux", "OCI", system],
-            swiftSettings: lean, linkerSettings: staticBinary),
+            swiftSettings: lean,
+            linkerSettings: staticBinary + [.unsafeFlags(["-Xlinker", "-e", "-Xlinker", "seal_entry"])]),
         .executableTarget(
             name: "apus", dependencies: ["Engine", "Build", "Linux", "OCI", system],
             swiftSettings: strict, linkerSettings: staticBinary),
