@@ -169,7 +169,7 @@ private struct JSONParser {
         }
         if at < bytes.count, bytes[at] == UInt8(ascii: "\"") {
             at += 1
-            return try utf8(bytes[start..<at - 1])
+            return try utf8(UnsafeBufferPointer(rebasing: bytes[start..<at - 1]))
         }
         var text = Array(bytes[start..<at])
         while true {
@@ -185,7 +185,7 @@ private struct JSONParser {
     }
 
     private func utf8(_ text: some Sequence<UInt8>) throws(JSONError) -> String {
-        guard let string = String(validating: Array(text), as: UTF8.self) else {
+        guard let string = String(validating: text, as: UTF8.self) else {
             throw JSONError("string is not UTF-8 before offset \(at)")
         }
         return string

@@ -6,7 +6,7 @@ public import SystemPackage
 public struct ExecOptions: Sendable {
     public var id: String
     public var root: FilePath
-    public var process: RuntimeSpec.Process
+    public var process: ExecProcess
     public var pidFile: FilePath?
     public var consoleSocket: FilePath?
     public var pidfdSocket: FilePath?
@@ -17,8 +17,30 @@ public struct ExecOptions: Sendable {
     /// Told of what was left out because the host does not allow it.
     public var warn: @Sendable (String) -> Void = { _ in }
 
-    public init(id: String, root: FilePath, process: RuntimeSpec.Process) {
+    public init(id: String, root: FilePath, process: ExecProcess) {
         (self.id, self.root, self.process) = (id, root, process)
+    }
+}
+
+/// Where the further process is described.
+public enum ExecProcess: Sendable {
+    /// In a document of its own.
+    case given(RuntimeSpec.Process)
+    /// It is the container's own, changed.
+    case changed(ExecChanges)
+
+    public var terminal: Bool {
+        switch self {
+        case .given(let process): process.terminal
+        case .changed(let changes): changes.terminal
+        }
+    }
+
+    func process(beside first: RuntimeSpec.Process) throws(RuntimeError) -> RuntimeSpec.Process {
+        switch self {
+        case .given(let process): process
+        case .changed(let changes): try changes.applied(to: first)
+        }
     }
 }
 
@@ -79,11 +101,6 @@ public struct ExecChanges: Sendable {
     }
 }
 
-/// The configuration of a container, for a process that is derived from it.
-public func containerConfiguration(_ id: String, root: FilePath) throws(RuntimeError) -> RuntimeSpec {
-    try StateDirectory.open(id, root: root).configuration()
-}
-
 /// Starts one more process in a running container. Standard input, output and error of this process become its own.
 /// From here on this process's children are in the container's pid namespace: it is used for nothing else.
 public func execInContainer(_ options: ExecOptions) throws(RuntimeError) -> RunningProcess {
@@ -97,7 +114,7 @@ public func execInContainer(_ options: ExecOptions) throws(RuntimeError) -> Runn
         throw RuntimeError("cannot exec in a paused container (use --ignore-paused to override)")
     }
     let spec = try state.configuration()
-    var process = options.process
+    var process = try options.process.process(beside: spec.process)
     // What it does not say is the container's; a process without the label would be outside.
     process.capabilities = process.capabilities ?? spec.process.capabilities
     process.apparmorProfile = process.apparmorProfile ?? spec.process.apparmorProfile

@@ -119,9 +119,11 @@ extension MountStep {
         try attach(tree, in: root)
     }
 
-    /// With `bind` the mount alone changes, else its file system too (mount(8)).
+    /// With `bind` the mount alone changes, else its file system too (mount(8)): everywhere, also where the host has it.
+    /// So no link of the image may choose which one.
     private func remount(in root: borrowing FD) throws(SysError) {
-        let target = try root.open(FilePath(destination), .path, resolve: [.inRoot, .noMagicLinks])
+        let links: Resolve = options.isBind ? .noMagicLinks : .noSymlinks
+        let target = try root.open(FilePath(destination), .path, resolve: [.inRoot, links])
         let words = options.data + options.superblock
         if !options.isBind, !words.isEmpty { try target.reconfigure(options: words) }
         try changeAttributes(of: target)

@@ -53,6 +53,22 @@ final class RuntimeAttackTests {
         #expect(readFile(canary + "/null") == "mine\n")
     }
 
+    /// A remount changes a file system wherever it is mounted: a link of the image must not choose it.
+    @Test func noLinkOfTheImageLeadsARemount() throws {
+        try inRoot("mkdir data; ln -s data link")
+        let outcome = try bundle.run {
+            $0.mounts.append(Configuration.mount("/data", "tmpfs", "tmpfs", options: ["rw"]))
+            $0.mounts.append(Configuration.mount("/link", "none", "none", options: ["remount", "ro"]))
+        }
+        #expect(outcome.code != 0 && outcome.err.contains("/link"), "\(outcome)")
+        let direct = try bundle.run {
+            $0.mounts.append(Configuration.mount("/data", "tmpfs", "tmpfs", options: ["rw"]))
+            $0.mounts.append(Configuration.mount("/data", "none", "none", options: ["remount", "ro"]))
+            $0.args = ["touch", "/data/file"]
+        }
+        #expect(direct.code != 0 && direct.err.contains("Read-only file system"), "\(direct)")
+    }
+
     /// The runtime opened whatever a container had put in the place of its user database, with the host's rights: a
     /// device that the container itself may not open, or a file of the kernel's.
     @Test func noDeviceIsOpenedForAUsersHome() throws {

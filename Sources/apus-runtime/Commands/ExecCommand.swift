@@ -30,7 +30,7 @@ extension Command {
 
 private func makeOptions(_ id: String, _ context: Context) throws(RuntimeError) -> ExecOptions {
     let arguments = context.arguments
-    var options = ExecOptions(id: id, root: context.root, process: try makeProcess(id, context))
+    var options = ExecOptions(id: id, root: context.root, process: try makeProcess(context))
     (options.pidFile, options.consoleSocket) = (context.path("pid-file"), context.path("console-socket"))
     options.pidfdSocket = context.path("pidfd-socket")
     options.preservedDescriptors = try arguments.preservedDescriptors()
@@ -44,10 +44,10 @@ private func makeOptions(_ id: String, _ context: Context) throws(RuntimeError) 
 }
 
 /// The document of `--process`, or the container's own process with the changes that the flags say.
-private func makeProcess(_ id: String, _ context: Context) throws(RuntimeError) -> RuntimeSpec.Process {
+private func makeProcess(_ context: Context) throws(RuntimeError) -> ExecProcess {
     if let file = context.path("process") {
         do {
-            return try RuntimeSpec.Process(JSON(parsing: FD.open(file).readAll(limit: 16 << 20)))
+            return .given(try RuntimeSpec.Process(JSON(parsing: FD.open(file).readAll(limit: 16 << 20))))
         } catch {
             throw RuntimeError("unable to read the process of \(file): \(error)")
         }
@@ -67,5 +67,5 @@ private func makeProcess(_ id: String, _ context: Context) throws(RuntimeError) 
     changes.capabilities = arguments.all("cap")
     (changes.apparmorProfile, changes.selinuxLabel) = (arguments["apparmor"], arguments["process-label"])
     if arguments.has("no-new-privs") { changes.noNewPrivileges = true }
-    return try changes.applied(to: containerConfiguration(id, root: context.root).process)
+    return .changed(changes)
 }
