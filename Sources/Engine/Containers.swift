@@ -37,6 +37,10 @@ public struct Containers: Sendable {
             try records.create(config, durable: !config.host.removesItself) { directory in
                 try populate(directory, config, request)
             }
+            guard try store.holds(trees: layers) else {
+                try records.remove(id, name: name)
+                throw EngineError("No such image: \(options.image) (it was removed meanwhile)")
+            }
         } catch {
             release(id)
             throw error

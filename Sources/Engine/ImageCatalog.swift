@@ -64,7 +64,7 @@ public struct ImageCatalog: Sendable {
 
     /// docker's lines of what was untagged and deleted.
     public func remove(_ name: String, force: Bool, keepsParents: Bool) throws -> [String] {
-        try store.remove(name, force: force, noPrune: keepsParents, inUse: try uses()).map(\.description)
+        try store.remove(name, force: force, noPrune: keepsParents, inUse: uses).map(\.description)
     }
 
     /// Makes an image of a root file system's tar; the answer is its id.

@@ -103,7 +103,7 @@ struct StoreTests {
             var damage: [ImageError] = []
             #expect(try store.images { damage.append($0) }.map(\.id) == [good.id])
             #expect(damage.count == 1 && damage[0].description.contains("is damaged"))
-            #expect(try store.remove("good", force: false, noPrune: false, inUse: []).count == 2)
+            #expect(try store.remove("good", force: false, noPrune: false, inUse: { [] }).count == 2)
         }
     }
 
@@ -282,15 +282,15 @@ struct StoreTests {
         try withStore { store, scratch in
             let image = try add("a", "1", store, scratch)
             try store.tag(image, as: try Reference("b:2"))
-            #expect(try store.remove("a", force: false, noPrune: false, inUse: []) == [.untagged("a:latest")])
+            #expect(try store.remove("a", force: false, noPrune: false, inUse: { [] }) == [.untagged("a:latest")])
             #expect(
-                try store.remove("b:2", force: false, noPrune: false, inUse: []) == [
+                try store.remove("b:2", force: false, noPrune: false, inUse: { [] }) == [
                     .untagged("b:2"), .deleted(image.id), .deleted(image.config.diffIDs[0]),
                 ])
             #expect(try listing(store.root.appending("blobs/sha256")).isEmpty)
             #expect(try listing(store.root.appending("layers")).isEmpty)
             #expect {
-                try store.remove("a", force: false, noPrune: false, inUse: [])
+                try store.remove("a", force: false, noPrune: false, inUse: { [] })
             } throws: { "\($0)" == "No such image: a:latest" }
         }
     }
@@ -302,7 +302,7 @@ struct StoreTests {
             config.author = "someone"
             let layer = try #require(store.layer(image.config.diffIDs[0]))
             _ = try store.create(config: config, layers: [layer], as: [try Reference("b")])
-            _ = try store.remove("a", force: false, noPrune: false, inUse: [])
+            _ = try store.remove("a", force: false, noPrune: false, inUse: { [] })
             #expect(
                 try listing(store.layerDirectories(of: try store.image(named: "b"))[0]) == ["f file 644 1"])
         }
@@ -321,7 +321,7 @@ struct StoreTests {
             }
             func refusal(_ name: String, force: Bool, running: Bool) -> String {
                 do {
-                    return "\(try store.remove(name, force: force, noPrune: false, inUse: use(running)))"
+                    return "\(try store.remove(name, force: force, noPrune: false, inUse: { use(running) }))"
                 } catch { return "\(error)" }
             }
             #expect(
@@ -339,7 +339,7 @@ struct StoreTests {
                 refusal(short, force: false, running: false) == "conflict: unable to delete \(short) "
                     + "(must be forced) - image is referenced in multiple repositories")
             // Forced away from under a stopped container: its layers stay.
-            let removed = try store.remove(short, force: true, noPrune: false, inUse: use(false))
+            let removed = try store.remove(short, force: true, noPrune: false, inUse: { use(false) })
             #expect(removed == [.untagged("a:latest"), .untagged("b:latest"), .deleted(image.id)])
             #expect(try store.images().isEmpty && store.layer(image.config.diffIDs[0]) != nil)
         }
@@ -405,7 +405,7 @@ struct StoreTests {
         try withStore { store, scratch in
             let image = try add("a", "1", store, scratch)
             let layer = try #require(store.layer(image.config.diffIDs[0]))
-            _ = try store.remove("a", force: false, noPrune: false, inUse: [])
+            _ = try store.remove("a", force: false, noPrune: false, inUse: { [] })
             #expect(throws: ImageError.self) {
                 _ = try store.create(config: image.config, layers: [layer], as: [])
             }

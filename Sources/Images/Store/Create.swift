@@ -27,7 +27,7 @@ extension ImageStore {
             let blob = Descriptor(mediaType: MediaType.layer, digest: digest, size: Int64(size))
             staging.keep(blob: file.name, digest)
             _ = empty
-            if layer(digest) == nil {
+            if try !staging.finds(layer: digest) {
                 try removeDamagedLayer(digest)
                 let record = LayerRecord(
                     diffID: digest, blob: blob, size: Int64(packer.bytes), isOpaque: packer.isOpaque)

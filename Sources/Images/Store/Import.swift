@@ -45,7 +45,7 @@ extension ImageStore {
                 mediaType: Self.mediaType(of: reader.stream.compression), digest: digest,
                 size: Int64(reader.stream.rawCount)),
             size: Int64(unpacker.bytes), isOpaque: unpacker.isOpaque)
-        if layer(diffID) == nil { try staging.keep(layer: name, record) }
+        if try !staging.finds(layer: diffID) { try staging.keep(layer: name, record) }
         return (record, reader.newest)
     }
 

@@ -63,6 +63,18 @@ extension ImageStore {
         return result
     }
 
+    /// Whether the trees of layers are there, asked when no other command can remove them: whoever is on record as
+    /// their user before asks so, and keeps them from then on.
+    public func holds(trees: [FilePath]) throws(ImageError) -> Bool {
+        try locked { () throws(ImageError) in
+            for tree in trees {
+                let name = FilePath(tree.removingLastComponent().lastComponent?.string ?? "")
+                if try kernel({ () throws(SysError) in try layers.status(of: name) }) == nil { return false }
+            }
+            return true
+        }
+    }
+
     private func unpackAgain(_ blob: Descriptor, _ diffID: Digest) throws(ImageError) -> Layer {
         try operation("unpack layer \(diffID.short)") { () throws(ImageError) in
             let staging = try Staging(in: self)
@@ -107,7 +119,7 @@ extension ImageStore {
         guard reader.stream.compression == (try Self.compression(of: blob.mediaType)) else {
             throw .invalid("layer \(blob.digest.short) is not what its media type \(blob.mediaType) says")
         }
-        if staging.holds(layer: diffID) || layer(diffID) != nil {
+        if try staging.finds(layer: diffID) {
             try reader.stream.drain()
             return try check(&reader, blob, diffID)
         }

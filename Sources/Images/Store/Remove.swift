@@ -5,12 +5,13 @@ import SystemPackage
 extension ImageStore {
     /// `docker rmi NAME`: a name is taken away, and the image with the last one; an id takes all names of one
     /// repository, or with `force` all. Blobs and layers that nothing else needs go too. Images of ours have
-    /// no untagged parents, so `noPrune` changes nothing.
+    /// no untagged parents, so `noPrune` changes nothing. `inUse` is asked when no other command can change the store.
     public func remove(
-        _ name: String, force: Bool, noPrune: Bool, inUse: [ContainerUse]
+        _ name: String, force: Bool, noPrune: Bool, inUse: () throws -> [ContainerUse]
     ) throws(ImageError) -> [Removal] {
         try locked { () throws(ImageError) in
             let image = try image(named: name)
+            let inUse = try Self.ask(inUse)
             let plan = try RemovalPlan(
                 image, as: name, force: force, inUse: inUse.filter { $0.image == image.id })
             var index = try readIndex()
@@ -26,12 +27,17 @@ extension ImageStore {
         }
     }
 
+    static func ask(_ inUse: () throws -> [ContainerUse]) throws(ImageError) -> [ContainerUse] {
+        do { return try inUse() } catch { throw ImageError(.system, "\(error)") }
+    }
+
     /// Deletes what only `image` needed; answers the diff ids of the layers. Only under the lock.
     private func collect(
         _ image: Image, _ index: Index, inUse: [ContainerUse]
     ) throws(ImageError) -> [Digest] {
-        var kept = Set(inUse.flatMap(\.layers))
-        var keptBlobs = Set(inUse.map(\.image))
+        let leases = try Staging.leases(in: self)
+        var kept = leases.union(inUse.flatMap(\.layers))
+        var keptBlobs = leases.union(inUse.map(\.image))
         for group in index.images {
             keptBlobs.insert(group.manifest.digest)
             // What a damaged image needs cannot be known: nothing is deleted then.

@@ -1,11 +1,12 @@
 import Linux
 import OCI
+import Synchronization
 import SystemPackage
 
 /// What one command is about to add to the store: files and trees in a directory of their own, moved into the
 /// store when all of them are durable. Whatever is still there at the end is removed, by the next command if
-/// this process dies: its lock tells.
-final class Staging {
+/// this process dies: its lock tells. Layers may be staged by several threads at once.
+final class Staging: Sendable {
     /// An open file of the staging directory.
     struct File: ~Copyable {
         let name: FilePath
@@ -15,9 +16,13 @@ final class Staging {
     private let store: ImageStore
     private let name: FilePath
     private let lock: Directory
-    private var count = 0
-    private var blobs: [(name: FilePath, digest: Digest)] = []
-    private var layers: [(name: FilePath, diffID: Digest)] = []
+    private let state = Mutex(State())
+
+    private struct State {
+        var count = 0
+        var blobs: [(name: FilePath, digest: Digest)] = []
+        var layers: [(name: FilePath, diffID: Digest)] = []
+    }
 
     init(in store: ImageStore) throws(ImageError) {
         let name = FilePath(SHA256.hex(of: Kernel.random(16)))
@@ -39,10 +44,16 @@ final class Staging {
         _ = try? store.stagings.removeTree(name)  // what remains is swept by the next command
     }
 
+    private func newName(_ kind: String) -> FilePath {
+        state.withLock { state in
+            state.count += 1
+            return FilePath("\(kind)-\(state.count)")
+        }
+    }
+
     /// A new empty file.
     func makeFile() throws(ImageError) -> File {
-        count += 1
-        let name = FilePath("file-\(count)")
+        let name = newName("file")
         return File(
             name: name,
             fd: try kernel { () throws(SysError) in
@@ -56,8 +67,7 @@ final class Staging {
 
     /// A new layer directory with an empty `tree`: its name, and the tree.
     func makeTree() throws(ImageError) -> (name: FilePath, tree: Directory) {
-        count += 1
-        let name = FilePath("layer-\(count)")
+        let name = newName("layer")
         return (
             name,
             try kernel { () throws(SysError) in
@@ -69,7 +79,9 @@ final class Staging {
     /// The file becomes the blob `digest` when this is committed.
     func keep(blob name: FilePath, _ digest: Digest) {
         // An archive may name one file several times, or hold it twice.
-        if !blobs.contains(where: { $0.digest == digest }) { blobs.append((name, digest)) }
+        state.withLock { state in
+            if !state.blobs.contains(where: { $0.digest == digest }) { state.blobs.append((name, digest)) }
+        }
     }
 
     /// A document as a blob.
@@ -87,10 +99,52 @@ final class Staging {
             let layer = try directory.fd.open(name, [.readOnly, .directory])
             try layer.replace("layer.json", with: record.json.bytes, durable: false)
         }
-        layers.append((name, record.diffID))
+        state.withLock { $0.layers.append((name, record.diffID)) }
     }
 
-    func holds(layer diffID: Digest) -> Bool { layers.contains { $0.diffID == diffID } }
+    func holds(layer diffID: Digest) -> Bool {
+        state.withLock { $0.layers.contains { $0.diffID == diffID } }
+    }
+
+    // MARK: leases
+
+    private static let leasePrefix = "lease-"
+
+    /// Keeps what the store has of these blobs and layers from being collected until this ends, whatever ends it.
+    /// What is there afterwards stays; what is not has to be staged.
+    func lease(_ digests: some Sequence<Digest>) throws(ImageError) {
+        try store.locked { () throws(ImageError) in
+            for digest in digests {
+                _ = try kernel { () throws(SysError) in
+                    try directory.fd.open(
+                        FilePath(Self.leasePrefix + digest.hex), [.writeOnly, .create], mode: 0o600)
+                }
+            }
+        }
+    }
+
+    /// Whether the store has this layer whole; it is leased then.
+    func finds(layer diffID: Digest) throws(ImageError) -> Bool {
+        if holds(layer: diffID) { return true }
+        try lease([diffID])
+        return store.layer(diffID) != nil
+    }
+
+    /// What the commands that are at work have leased. Only under the store's lock.
+    static func leases(in store: ImageStore) throws(ImageError) -> Set<Digest> {
+        try kernel { () throws(SysError) in
+            var leases: Set<Digest> = []
+            for staging in try store.stagings.entries() where staging.type == .directory {
+                let names = try store.stagings.open(staging.name, [.readOnly, .directory]).entries()
+                for name in names.map(\.name.string) where name.hasPrefix(leasePrefix) {
+                    if let digest = Digest(hex: String(name.dropFirst(leasePrefix.utf8.count))) {
+                        leases.insert(digest)
+                    }
+                }
+            }
+            return leases
+        }
+    }
 
     /// Makes everything durable, moves it into the store and changes the index, in this order: whatever the
     /// index names is whole at any moment.
@@ -106,6 +160,10 @@ final class Staging {
     }
 
     private func move() throws(SysError) {
+        let (blobs, layers) = state.withLock { state in
+            defer { (state.blobs, state.layers) = ([], []) }
+            return (state.blobs, state.layers)
+        }
         // A blob that is there already is replaced by the same bytes, which heals a damaged one.
         for blob in blobs {
             try directory.fd.rename(blob.name, to: FilePath(blob.digest.hex), in: store.blobs)
@@ -120,7 +178,6 @@ final class Staging {
         }
         if !blobs.isEmpty { try store.blobs.sync() }
         if !layers.isEmpty { try store.layers.sync() }
-        (blobs, layers) = ([], [])
     }
 }
 
