@@ -25,10 +25,13 @@ extension FD {
         }
     }
 
-    /// A second name for the file `existing` of this directory.
-    public func makeLink(_ name: FilePath, to existing: FilePath) throws(SysError) {
+    /// A second name for the file `existing` of `directory`.
+    public func makeLink(
+        _ name: FilePath, to existing: FilePath, in directory: borrowing FD
+    ) throws(SysError) {
+        let other = directory.raw
         _ = try sys("link", name.string) {
-            existing.withPlatformString { e in name.withPlatformString { cl_linkat(raw, e, raw, $0, 0) } }
+            existing.withPlatformString { e in name.withPlatformString { cl_linkat(other, e, raw, $0, 0) } }
         }
     }
 

@@ -123,3 +123,18 @@ public struct Index: Equatable, Sendable {
         ])
     }
 }
+
+extension Index {
+    /// The manifest for a platform: the one of just this variant, else one that says none, else the first that this
+    /// architecture runs. Nil when there is none; what is no image (attestations say `unknown`) never fits.
+    public func manifest(for platform: Platform) -> Descriptor? {
+        let fitting = manifests.filter { candidate in
+            guard let other = candidate.platform else { return true }
+            return other.os == platform.os && other.architecture == platform.architecture
+        }
+        let wanted = platform.variant ?? (platform.architecture == "arm64" ? "v8" : nil)
+        return fitting.first { $0.platform != nil && $0.platform?.variant == wanted }
+            ?? fitting.first { $0.platform != nil && $0.platform?.variant == nil }
+            ?? (platform.variant == nil ? fitting.first : fitting.first { $0.platform == nil })
+    }
+}

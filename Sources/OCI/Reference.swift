@@ -80,6 +80,18 @@ public struct Reference: Hashable, Sendable, CustomStringConvertible {
         "\(registry)/\(path)" + (tag.map { ":\($0)" } ?? "") + (digest.map { "@\($0)" } ?? "")
     }
 
+    /// `docker.io/library/busybox`: what holds its tags and digests.
+    public var repository: String { "\(registry)/\(path)" }
+
+    /// This content of the same repository, whatever its tag.
+    public func at(_ digest: Digest) -> Reference {
+        Reference(registry: registry, path: path, tag: nil, digest: digest)
+    }
+
+    private init(registry: String, path: String, tag: String?, digest: Digest?) {
+        (self.registry, self.path, self.tag, self.digest) = (registry, path, tag, digest)
+    }
+
     private static func isDigit(_ byte: UInt8) -> Bool { byte >= 0x30 && byte <= 0x39 }
     private static func isCapital(_ byte: UInt8) -> Bool { byte >= 0x41 && byte <= 0x5a }
     /// `[a-z0-9]`.

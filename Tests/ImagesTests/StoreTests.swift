@@ -356,7 +356,7 @@ struct StoreTests {
         try d.setAttribute("trusted.overlay.opaque", [0x79])
         try d.setAttribute("trusted.overlay.origin", [1, 2, 3])
         try d.replace("b", with: Array("content".utf8), mode: 0o644)
-        try d.makeLink("a", to: "b")
+        try d.makeLink("a", to: "b", in: d)
         try d.makeSymlink(FilePath(String(repeating: "n", count: 120)), to: "b")
         let file = try d.open("b")
         try file.setAttribute("user.note", [0, 0x0a])

@@ -110,7 +110,7 @@ import Testing
         }
         try directory.replace("a", with: [1])
         try directory.replace("b", with: [2])
-        try directory.makeLink("c", to: "a")
+        try directory.makeLink("c", to: "a", in: directory)
         #expect(try directory.status(of: "a")?.links == 2)
         #expect(throws: SysError(call: "rename", subject: "a", errno: .fileExists)) {
             try directory.rename("a", to: "b", in: directory, exclusive: true)

@@ -13,6 +13,8 @@ public final class ImageStore: Sendable {
     let blobs: FD
     let layers: FD
     let stagings: FD
+    /// Blobs on their way, see `Download`.
+    let downloads: FD
 
     /// Opens the store at `root`, making it when it is missing, and sweeps what dead processes left behind.
     public init(root: FilePath) throws(ImageError) {
@@ -23,6 +25,7 @@ public final class ImageStore: Sendable {
             blobs = try directory.openMaking("blobs/sha256")
             layers = try directory.openMaking("layers")
             stagings = try directory.openMaking("staging")
+            downloads = try directory.openMaking("downloads")
             if try directory.status(of: "oci-layout" as FilePath) == nil {
                 try directory.replace("oci-layout", with: Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8))
             }
@@ -30,6 +33,7 @@ public final class ImageStore: Sendable {
             throw ImageError(error).within("open the image store \(root)")
         }
         sweep()
+        _ = try? sweepDownloads()  // what cannot be removed hurts nobody
     }
 
     /// Runs `body` as the only one in the store: for changes of `index.json` and what it names.
@@ -45,16 +49,17 @@ public final class ImageStore: Sendable {
 
     /// Runs a command's work: its name goes before errors, and a full disk is described with what is free.
     func operation<R>(_ name: String, _ body: () throws(ImageError) -> R) throws(ImageError) -> R {
-        do {
-            return try body()
-        } catch {
-            let error = error.within(name)
-            // Without the numbers the text is shorter.
-            guard error.kind == .noSpace, let free = try? directory.freeSpace() else { throw error }
-            throw error.hinting(
-                "undone; \(free.bytes >> 20) MiB and \(free.inodes) inodes are free in \(root) again; "
-                    + "remove images with `apus rmi` or choose another --root")
-        }
+        do { return try body() } catch { throw described(error, of: name) }
+    }
+
+    /// An error of a command's work as it is told.
+    public func described(_ error: ImageError, of name: String) -> ImageError {
+        let error = error.within(name)
+        // Without the numbers the text is shorter.
+        guard error.kind == .noSpace, let free = try? directory.freeSpace() else { return error }
+        return error.hinting(
+            "undone; \(free.bytes >> 20) MiB and \(free.inodes) inodes are free in \(root) again; "
+                + "remove images with `apus rmi` or choose another --root")
     }
 
     // MARK: index.json

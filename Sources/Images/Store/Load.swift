@@ -79,10 +79,7 @@ private struct ArchiveLoader {
             try files.blob(entry), limit: DocumentLimit.manifest, "index \(entry.digest.short)")
         let index = try parsing("index \(entry.digest.short)") { () throws(JSONError) in try Index(json) }
         let host = Platform.host
-        let fitting = index.manifests.first { candidate in
-            guard let platform = candidate.platform else { return true }
-            return platform.os == host.os && platform.architecture == host.architecture
-        }
+        let fitting = index.manifest(for: host)
         guard let fitting else { throw .invalid("index \(entry.digest.short) has no image for \(host)") }
         return try resolve(fitting, depth: depth + 1)
     }

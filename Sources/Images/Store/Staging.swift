@@ -61,6 +61,13 @@ final class Staging: Sendable {
             })
     }
 
+    /// A second name of a file, for what is to stay where it is until this is committed.
+    func link(_ existing: FilePath, of place: borrowing FD) throws(ImageError) -> FilePath {
+        let name = newName("file")
+        try kernel { () throws(SysError) in try directory.fd.makeLink(name, to: existing, in: place) }
+        return name
+    }
+
     func open(_ name: FilePath) throws(ImageError) -> FD {
         try kernel { () throws(SysError) in try directory.fd.open(name) }
     }

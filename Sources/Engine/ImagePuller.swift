@@ -1,0 +1,234 @@
+public import Images
+import Linux
+public import OCI
+import SystemPackage
+
+/// Where images are pulled from.
+public protocol ImageSource: Sendable {
+    /// A manifest or an index, by the reference's digest, else by its tag.
+    func manifest(_ reference: Reference) async throws -> SourceDocument
+    /// Sends a blob from byte `offset` on, or from another one, which `start` hears of first.
+    func blob(
+        _ blob: Descriptor, of repository: Reference, from offset: Int64, start: (Int64) throws -> Void,
+        receive: (UnsafeRawBufferPointer) throws -> Void
+    ) async throws
+    /// Whether asking again may help.
+    func isTransient(_ error: any Error) -> Bool
+}
+
+/// A document as a source sent it.
+public struct SourceDocument: Sendable {
+    public let mediaType: String
+    public let bytes: [UInt8]
+    public init(mediaType: String, bytes: [UInt8]) { (self.mediaType, self.bytes) = (mediaType, bytes) }
+}
+
+/// What a pull tells while it goes on; `id` is the short digest of a layer's blob.
+public enum PullEvent: Sendable {
+    /// The name's tag or digest, and its repository.
+    case begun(what: String, repository: String)
+    case layer(id: String, LayerState)
+    /// Another process downloads what this one needs too.
+    case waiting
+    case done(PulledImage)
+
+    public enum LayerState: Equatable, Sendable {
+        case found
+        case pulling
+        case downloading(Int64, of: Int64)
+        case unpacking
+        case complete
+        case again(reason: String)
+    }
+}
+
+/// The outcome of a pull.
+public struct PulledImage: Sendable {
+    public let name: Reference
+    public let id: Digest
+    /// Of what the name means in the registry: an index or a manifest.
+    public let digest: Digest
+    /// The store had it under this name.
+    public let isUpToDate: Bool
+}
+
+/// Pulls images into a store.
+public struct ImagePuller: Sendable {
+    private let store: ImageStore
+    private let source: any ImageSource
+    private let report: @Sendable (PullEvent) -> Void
+    /// Blobs that are fetched and unpacked side by side, as docker has it.
+    static let width = 3
+    /// An index may point to an index, which points to manifests.
+    private static let depth = 2
+    private static let attempts = 5
+
+    public init(
+        into store: ImageStore, from source: any ImageSource, report: @escaping @Sendable (PullEvent) -> Void
+    ) {
+        (self.store, self.source, self.report) = (store, source, report)
+    }
+
+    /// Pulls what a name means for a platform; the host's own, unless one is given.
+    public func pull(_ name: Reference, platform: Platform?) async throws -> PulledImage {
+        report(.begun(what: name.digest.map { "\($0)" } ?? name.tag ?? "latest", repository: name.repository))
+        do {
+            let (digest, manifest, document) = try await resolve(name, for: platform ?? .host)
+            let before = try? store.image(named: name.canonical)  // none: it is new
+            let image = try await take(document, manifest, name: name)
+            let pulled = PulledImage(
+                name: name, id: image.id, digest: digest, isUpToDate: before?.digest == image.digest)
+            report(.done(pulled))
+            return pulled
+        } catch let error as ImageError {
+            throw store.described(error, of: "pull \(name)")
+        }
+    }
+
+    // MARK: documents
+
+    private func resolve(
+        _ name: Reference, for platform: Platform
+    ) async throws -> (digest: Digest, manifest: Descriptor, document: [UInt8]) {
+        let first = try await document(name, expecting: nil)
+        var (descriptor, bytes) = first
+        for _ in 0...Self.depth {
+            guard [MediaType.index, MediaType.dockerManifestList].contains(descriptor.mediaType) else {
+                return (first.0.digest, descriptor, bytes)
+            }
+            let index = try ImagePull.index(bytes, descriptor)
+            guard let next = index.manifest(for: platform) else {
+                throw EngineError(
+                    "no matching manifest for \(platform) in the manifest list entries of \(name)",
+                    exitCode: 1)
+            }
+            (descriptor, bytes) = try await document(name.at(next.digest), expecting: next)
+        }
+        throw EngineError("\(name): the index is nested too deep", exitCode: 1)
+    }
+
+    /// Its descriptor is made of what came, unless it was promised.
+    private func document(
+        _ name: Reference, expecting promised: Descriptor?
+    ) async throws -> (Descriptor, [UInt8]) {
+        let document = try await source.manifest(name)
+        guard let digest = Digest(hex: SHA256.hex(of: document.bytes)) else {
+            throw EngineError("\(name): no digest", exitCode: 1)
+        }
+        if let wanted = promised?.digest ?? name.digest, wanted != digest {
+            throw EngineError("\(name): digest mismatch, the registry sent \(digest)", exitCode: 1)
+        }
+        let descriptor = Descriptor(
+            mediaType: promised?.mediaType ?? document.mediaType, digest: digest,
+            size: promised?.size ?? Int64(document.bytes.count))
+        return (descriptor, document.bytes)
+    }
+
+    private func config(_ manifest: Manifest, of name: Reference) async throws -> [UInt8] {
+        guard manifest.config.size <= ImagePull.configLimit else {
+            throw EngineError("\(name): a configuration of \(manifest.config.size) bytes", exitCode: 1)
+        }
+        var bytes: [UInt8] = []
+        try await source.blob(
+            manifest.config, of: name, from: 0, start: { _ in bytes = [] },
+            receive: { chunk in
+                guard bytes.count + chunk.count <= ImagePull.configLimit else {
+                    throw EngineError("\(name): the configuration is too long", exitCode: 1)
+                }
+                bytes += chunk
+            })
+        return bytes
+    }
+
+    // MARK: layers
+
+    private func take(_ document: [UInt8], _ descriptor: Descriptor, name: Reference) async throws -> Image {
+        let pull = try ImagePull(into: store)
+        let manifest = try ImagePull.manifest(document, descriptor)
+        let plan = try pull.plan(manifest: document, descriptor, config: try await config(manifest, of: name))
+        var missing: [Layer] = []
+        for layer in plan.layers {
+            let isThere = try pull.need(layer.blob, layer.diffID) == .nothing
+            report(.layer(id: layer.blob.digest.short, isThere ? .found : .pulling))
+            if !isThere { missing.append(Layer(blob: layer.blob, diffID: layer.diffID)) }
+        }
+        try await waitForDownloads(missing, pull)
+        do {
+            try await fetch(missing, pull, of: name)
+            // With a digest the tag says nothing, as in docker.
+            return try pull.commit(plan, as: [name.digest.map(name.at) ?? name])
+        } catch let error as ImageError where error.kind == .noSpace {
+            pull.endDownloads()
+            throw error
+        }
+    }
+
+    private struct Layer: Sendable {
+        let blob: Descriptor
+        let diffID: Digest
+    }
+
+    private func waitForDownloads(_ missing: [Layer], _ pull: ImagePull) async throws {
+        var hasTold = false
+        while try !pull.takeDownloads(missing.map(\.blob)) {
+            if !hasTold { report(.waiting) }
+            hasTold = true
+            try await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
+    private func fetch(_ missing: [Layer], _ pull: ImagePull, of name: Reference) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (number, layer) in missing.enumerated() {
+                if number >= Self.width { try await group.next() }
+                group.addTask { try await fetch(layer, pull, of: name) }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    private func fetch(_ layer: Layer, _ pull: ImagePull, of name: Reference) async throws {
+        let id = layer.blob.digest.short
+        // The process that had the right before us may have brought it.
+        if try pull.need(layer.blob, layer.diffID) == .nothing { return report(.layer(id: id, .found)) }
+        let wasResumed = try await download(layer.blob, pull, of: name)
+        report(.layer(id: id, .unpacking))
+        do throws(ImageError) {
+            try pull.unpack(layer.blob, layer.diffID)
+        } catch {
+            guard wasResumed, error.kind == .invalid else { throw error }
+            // What an earlier pull left may have been damaged by whatever ended that.
+            report(.layer(id: id, .again(reason: "\(error)")))
+            _ = try await download(layer.blob, pull, of: name)
+            try pull.unpack(layer.blob, layer.diffID)
+        }
+        report(.layer(id: id, .complete))
+    }
+
+    /// Answers whether a part was there before.
+    private func download(_ blob: Descriptor, _ pull: ImagePull, of name: Reference) async throws -> Bool {
+        let download = try pull.download(blob)
+        let before = download.count
+        var attempt = 1
+        while !download.isComplete || blob.size == 0 {
+            let start = download.count
+            do {
+                try await source.blob(
+                    blob, of: name, from: start, start: { try download.start(at: $0) },
+                    receive: { chunk in
+                        try download.receive(chunk)
+                        report(.layer(id: blob.digest.short, .downloading(download.count, of: blob.size)))
+                    })
+                try download.finish()
+                break
+            } catch {
+                let isCut = (error as? ImageError)?.kind == .incomplete
+                guard attempt < Self.attempts, isCut || source.isTransient(error) else { throw error }
+                attempt = download.count > start ? 1 : attempt + 1
+                report(.layer(id: blob.digest.short, .again(reason: "\(error)")))
+                try await Task.sleep(for: .milliseconds(200 << attempt))
+            }
+        }
+        return before > 0
+    }
+}

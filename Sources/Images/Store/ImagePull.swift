@@ -1,0 +1,163 @@
+import Linux
+public import OCI
+import Synchronization
+import SystemPackage
+
+/// The store's side of one pull: the caller fetches documents and blobs from wherever they are; what has come whole is
+/// unpacked, and the image is there when all of it is. Layers may be fetched and unpacked side by side.
+public final class ImagePull: Sendable {
+    private let store: ImageStore
+    private let staging: Staging
+    private let locks = Mutex<[Digest: DownloadLock]>([:])
+
+    /// What a layer of the image still needs.
+    public enum Need: Sendable {
+        /// The store has it, blob and tree, and keeps it until this pull has ended.
+        case nothing
+        case download
+    }
+
+    /// What is known of an image before its layers.
+    public struct Plan: Sendable {
+        public let manifest: Manifest
+        public let config: ImageConfig
+        fileprivate let descriptor: Descriptor
+        /// Each layer once, lowest first.
+        public let layers: [(blob: Descriptor, diffID: Digest)]
+    }
+
+    public init(into store: ImageStore) throws(ImageError) {
+        self.store = store
+        staging = try Staging(in: store)
+    }
+
+    /// The longest configuration that is read, in bytes.
+    public static let configLimit = DocumentLimit.config
+
+    /// Reads a manifest that came with this digest; a longer one than 4 MiB is refused.
+    public static func manifest(_ bytes: [UInt8], _ descriptor: Descriptor) throws(ImageError) -> Manifest {
+        let what = "manifest \(descriptor.digest.short)"
+        try check(bytes, descriptor, limit: DocumentLimit.manifest, what)
+        let manifest = try parsing(what) { () throws(JSONError) in try Manifest(JSON(parsing: bytes)) }
+        guard manifest.mediaType == descriptor.mediaType else {
+            throw .invalid("\(what) says it is \(manifest.mediaType), not \(descriptor.mediaType)")
+        }
+        guard [MediaType.config, MediaType.dockerConfig].contains(manifest.config.mediaType) else {
+            throw .invalid("\(what): configurations of type \(manifest.config.mediaType) are not supported")
+        }
+        for layer in manifest.layers { _ = try ImageStore.compression(of: layer.mediaType) }
+        return manifest
+    }
+
+    /// Reads an index likewise.
+    public static func index(_ bytes: [UInt8], _ descriptor: Descriptor) throws(ImageError) -> Index {
+        let what = "index \(descriptor.digest.short)"
+        try check(bytes, descriptor, limit: DocumentLimit.manifest, what)
+        return try parsing(what) { () throws(JSONError) in try Index(JSON(parsing: bytes)) }
+    }
+
+    private static func check(
+        _ bytes: [UInt8], _ descriptor: Descriptor, limit: Int, _ what: String
+    ) throws(ImageError) {
+        guard bytes.count <= limit else {
+            throw .invalid("\(what) has \(bytes.count) bytes: more than \(limit)")
+        }
+        guard Int64(bytes.count) == descriptor.size else {
+            throw .invalid("\(what) has \(bytes.count) bytes, its descriptor says \(descriptor.size)")
+        }
+        let hex = SHA256.hex(of: bytes)
+        guard hex == descriptor.digest.hex else {
+            throw .invalid("\(what): digest mismatch, content has sha256:\(hex)")
+        }
+    }
+
+    /// Takes the two documents of an image.
+    public func plan(
+        manifest bytes: [UInt8], _ descriptor: Descriptor, config configBytes: [UInt8]
+    ) throws(ImageError) -> Plan {
+        let manifest = try Self.manifest(bytes, descriptor)
+        let what = "config \(manifest.config.digest.short)"
+        try Self.check(configBytes, manifest.config, limit: DocumentLimit.config, what)
+        let config = try parsing(what) { () throws(JSONError) in
+            try ImageConfig(JSON(parsing: configBytes))
+        }
+        guard config.platform.os == "linux" else {
+            throw .invalid("\(what): images for \(config.platform) do not run on Linux")
+        }
+        guard config.diffIDs.count == manifest.layers.count else {
+            throw .invalid(
+                "\(what) has \(config.diffIDs.count) diff ids for \(manifest.layers.count) layers")
+        }
+        _ = try staging.add(configBytes, mediaType: manifest.config.mediaType)
+        _ = try staging.add(bytes, mediaType: descriptor.mediaType)
+        var layers: [(blob: Descriptor, diffID: Digest)] = []
+        for (blob, diffID) in zip(manifest.layers, config.diffIDs)
+        where !layers.contains(where: { $0.blob.digest == blob.digest && $0.diffID == diffID }) {
+            layers.append((blob, diffID))
+        }
+        return Plan(
+            manifest: manifest, config: config,
+            descriptor: Descriptor(
+                mediaType: descriptor.mediaType, digest: descriptor.digest, size: descriptor.size),
+            layers: layers)
+    }
+
+    /// Takes the right to download these blobs, so that each is downloaded once, however many processes want it. False
+    /// when another one downloads the next of them: to be asked again in a moment. The order is the same in every
+    /// process, so that no two wait for each other.
+    public func takeDownloads(_ blobs: [Descriptor]) throws(ImageError) -> Bool {
+        let taken = locks.withLock { Set($0.keys) }
+        for digest in Set(blobs.map(\.digest)).subtracting(taken).sorted(by: { $0.hex < $1.hex }) {
+            guard let lock = try store.lockDownload(digest) else { return false }
+            locks.withLock { $0[digest] = lock }
+        }
+        return true
+    }
+
+    /// What is to be done for a layer whose download is ours.
+    public func need(_ blob: Descriptor, _ diffID: Digest) throws(ImageError) -> Need {
+        try staging.lease([blob.digest, diffID])
+        let size = try kernel { () throws(SysError) in
+            try store.blobs.status(of: FilePath(blob.digest.hex))?.size
+        }
+        let isThere = store.layer(diffID) != nil && size == UInt64(clamping: blob.size)
+        return isThere ? .nothing : .download
+    }
+
+    /// What is there of a blob whose download is ours; more than its descriptor says is thrown away.
+    public func download(_ blob: Descriptor) throws(ImageError) -> Download {
+        let download = try Download(blob, store.openDownload(blob.digest))
+        if download.count > blob.size { try download.start(at: 0) }
+        return download
+    }
+
+    /// Unpacks a layer that has come whole, and verifies its digests on the way. What is not what it should be is
+    /// thrown away.
+    public func unpack(_ blob: Descriptor, _ diffID: Digest) throws(ImageError) {
+        do {
+            try store.removeDamagedLayer(diffID)
+            try store.stageLayer(store.openDownload(blob.digest), blob, diffID: diffID, in: staging)
+        } catch {
+            if error.kind == .invalid { try download(blob).start(at: 0) }
+            throw error
+        }
+        let name = try staging.link(FilePath(blob.digest.hex), of: store.downloads)
+        staging.keep(blob: name, blob.digest)
+    }
+
+    /// The image becomes visible with these names, whole and durable.
+    public func commit(_ plan: Plan, as names: [Reference]) throws(ImageError) -> Image {
+        try store.commit([(plan.descriptor, names)], in: staging)
+        endDownloads()
+        return try store.image(manifest: plan.descriptor, names: names)
+    }
+
+    /// The rights end, and with them the files: after a commit they are blobs, after a full disk they are in the way.
+    public func endDownloads() {
+        let taken = locks.withLock { locks in
+            defer { locks = [:] }
+            return locks
+        }
+        for digest in taken.keys { store.removeDownload(digest) }
+    }
+}
