@@ -58,7 +58,10 @@ let package = Package(
             name: "CCodecs", cSettings: [.treatAllWarnings(as: .error)],
             linkerSettings: [.linkedLibrary("z"), .linkedLibrary("zstd")]),
         .target(
-            name: "CSeal", cSettings: [.treatAllWarnings(as: .error), .unsafeFlags(["-ffreestanding", "-fno-stack-protector"])]),
+            name: "CSeal",
+            cSettings: [
+                .treatAllWarnings(as: .error), .unsafeFlags(["-ffreestanding", "-fno-stack-protector"]),
+            ]),
         room("Linux", ["CLinux", system], lean),
         room("OCI", [], lean),
         room("Images", ["CCodecs", "Linux", "OCI", system]),
