@@ -54,7 +54,13 @@ public func createContainer(_ options: CreateOptions) throws(RuntimeError) -> Cr
     try bundle.spec.process.check()
     try checkConsole(bundle.spec.process, options)
     let state = try StateDirectory.make(options.id, root: options.root)
-    var creation = try Creation(bundle: bundle, options: options)
+    var creation: Creation
+    do throws(RuntimeError) {
+        creation = try Creation(bundle: bundle, options: options)
+    } catch {
+        try? state.remove()  // the first error is the one to report
+        throw error
+    }
     do throws(RuntimeError) {
         let process = try creation.run(in: state)
         return CreatedContainer(state: state, record: creation.record, process: process)

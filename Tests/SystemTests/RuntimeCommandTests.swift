@@ -55,6 +55,16 @@ final class RuntimeCommandTests {
         #expect(try bundle(["list", "-q"]).lines.isEmpty)
     }
 
+    /// The id stayed taken.
+    @Test func aCgroupThatCannotBeLeavesNoState() throws {
+        try bundle.write { $0.linux = ", \"cgroupsPath\": \"/../x\"" }
+        for _ in 1...2 {
+            let outcome = try bundle(["create", "--bundle", bundle.directory, bundle.id])
+            #expect(outcome.code == 1 && outcome.err.contains("leads out of the cgroup tree"), "\(outcome)")
+        }
+        #expect(!Host.has(bundle.directory + "/state/" + bundle.id))
+    }
+
     @Test func theLogHoldsTheErrorAsJSON() throws {
         let log = bundle.directory + "/log.json"
         try bundle.write { $0.args = ["/nosuch"] }
