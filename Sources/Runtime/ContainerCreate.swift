@@ -227,5 +227,9 @@ private struct Creation {
     func undo(_ state: borrowing StateDirectory) {
         if made.hasCgroup { try? cgroup?.remove(waiting: 1000) }  // as below
         try? state.remove()  // the first error is the one to report
+        let hooks = bundle.spec.hooks.poststop
+        for failure in runPoststopHooks(hooks, state: record.state(.stopped, pid: 0)) {
+            options.warn("\(failure)")
+        }
     }
 }

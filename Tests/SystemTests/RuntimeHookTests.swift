@@ -41,6 +41,18 @@ final class RuntimeHookTests {
         #expect(outcome.err.contains("level=warning") && outcome.err.contains("poststop hook #0"))
     }
 
+    /// What the hooks before have set up is taken down, whatever stopped the creation.
+    @Test(arguments: [["true"], ["nosuch"]])
+    func poststopHooksRunAfterACreationThatFailed(command: [String]) throws {
+        let log = bundle.directory + "/log"
+        var hooks = [("poststop", hook("cat > \(log)"))]
+        if command == ["true"] { hooks.append(("createRuntime", "{\"path\": \"/bin/false\"}")) }
+        let outcome = try run(hooks, command)
+        #expect(outcome.code != 0, "\(outcome)")
+        let state = readFile(log) ?? ""
+        #expect(state.contains("\"id\":\"\(bundle.id)\"") && state.contains("\"status\":\"stopped\""))
+    }
+
     /// The order and the namespaces: the first two see the host, the next two the container.
     @Test func hooksRunInTheirOrderAndNamespaces() throws {
         let log = bundle.directory + "/log"
