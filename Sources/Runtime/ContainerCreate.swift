@@ -144,14 +144,8 @@ private struct Creation {
         _ process: inout RunningProcess, in state: borrowing StateDirectory
     ) throws(RuntimeError) {
         try asStartError { () throws(SysError) in try state.write(record) }
-        if let socket = options.consoleSocket, let master = process.console.take() {
-            try send(master, to: socket, name: "/dev/ptmx")
-        }
-        if let socket = options.pidfdSocket {
-            let copy = try asStartError { () throws(SysError) in try process.pidfd.fd.duplicate() }
-            try send(copy, to: socket, name: "pidfd")
-        }
-        if let path = options.pidFile { try writePidFile(path, process.pidfd.pid) }
+        try handOver(
+            &process, console: options.consoleSocket, pidfd: options.pidfdSocket, pidFile: options.pidFile)
         if !options.waitsForStart { try runPoststartHooks(record, state) }
     }
 

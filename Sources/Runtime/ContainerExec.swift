@@ -135,7 +135,8 @@ public func execInContainer(_ options: ExecOptions) throws(RuntimeError) -> Runn
     let cgroup = try openCgroup(record, options.cgroup)
     var running = try execProcess(plan, facts, in: container, cgroup: cgroup.raw)
     do throws(RuntimeError) {
-        try handOver(&running, options)
+        try handOver(
+            &running, console: options.consoleSocket, pidfd: options.pidfdSocket, pidFile: options.pidFile)
     } catch {
         running.abandon()
         throw error
@@ -158,17 +159,6 @@ private func openCgroup(_ record: ContainerRecord, _ below: FilePath?) throws(Ru
     return try asCgroupError { () throws(SysError) in
         try cgroup.directory.open(path, [.readOnly, .directory], resolve: [.beneath, .noSymlinks])
     }
-}
-
-private func handOver(_ running: inout RunningProcess, _ options: ExecOptions) throws(RuntimeError) {
-    if let socket = options.consoleSocket, let master = running.console.take() {
-        try send(master, to: socket, name: "/dev/ptmx")
-    }
-    if let socket = options.pidfdSocket {
-        let copy = try asStartError { () throws(SysError) in try running.pidfd.fd.duplicate() }
-        try send(copy, to: socket, name: "pidfd")
-    }
-    if let path = options.pidFile { try writePidFile(path, running.pidfd.pid) }
 }
 
 extension Cgroup {

@@ -12,6 +12,19 @@ func send(_ descriptor: borrowing FD, to socket: FilePath, name: String) throws(
     }
 }
 
+/// Gives a new process to whoever asked for it: its terminal and its pidfd to their sockets, its pid to a file, which
+/// comes last because callers take it for the sign that all is there.
+func handOver(
+    _ process: inout RunningProcess, console: FilePath?, pidfd: FilePath?, pidFile: FilePath?
+) throws(RuntimeError) {
+    if let console, let master = process.console.take() { try send(master, to: console, name: "/dev/ptmx") }
+    if let pidfd {
+        let copy = try asStartError { () throws(SysError) in try process.pidfd.fd.duplicate() }
+        try send(copy, to: pidfd, name: "pidfd")
+    }
+    if let pidFile { try writePidFile(pidFile, process.pidfd.pid) }
+}
+
 /// Writes a pid file whole: a temporary beside it, renamed.
 func writePidFile(_ path: FilePath, _ pid: Int32) throws(RuntimeError) {
     guard let name = path.lastComponent else { throw RuntimeError("bad pid file \"\(path)\"") }
