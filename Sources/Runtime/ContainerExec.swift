@@ -115,8 +115,10 @@ public func execInContainer(_ options: ExecOptions) throws(RuntimeError) -> Runn
     }
     let spec = try state.configuration()
     var process = try options.process.process(beside: spec.process)
-    // What it does not say is the container's; a process without the label would be outside.
+    // What it does not say is the container's, as in runc: a process without the label would be outside, one with the
+    // score of an engine's daemon would outlive all others.
     process.capabilities = process.capabilities ?? spec.process.capabilities
+    process.oomScoreAdj = process.oomScoreAdj ?? spec.process.oomScoreAdj
     process.apparmorProfile = process.apparmorProfile ?? spec.process.apparmorProfile
     process.selinuxLabel = process.selinuxLabel ?? spec.process.selinuxLabel
     try process.check()

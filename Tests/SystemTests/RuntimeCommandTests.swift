@@ -112,6 +112,18 @@ final class RuntimeCommandTests {
         #expect(status.contains("Uid:\t5\t5") && status.contains("Gid:\t6\t6"), "\(status)")
     }
 
+    /// A document without a score got that of whoever called: an engine's daemon, which the kernel spares.
+    @Test func aFurtherProcessHasTheContainersScore() throws {
+        try bundle.write {
+            $0.args = ["sleep", "1000"]
+            $0.process = ", \"oomScoreAdj\": 55"
+        }
+        #expect(try bundle(["run", "--detach", "--bundle", bundle.directory, bundle.id]).code == 0)
+        let file = bundle.directory + "/process.json"
+        try writeFile(file, #"{"args": ["/bin/cat", "/proc/self/oom_score_adj"], "cwd": "/"}"#)
+        #expect(try bundle(["exec", "--process", file, bundle.id]).text == "55")
+    }
+
     @Test func aPausedContainerTakesNoExec() throws {
         #expect(try create(["sleep", "1000"]).code == 0)
         #expect(try bundle(["start", bundle.id]).code == 0)
