@@ -217,18 +217,9 @@ func planProcess(
     _ process: RuntimeSpec.Process, _ attributes: ProcessAttributes, _ facts: CreateFacts
 ) throws(RuntimeError) -> [ChildStep] {
     guard let first = process.args.first, !first.isEmpty else { throw RuntimeError("no command specified") }
-    var steps: [ChildStep] = [.connectStdio]
-    var limits = Set<String>()
-    for limit in process.rlimits {
-        guard limits.insert(limit.type).inserted else {
-            throw RuntimeError("invalid rlimit configuration: \(limit.type) is given twice")
-        }
-        guard let number = rlimitNumber(limit.type) else {
-            throw RuntimeError("unknown rlimit \(limit.type)")
-        }
-        steps.append(.setRlimit(resource: number, name: limit.type, soft: limit.soft, hard: limit.hard))
-    }
-    steps += [.setUmask(process.user.umask ?? 0o022), .enterWorkingDirectory(process.cwd)]
+    var steps: [ChildStep] = [
+        .connectStdio, .setUmask(process.user.umask ?? 0o022), .enterWorkingDirectory(process.cwd),
+    ]
     guard !facts.seccomp.notifies || facts.seccompListener != nil else {
         throw RuntimeError("seccomp: SCMP_ACT_NOTIFY needs a listenerPath")
     }
@@ -237,6 +228,8 @@ func planProcess(
     steps.append(.setAttributes)
     let (firstClosed, isBeyondAll) = facts.preservedDescriptors.addingReportingOverflow(3)
     steps.append(.closeDescriptors(from: isBeyondAll ? .max : firstClosed))
+    // As late as the filter and the loss of root allow: they are for the process, not for what is done to start it.
+    steps += try planRlimits(process.rlimits)
     let filter: [ChildStep] = facts.seccomp.isEmpty ? [] : [.loadSeccomp]
     // Loading needs CAP_SYS_ADMIN or no_new_privs: with the latter it comes last, so that it covers the most.
     if !process.noNewPrivileges { steps += filter }
@@ -248,6 +241,21 @@ func planProcess(
     if facts.gate != nil { steps += [.findExecutable, .awaitStart] }
     if !facts.hooks.startContainer.isEmpty { steps.append(.runHooks(.startContainer)) }
     return steps + [.execute]
+}
+
+private func planRlimits(_ limits: [RuntimeSpec.Rlimit]) throws(RuntimeError) -> [ChildStep] {
+    var steps: [ChildStep] = []
+    var seen = Set<String>()
+    for limit in limits {
+        guard seen.insert(limit.type).inserted else {
+            throw RuntimeError("invalid rlimit configuration: \(limit.type) is given twice")
+        }
+        guard let number = rlimitNumber(limit.type) else {
+            throw RuntimeError("unknown rlimit \(limit.type)")
+        }
+        steps.append(.setRlimit(resource: number, name: limit.type, soft: limit.soft, hard: limit.hard))
+    }
+    return steps
 }
 
 /// The first steps of a process that is to be labelled, before anything of the container can be seen.
@@ -279,8 +287,7 @@ private func findCandidates(for name: String, environment: [String]) -> [String]
 private func rlimitNumber(_ type: String) -> Int32? {
     let names = [
         "CPU", "FSIZE", "DATA", "STACK", "CORE", "RSS", "NPROC", "NOFILE", "MEMLOCK", "AS", "LOCKS",
-        "SIGPENDING",
-        "MSGQUEUE", "NICE", "RTPRIO", "RTTIME",
+        "SIGPENDING", "MSGQUEUE", "NICE", "RTPRIO", "RTTIME",
     ]
     return names.firstIndex { "RLIMIT_\($0)" == type }.map(Int32.init)
 }

@@ -168,6 +168,13 @@ final class RuntimeNamespaceTests {
         #expect(outcome.err.contains("can't raise ambient capability CAP_CHOWN"), "\(outcome)")
     }
 
+    /// They are for the program: what is done to start it needs more descriptors.
+    @Test func limitsThatAreNextToNothingAllowAStart() throws {
+        let limit = "{\"type\": \"RLIMIT_NOFILE\", \"soft\": 3, \"hard\": 3}"
+        let outcome = try run("ulimit -n", process: ", \"rlimits\": [\(limit)]")
+        #expect(outcome.out == "3\n", "\(outcome)")
+    }
+
     /// A user who is not root has no capability that the configuration does not make ambient.
     @Test func cve_2016_8867_ordinaryUsersHaveNoCapabilities() throws {
         let set = "[\"CAP_KILL\", \"CAP_CHOWN\"]"
