@@ -167,4 +167,8 @@ private func end(_ process: borrowing Pidfd) throws(RuntimeError) {
     } catch {
         throw RuntimeError("unable to kill the container: \(error)")
     }
+    guard process.hasEnded() else {
+        let pid = process.pid
+        throw RuntimeError("unable to kill the container: process \(pid) waits; see /proc/\(pid)/stack")
+    }
 }

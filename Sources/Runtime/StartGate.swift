@@ -42,6 +42,7 @@ public final class StartGate {
             let result = try directory.open(result, [.readOnly, .nonBlocking])
             // ENXIO: nobody reads, so the process that waited is dead.
             let go = try directory.open(go, [.writeOnly, .nonBlocking])
+            Signal.ignorePipe()  // it may die just now: EPIPE says so
             try go.writeAll([0])
             answer = try awaitEnd(of: result)
             for name in [Self.go, Self.result] { try directory.remove(name) }

@@ -25,6 +25,18 @@ extension Context {
     }
 }
 
+extension Context {
+    /// What could not be removed is said; the exit code is that of the container's program all the same (runc).
+    fileprivate func removeAfterRun(_ id: String) {
+        if arguments.has("keep") { return }
+        do throws(RuntimeError) {
+            try deleteContainer(id, force: true, root: root, warn: warn)
+        } catch {
+            log.error(error.description)
+        }
+    }
+}
+
 extension Command {
     static let create = Command(
         "create", "[FLAGS] ID", "make a container that waits for start", flags: creationFlags
@@ -41,11 +53,15 @@ extension Command {
         options.detaches = context.arguments.has("detach")
         var container = try createContainer(options)
         if options.detaches { return 0 }
-        let code = try Foreground.stay(with: container.takeProcess())
-        if !context.arguments.has("keep") {
-            try deleteContainer(options.id, force: true, root: context.root, warn: context.warn)
+        do throws(RuntimeError) {
+            let code = try Foreground.stay(with: container.takeProcess())
+            context.removeAfterRun(options.id)
+            return code
+        } catch {
+            // Nobody holds it any more.
+            context.removeAfterRun(options.id)
+            throw error
         }
-        return code
     }
 
     static let start = Command("start", "ID", "run the program of a created container") {
