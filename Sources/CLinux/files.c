@@ -10,7 +10,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -19,9 +18,6 @@
 #include <linux/stat.h>
 
 #define R(call) ({ __auto_type r_ = (call); r_ < 0 ? (__typeof__(r_))-errno : r_; })
-#ifndef SYS_fchmodat2
-#define SYS_fchmodat2 452
-#endif
 #ifndef STATX_MNT_ID_UNIQUE
 #define STATX_MNT_ID_UNIQUE 0x4000U
 #endif
@@ -34,13 +30,10 @@ int cl_openat2(int dir, const char *path, uint64_t flags, uint64_t mode, uint64_
 }
 ssize_t cl_read(int fd, void *b, size_t n) { return R(read(fd, b, n)); }
 ssize_t cl_write(int fd, const void *b, size_t n) { return R(write(fd, b, n)); }
-ssize_t cl_pread(int fd, void *b, size_t n, int64_t o) { return R(pread(fd, b, n, o)); }
 ssize_t cl_pwrite(int fd, const void *b, size_t n, int64_t o) { return R(pwrite(fd, b, n, o)); }
 int64_t cl_lseek(int fd, int64_t o, int w) { return R(lseek(fd, o, w)); }
 int cl_ftruncate(int fd, int64_t n) { return R(ftruncate(fd, n)); }
-int cl_fallocate(int fd, int m, int64_t o, int64_t n) { return R(fallocate(fd, m, o, n)); }
 int cl_fsync(int fd) { return R(fsync(fd)); }
-int cl_fdatasync(int fd) { return R(fdatasync(fd)); }
 int cl_syncfs(int fd) { return R(syncfs(fd)); }
 int cl_dup(int fd, int minimum) { return R(fcntl(fd, F_DUPFD_CLOEXEC, minimum)); }
 int cl_dup3(int from, int to, int flags) { return R(dup3(from, to, flags)); }
@@ -79,11 +72,8 @@ int cl_utimensat(int dir, const char *path, int64_t as, long an, int64_t ms, lon
     return (int)R(syscall(SYS_utimensat, dir, path, t, flags));
 }
 int cl_fsetxattr(int fd, const char *name, const void *v, size_t n, int flags) { return R(fsetxattr(fd, name, v, n, flags)); }
-int cl_lsetxattr(const char *path, const char *name, const void *v, size_t n, int flags) { return R(lsetxattr(path, name, v, n, flags)); }
 ssize_t cl_fgetxattr(int fd, const char *name, void *v, size_t n) { return R(fgetxattr(fd, name, v, n)); }
-ssize_t cl_lgetxattr(const char *path, const char *name, void *v, size_t n) { return R(lgetxattr(path, name, v, n)); }
 ssize_t cl_flistxattr(int fd, char *names, size_t n) { return R(flistxattr(fd, names, n)); }
-ssize_t cl_llistxattr(const char *path, char *names, size_t n) { return R(llistxattr(path, names, n)); }
 int cl_fremovexattr(int fd, const char *name) { return R(fremovexattr(fd, name)); }
 
 struct linux_dirent64 { uint64_t d_ino; int64_t d_off; unsigned short d_reclen; unsigned char d_type; char d_name[]; };
@@ -94,8 +84,6 @@ size_t cl_dirent_at(const void *buffer, size_t at, struct cl_dirent *out) {
     return at + e->d_reclen;
 }
 ssize_t cl_copy_file_range(int from, int64_t *fo, int to, int64_t *t, size_t n) { return R(copy_file_range(from, fo, to, t, n, 0)); }
-ssize_t cl_sendfile(int to, int from, size_t n) { return R(sendfile(to, from, NULL, n)); }
-ssize_t cl_splice(int from, int to, size_t n, unsigned flags) { return R(splice(from, NULL, to, NULL, n, flags)); }
 int64_t cl_statfs_type(int fd) { struct statfs s; int r = R(fstatfs(fd, &s)); return r < 0 ? r : (int64_t)(uint32_t)s.f_type; }
 int cl_statfs_free(int fd, uint64_t *bytes, uint64_t *inodes) {
     struct statfs s;
@@ -105,7 +93,6 @@ int cl_statfs_free(int fd, uint64_t *bytes, uint64_t *inodes) {
 }
 int cl_memfd_create(const char *name, unsigned flags) { return R(memfd_create(name, flags | MFD_CLOEXEC)); }
 uint32_t cl_umask(uint32_t mask) { return umask(mask); }
-int cl_chdir(const char *path) { return R(chdir(path)); }
 int cl_fchdir(int fd) { return R(fchdir(fd)); }
 int cl_fchroot_dot(void) { return R(chroot(".")); }
 ssize_t cl_getcwd(char *b, size_t n) { return (ssize_t)R(syscall(SYS_getcwd, b, n)); }

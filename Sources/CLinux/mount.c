@@ -20,7 +20,6 @@ int cl_mount_setattr(int dir, const char *path, unsigned flags, uint64_t set, ui
     struct cl_mount_attr a = {set, clear, propagation, userns < 0 ? 0 : (uint64_t)userns};
     return R(syscall(SYS_mount_setattr, dir, path, flags, &a, sizeof a));
 }
-int cl_mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data) { return R(mount(source, target, type, flags, data)); }
 int cl_umount2(const char *target, int flags) { return R(umount2(target, flags)); }
 int cl_pivot_root(const char *new_root, const char *put_old) { return R(syscall(SYS_pivot_root, new_root, put_old)); }
 

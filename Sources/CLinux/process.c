@@ -12,13 +12,11 @@
 #include <linux/capability.h>
 #include <linux/sched.h>
 #include <sys/capability.h>
-#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/sysinfo.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -93,10 +91,6 @@ int64_t cl_spawn(int fd, const char *path, char *const argv[], char *const envp[
 }
 
 int cl_execve(const char *path, char *const argv[], char *const envp[]) { execve(path, argv, envp); return -errno; }
-int cl_execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags) {
-    syscall(SYS_execveat, dir, path, argv, envp, flags);
-    return -errno;
-}
 void cl_exit_now(int code) { _exit(code); }
 int cl_pidfd_open(int pid, unsigned flags) { return (int)R(syscall(SYS_pidfd_open, pid, flags)); }
 int cl_pidfd_send_signal(int pidfd, int signal) { return (int)R(syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0)); }
@@ -133,11 +127,8 @@ int cl_setsid(void) { return R(setsid()); }
 int cl_setgroups(size_t count, const uint32_t *groups) { return (int)R(syscall(SYS_setgroups, count, groups)); }
 int cl_setresuid(uint32_t uid) { return (int)R(syscall(SYS_setresuid, uid, uid, uid)); }
 int cl_setresgid(uint32_t gid) { return (int)R(syscall(SYS_setresgid, gid, gid, gid)); }
-int cl_setfsuid_all(uint32_t uid, uint32_t gid) { syscall(SYS_setfsgid, gid); syscall(SYS_setfsuid, uid); return 0; }
 uint32_t cl_getuid(void) { return getuid(); }
-uint32_t cl_getgid(void) { return getgid(); }
 int cl_getpid(void) { return (int)syscall(SYS_getpid); }
-int cl_getppid(void) { return (int)syscall(SYS_getppid); }
 int cl_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) { return R(prctl(option, a, b, c, d)); }
 int cl_close_range(unsigned first, unsigned last, unsigned flags) { return (int)R(syscall(SYS_close_range, first, last, flags)); }
 int cl_sethostname(const char *name, size_t length) { return R(sethostname(name, length)); }
@@ -171,7 +162,6 @@ static void fill(sigset_t *set, uint64_t mask) {
     sigemptyset(set);
     for (int s = 1; s <= 64; s++) if (mask & (1ULL << (s - 1))) sigaddset(set, s);
 }
-int cl_block_signals(uint64_t mask) { sigset_t set; fill(&set, mask); return R(sigprocmask(SIG_BLOCK, &set, NULL)); }
 int cl_signalfd(uint64_t mask) {
     sigset_t set;
     fill(&set, mask);
@@ -191,12 +181,9 @@ int cl_poll(int *fds, short *events, short *revents, size_t count, int timeout_m
     for (size_t i = 0; i < count; i++) revents[i] = p[i].revents;
     return r;
 }
-int cl_epoll_create(void) { return R(epoll_create1(EPOLL_CLOEXEC)); }
-int cl_setpriority(int nice) { return R(setpriority(PRIO_PROCESS, 0, nice)); }
 int cl_keyctl_join_session(const char *name) { return (int)R(syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, name)); }
 int cl_keyctl_setperm(int key, uint32_t permissions) { return (int)R(syscall(SYS_keyctl, 5 /* KEYCTL_SETPERM */, key, permissions)); }
 int cl_keyctl_describe(int key, void *buffer, size_t size) { return (int)R(syscall(SYS_keyctl, 6 /* KEYCTL_DESCRIBE */, key, buffer, size)); }
-int cl_nproc(void) { return get_nprocs(); }
 int cl_uname(char *sysname, char *release, char *machine, size_t size) {
     struct utsname u;
     int r = R(uname(&u));
@@ -207,7 +194,6 @@ int cl_uname(char *sysname, char *release, char *machine, size_t size) {
     return 0;
 }
 int cl_personality(unsigned long persona) { return R(personality(persona)); }
-int cl_ptsname(int master, char *buffer, size_t size) { return -ptsname_r(master, buffer, size); }
 const char *cl_signal_description(int signal) { return sigdescr_np(signal); }
 char **cl_environ(void) { return environ; }
 

@@ -78,7 +78,6 @@ ssize_t cl_recv_fds(int fd, void *b, size_t n, int *fds, size_t *count, int flag
     return r;
 }
 int cl_setsockopt_int(int fd, int level, int option, int value) { return R(setsockopt(fd, level, option, &value, sizeof value)); }
-int cl_getsockopt_int(int fd, int level, int option, int *value) { socklen_t n = sizeof *value; return R(getsockopt(fd, level, option, value, &n)); }
 int cl_bind_netlink(int fd, uint32_t *port) {
     struct sockaddr_nl a = {.nl_family = AF_NETLINK};
     socklen_t n = sizeof a;

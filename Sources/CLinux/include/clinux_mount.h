@@ -12,7 +12,6 @@ int cl_move_mount(int from_dir, const char *from, int to_dir, const char *to, un
 int cl_mount_setattr(int dir, const char *path, unsigned flags, uint64_t set, uint64_t clear, uint64_t propagation, int userns);
 int64_t cl_mount_flags(int fd);
 int cl_fspick(int dir, const char *path, unsigned flags);
-int cl_mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
 int cl_umount2(const char *target, int flags);
 int cl_pivot_root(const char *new_root, const char *put_old);
 #endif

@@ -14,7 +14,6 @@ int64_t cl_clone3(uint64_t flags, int *pidfd, int cgroup, int exit_signal);
 int64_t cl_spawn(int fd, const char *path, char *const argv[], char *const envp[], const int *fds, size_t count,
                  const int stdio[3], int new_session);
 int cl_execve(const char *path, char *const argv[], char *const envp[]);
-int cl_execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags);
 void cl_exit_now(int code) __attribute__((noreturn));
 int cl_pidfd_open(int pid, unsigned flags);
 int cl_pidfd_send_signal(int pidfd, int signal);
@@ -43,11 +42,8 @@ int cl_setsid(void);
 int cl_setgroups(size_t count, const uint32_t *groups);
 int cl_setresuid(uint32_t uid);
 int cl_setresgid(uint32_t gid);
-int cl_setfsuid_all(uint32_t uid, uint32_t gid);
 uint32_t cl_getuid(void);
-uint32_t cl_getgid(void);
 int cl_getpid(void);
-int cl_getppid(void);
 int cl_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
 int cl_close_range(unsigned first, unsigned last, unsigned flags);
 int cl_sethostname(const char *name, size_t length);
@@ -66,20 +62,15 @@ void cl_end_on_signals(void);
 int cl_signal_ignore(int signal);
 /// Blocks the signals of the mask (bit n-1 = signal n); answers a signalfd(2) for them.
 int cl_signalfd(uint64_t mask);
-int cl_block_signals(uint64_t mask);
 /// Reads one signal: number in the low 32 bits and sender's pid in the high ones; -errno.
 int64_t cl_read_signal(int fd);
 int cl_poll(int *fds, short *events, short *revents, size_t count, int timeout_ms);
-int cl_epoll_create(void);
-int cl_setpriority(int nice);
 int cl_keyctl_join_session(const char *name);
 int cl_keyctl_setperm(int key, uint32_t permissions);
 /// `TYPE;UID;GID;PERMISSIONS;NAME`: its length.
 int cl_keyctl_describe(int key, void *buffer, size_t size);
-int cl_nproc(void);
 int cl_uname(char *sysname, char *release, char *machine, size_t size);
 int cl_personality(unsigned long persona);
-int cl_ptsname(int master, char *buffer, size_t size);
 /// `Killed` and the like; NULL when there is no such signal.
 const char *cl_signal_description(int signal);
 /// The environment of this process (Swift must not touch the global `environ`).

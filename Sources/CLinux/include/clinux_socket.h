@@ -22,7 +22,6 @@ ssize_t cl_send2(int fd, const void *head, size_t head_count, const void *body, 
 ssize_t cl_send_fds(int fd, const void *buffer, size_t count, const int *fds, size_t fd_count);
 ssize_t cl_recv_fds(int fd, void *buffer, size_t count, int *fds, size_t *fd_count, int flags);
 int cl_setsockopt_int(int fd, int level, int option, int value);
-int cl_getsockopt_int(int fd, int level, int option, int *value);
 int cl_bind_netlink(int fd, uint32_t *port);
 /// Binds and (tcp) listens: `address` is 4 or 16 bytes in network order.
 int cl_bind_inet(int fd, int family, const uint8_t *address, uint16_t port);
