@@ -1,5 +1,5 @@
 /// The annotations of a configuration that change what this runtime does. All others, images' labels among them, are
-/// carried along and have no effect (rule R10 of security.md).
+/// carried along and have no effect (otherwise whoever made an image could change its container).
 enum Annotations {
     /// Makes a property of the container's systemd scope (`--systemd-cgroup`); a prefix.
     static let systemdProperty = "org.systemd.property."

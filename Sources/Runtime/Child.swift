@@ -142,8 +142,8 @@ final class Child {
         }
     }
 
-    /// Attached over `/` of this namespace it hides nothing that is still used: paths of the host go on from the
-    /// old root until the pivot.
+    /// Over its own directory, or over `/` of this namespace, it hides nothing that is still used: paths of the host go
+    /// on from the old root until the pivot.
     private func attachRoot(_ path: FilePath) throws(SysError) {
         let place = try FD.open(path, [.path, .directory])
         try root.attach(to: place, as: path.string)

@@ -22,7 +22,7 @@ extension ContainerRecord {
         return pidfd
     }
 
-    /// The state document (runtime.md#state).
+    /// The state document (runtime-spec, runtime.md#state).
     func state(_ status: ContainerState.Status, pid: Int32) -> ContainerState {
         ContainerState(id: id, status: status, pid: pid, bundle: bundle, annotations: annotations)
     }
@@ -61,7 +61,7 @@ public func containerState(_ directory: borrowing StateDirectory) throws(Runtime
     ])
 }
 
-/// Runs the program of a created container (runtime.md#start).
+/// Runs the program of a created container (runtime-spec, runtime.md#start).
 public func startContainer(
     _ id: String, root: FilePath, warn: (String) -> Void = { _ in }
 ) throws(RuntimeError) {
@@ -75,7 +75,7 @@ public func startContainer(
     try runPoststartHooks(record, directory)
 }
 
-/// A hook that fails stops the container (runtime.md#lifecycle).
+/// A hook that fails stops the container (runtime-spec, runtime.md#lifecycle).
 func runPoststartHooks(
     _ record: ContainerRecord, _ directory: borrowing StateDirectory
 ) throws(RuntimeError) {
@@ -124,7 +124,7 @@ private func signalAll(_ record: ContainerRecord, _ signal: Int32) throws(Runtim
     }
 }
 
-/// Removes what `create` made (runtime.md#delete). `force` kills the processes first and accepts a container that
+/// Removes what `create` made (runtime-spec, runtime.md#delete). `force` kills the processes first and accepts a container that
 /// does not exist.
 public func deleteContainer(
     _ id: String, force: Bool, root: FilePath, warn: (String) -> Void = { _ in }

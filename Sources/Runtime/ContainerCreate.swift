@@ -47,8 +47,8 @@ public struct CreatedContainer: ~Copyable {
     }
 }
 
-/// Makes a container from a bundle (runtime.md#create). Standard input, output and error of this process are the
-/// container's. On an error nothing of it is left.
+/// Makes a container from a bundle (runtime-spec, runtime.md#create). Standard input, output and error of this process
+/// are the container's. On an error nothing of it is left.
 public func createContainer(_ options: CreateOptions) throws(RuntimeError) -> CreatedContainer {
     let bundle = try Bundle(options.bundle, configuration: options.configuration)
     try bundle.spec.process.check()
@@ -218,6 +218,8 @@ private struct Creation {
         return facts
     }
 
+    /// What earlier hooks have set up is taken down by those that run after a container's end (runc, and the spec's
+    /// lifecycle goes on at its end when a hook fails).
     func undo(_ state: borrowing StateDirectory) {
         if made.hasCgroup { try? cgroup?.remove(waiting: 1000) }  // as below
         try? state.remove()  // the first error is the one to report

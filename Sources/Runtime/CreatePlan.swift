@@ -17,7 +17,8 @@ public enum ProcessStdio: Equatable, Sendable {
     case terminal(WindowSize?)
 }
 
-/// One thing the child does between clone and exec. The order is data: `planChild` writes it down.
+/// One thing the child does between clone and exec. The order is data: `planCreate`,
+/// `planExec` and, for what they share, `planProcess` write it down.
 enum ChildStep: Equatable, Sendable {
     /// The parent has mapped our ids and put us into our cgroup.
     case awaitPlacement

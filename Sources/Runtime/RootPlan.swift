@@ -14,8 +14,13 @@ struct RootPlan {
 
     init(_ spec: RuntimeSpec, _ namespaces: NamespacePlan, _ facts: CreateFacts) throws(RuntimeError) {
         try takePropagation(spec.linux.rootfsPropagation)
+        // Whatever is asked for the root: mounts of the host are seen unless they shall not be.
         let hosts: Propagation =
-            propagation == .shared || propagation == .private ? propagation ?? .slave : .slave
+            switch propagation {
+            case .shared?: .shared
+            case .private?: .private
+            default: .slave
+            }
         steps = [.detachPropagation(hosts)]
         if propagation == .shared { steps.append(.isolateParentOfRoot(facts.rootfs ?? "/")) }
         steps.append(.attachRoot(over: facts.rootfs ?? "/"))

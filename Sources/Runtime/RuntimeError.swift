@@ -5,11 +5,12 @@ import SystemPackage
 /// exit code that docker's command line gives.
 public struct RuntimeError: Error, Equatable, Sendable, CustomStringConvertible {
     public let description: String
-    /// 125: the engine's failure; 126: the command cannot be executed; 127: it is not there.
+    /// 125: the engine's failure; 126: the command cannot be executed; 127: it is not there; 255: `exec` failed.
     public let exitCode: Int32
     /// What callers go by.
     public let kind: Kind
 
+    /// `notThere`: no such container. `unreadable`: it is there, and its state cannot be read now.
     public enum Kind: Equatable, Sendable { case notThere, unreadable, other }
 
     public init(_ description: String, exitCode: Int32 = 125, kind: Kind = .other) {

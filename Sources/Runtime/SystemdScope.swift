@@ -218,7 +218,7 @@ private func mask(_ name: String, _ list: String) -> [DBusProperty] {
 /// Properties that annotations `org.systemd.property.NAME` may set: when and how the unit is stopped and ordered. All
 /// others are refused: some of them switch the machine off (CVE-2024-3154).
 func systemdProperties(annotations: [String: String]) throws(RuntimeError) -> [DBusProperty] {
-    let prefix = "org.systemd.property."
+    let prefix = Annotations.systemdProperty
     var properties: [DBusProperty] = []
     for (key, text) in annotations.sorted(by: { $0.key < $1.key }) where key.hasPrefix(prefix) {
         let name = String(key.dropFirst(prefix.utf8.count))
