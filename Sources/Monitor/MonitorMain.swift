@@ -17,6 +17,8 @@ public enum MonitorCommand: String, Sendable {
         do {
             try Kernel.setDumpable(false)
             Signal.ignoreEndings()
+            // A starter's own could keep the container's users out of what is made for them.
+            Kernel.setUmask(0o022)
             try Kernel.changeDirectory(FD.open("/", [.path, .directory]))
             switch self {
             case .exec:

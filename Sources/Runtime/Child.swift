@@ -37,6 +37,8 @@ final class Child {
 
     /// Applies all steps; does not come back.
     func run() -> Never {
+        // Of what is made for the container, whoever called; the process gets its own later.
+        Kernel.setUmask(0o022)
         for step in plan.steps {
             if case .runHooks(let point) = step {
                 run(point)

@@ -168,6 +168,19 @@ final class RuntimeNamespaceTests {
         #expect(outcome.err.contains("can't raise ambient capability CAP_CHOWN"), "\(outcome)")
     }
 
+    /// Users of the container could not reach it after a caller with a umask of its own.
+    @Test func whatIsMadeForAContainerIsForItsUsers() throws {
+        try bundle.write {
+            configure(&$0, "stat -c %a /made /work", [], "", "")
+            $0.user = "{\"uid\": 7, \"gid\": 8}"
+            $0.cwd = "/work"
+            $0.mounts.append(OCIBundle.Configuration.mount("/made/here", "tmpfs"))
+        }
+        let command = bundle.command(["run", "--bundle", bundle.directory, bundle.id]).joined(separator: " ")
+        let outcome = try execute(["sh", "-c", "umask 077; \(command)"])
+        #expect(outcome.lines == ["755", "755"], "\(outcome)")
+    }
+
     /// They are for the program: what is done to start it needs more descriptors.
     @Test func limitsThatAreNextToNothingAllowAStart() throws {
         let limit = "{\"type\": \"RLIMIT_NOFILE\", \"soft\": 3, \"hard\": 3}"
