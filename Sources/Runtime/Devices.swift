@@ -26,13 +26,14 @@ struct DevicePlan {
     /// How many of the mounts go before: up to the last one of /dev itself.
     private(set) var mountsBefore = 0
 
-    init(_ spec: RuntimeSpec) {
-        let last = spec.mounts.lastIndex { mount in
-            FilePath("/" + mount.destination).lexicallyNormalized() == "/dev"
-                && !MountOptions(mount.options).isRemount
+    /// `mounts` are those of the document, in its order.
+    init(_ spec: RuntimeSpec, _ mounts: [MountStep]) {
+        let onDev = mounts.indices.filter {
+            mounts[$0].destination == "/dev" && mounts[$0].source != .remount
         }
-        mountsBefore = last.map { $0 + 1 } ?? 0
-        for step in planDevices(spec) {
+        mountsBefore = onDev.last.map { $0 + 1 } ?? 0
+        if onDev.contains(where: { mounts[$0].options.isBind }) { return }
+        for step in planDevices(spec.linux.devices) {
             if case .makeDevice(let device) = step, !device.isBelowDev {
                 late.append(step)
             } else {
@@ -43,26 +44,23 @@ struct DevicePlan {
 }
 
 extension RuntimeSpec.Device {
-    fileprivate var isBelowDev: Bool { FilePath("/" + path).lexicallyNormalized().starts(with: "/dev") }
+    /// Where it is in the container.
+    fileprivate var place: FilePath { FilePath("/" + path).lexicallyNormalized() }
+    fileprivate var isBelowDev: Bool { place.starts(with: "/dev") }
 }
 
-private func planDevices(_ spec: RuntimeSpec) -> [ChildStep] {
-    let isOwn = spec.mounts.contains { mount in
-        FilePath(mount.destination).lexicallyNormalized() == "/dev"
-            && (mount.type == "bind" || MountOptions(mount.options).isBind)
-    }
-    guard !isOwn else { return [] }
-    let listed = Set(spec.linux.devices.map { FilePath($0.path).lexicallyNormalized() })
+private func planDevices(_ given: [RuntimeSpec.Device]) -> [ChildStep] {
+    let listed = Set(given.map(\.place))
     let devices =
-        RuntimeSpec.Device.defaults.filter { !listed.contains(FilePath($0.path)) }
+        RuntimeSpec.Device.defaults.filter { !listed.contains($0.place) }
         // That one is a link, to the container's own.
-        + spec.linux.devices.filter { FilePath($0.path).lexicallyNormalized() != "/dev/ptmx" }
+        + given.filter { $0.place != "/dev/ptmx" }
     return devices.map(ChildStep.makeDevice) + [.makeDeviceLinks]
 }
 
 /// A device node. A user namespace may make none: there it is the host's, bound by descriptor when it is that device.
 func makeDevice(_ device: RuntimeSpec.Device, in root: borrowing FD) throws(SysError) {
-    let path = FilePath("/" + device.path).lexicallyNormalized()
+    let path = device.place
     guard let last = path.lastComponent else { return }
     let name = FilePath(last.string)
     // Nothing is made where an image's link leads: that may be a directory of the host's that is mounted there.

@@ -25,10 +25,13 @@ struct RootPlan {
         if propagation == .shared { steps.append(.isolateParentOfRoot(facts.rootfs ?? "/")) }
         steps.append(.attachRoot(over: facts.rootfs ?? "/"))
         var readOnly: [ChildStep] = []
-        let devices = DevicePlan(spec)
+        let mounts = try spec.mounts.map { mount throws(RuntimeError) in
+            try MountStep(mount, namespaces, facts)
+        }
+        let devices = DevicePlan(spec, mounts)
         if devices.mountsBefore == 0 { steps += devices.early }
         for (number, mount) in spec.mounts.enumerated() {
-            var step = try MountStep(mount, spec, namespaces, facts)
+            var step = mounts[number]
             if !mount.destination.hasPrefix("/") {
                 facts.warn(
                     "mount destination \(mount.destination) is not absolute; it is taken as below \"/\"")
@@ -100,7 +103,7 @@ struct RootPlan {
 
 extension MountStep {
     fileprivate init(
-        _ mount: RuntimeSpec.Mount, _ spec: RuntimeSpec, _ namespaces: NamespacePlan, _ facts: CreateFacts
+        _ mount: RuntimeSpec.Mount, _ namespaces: NamespacePlan, _ facts: CreateFacts
     ) throws(RuntimeError) {
         var options = MountOptions(mount.options)
         let destination = Self.inside(mount.destination, facts)

@@ -178,12 +178,25 @@ import Testing
             ])
     }
 
-    @Test func aBoundDevStaysAsItIs() throws {
-        let planned = try plan { spec, _ in
-            spec.mounts = [.init(destination: "/dev/", type: "none", source: "/dev", options: ["rbind"])]
+    /// However it is called: devices and links would be made in the host's.
+    @Test(arguments: ["/dev/", "dev", "/bundle/rootfs/dev", "/sys/../dev"])
+    func aBoundDevStaysAsItIs(destination: String) throws {
+        let planned = try plan { spec, facts in
+            facts.rootfs = "/bundle/rootfs"
+            spec.mounts = [.init(destination: destination, type: "none", source: "/dev", options: ["rbind"])]
         }
         #expect(devices(planned) == [])
         #expect(!planned.steps.contains(.makeDeviceLinks))
+    }
+
+    @Test func aDevThatIsBoundAgainstWritingHasItsDevices() throws {
+        let planned = try plan { spec, _ in
+            spec.mounts = [
+                .init(destination: "/dev", type: "tmpfs", source: "tmpfs"),
+                .init(destination: "/dev", type: "bind", options: ["bind", "remount", "ro"]),
+            ]
+        }
+        #expect(devices(planned).count == 6)
     }
 
     @Test func whatIsReadOnlyIsFilledBefore() throws {
