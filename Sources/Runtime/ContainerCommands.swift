@@ -124,8 +124,8 @@ private func signalAll(_ record: ContainerRecord, _ signal: Int32) throws(Runtim
     }
 }
 
-/// Removes what `create` made (runtime-spec, runtime.md#delete). `force` kills the processes first and accepts a container that
-/// does not exist.
+/// Removes what `create` made (runtime-spec, runtime.md#delete). `force` kills the processes first and accepts a
+/// container that does not exist.
 public func deleteContainer(
     _ id: String, force: Bool, root: FilePath, warn: (String) -> Void = { _ in }
 ) throws(RuntimeError) {

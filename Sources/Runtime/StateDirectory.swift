@@ -155,7 +155,8 @@ public struct StateDirectory: ~Copyable {
 }
 
 extension StateDirectory {
-    /// Keeps the configuration as it is now: later changes of the bundle have no effect (runtime-spec, runtime.md#lifecycle).
+    /// Keeps the configuration as it is now: later changes of the bundle have no effect (runtime-spec,
+    /// runtime.md#lifecycle).
     func write(configuration: [UInt8]) throws(SysError) {
         try directory.open(Self.configuration, [.writeOnly, .create, .truncate], mode: 0o600)
             .writeAll(configuration)
