@@ -18,7 +18,7 @@ public func pauseContainer(_ id: String, root: FilePath) throws(RuntimeError) {
     let record = try directory.record()
     let status = try record.state(in: directory.directory).status
     guard status == .running || status == .created else {
-        let reason = status == .stopped ? "container not running" : "container not running or created: paused"
+        let reason = "container not running" + (status == .stopped ? "" : " or created: \(status.rawValue)")
         throw RuntimeError("cannot pause container \(id): \(reason)")
     }
     guard let cgroup = try record.requireCgroup("pause").open() else {

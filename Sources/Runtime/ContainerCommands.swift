@@ -29,6 +29,7 @@ extension ContainerRecord {
 
     /// What the container is doing now.
     public func state(in directory: borrowing FD) throws(RuntimeError) -> ContainerState {
+        guard pid > 0 else { return state(.creating, pid: 0) }
         guard try process() != nil else { return state(.stopped, pid: 0) }
         if StartGate.isClosed(in: directory) { return state(.created, pid: pid) }
         return state(isPaused ? .paused : .running, pid: pid)
@@ -70,6 +71,7 @@ public func startContainer(
     switch try record.state(in: directory.directory).status {
     case .created: try StartGate.release(in: directory.directory)
     case .stopped: throw RuntimeError("cannot start a container that has stopped")
+    case .creating: throw RuntimeError("cannot start a container that is not created yet")
     default: throw RuntimeError("cannot start an already running container")
     }
     try runPoststartHooks(record, directory)

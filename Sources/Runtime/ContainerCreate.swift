@@ -121,6 +121,10 @@ private struct Creation {
         var facts = try makeFacts(root: root, state)
         facts.needsPlacement = needsProcess
         let plan = try planCreate(spec, facts)
+        // Hooks may take long, and ask for the state; and whoever ends us meanwhile wants to delete what there is.
+        if facts.runsHooks || !facts.hooks.createContainer.isEmpty {
+            try asStartError { () throws(SysError) in try state.write(record) }
+        }
         let parent = self
         var process = try startProcess(plan, facts, root: root, cgroup: directory.raw) {
             pidfd throws(RuntimeError) in

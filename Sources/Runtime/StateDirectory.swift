@@ -5,6 +5,7 @@ public import SystemPackage
 /// What `create` writes down of a container, in `state.json` of its state directory.
 public struct ContainerRecord: Equatable, Sendable {
     public let id: String
+    /// 0 while hooks of its creation run, or when they were cut off.
     public internal(set) var pid: Int32
     /// Clock ticks since boot: a pid given to another process later is not taken for the container's.
     public internal(set) var startTime: UInt64

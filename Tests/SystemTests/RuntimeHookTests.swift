@@ -53,6 +53,35 @@ final class RuntimeHookTests {
         #expect(state.contains("\"id\":\"\(bundle.id)\"") && state.contains("\"status\":\"stopped\""))
     }
 
+    @Test func hooksMayAskForTheState() throws {
+        let log = bundle.directory + "/log"
+        let state = bundle.command(["state", bundle.id]).joined(separator: " ")
+        let outcome = try run([("createRuntime", hook("\(state) > \(log)"))], ["true"])
+        #expect(outcome.code == 0, "\(outcome)")
+        #expect(readFile(log)?.contains("\"status\": \"creating\"") == true)
+    }
+
+    /// Engines do that when a creation takes too long; the cgroup stayed.
+    @Test func aCreationThatWasKilledInAHookCanBeDeleted() throws {
+        let marker = bundle.directory + "/marker"
+        try bundle.write {
+            $0.top = ", \"hooks\": {\"createRuntime\": [\(hook("touch \(marker); sleep 3"))]}"
+        }
+        let create = bundle.command(["create", "--bundle", bundle.directory, bundle.id])
+            .joined(separator: " ")
+        let script = """
+            \(create) & i=0
+            until [ -e \(marker) ] || [ $((i += 1)) = 100 ]; do sleep 0.05; done; kill -KILL $!; wait $!
+            """
+        let outcome = try execute(["sh", "-c", script])
+        #expect(outcome.code == 128 + 9, "\(outcome)")
+        let find = ["find", "/sys/fs/cgroup", "-type", "d", "-name", bundle.id]
+        #expect(try execute(find).lines.count == 1)
+        #expect(try bundle(["delete", "--force", bundle.id]).code == 0)
+        #expect(try execute(find).lines.isEmpty)
+        #expect(try bundle(["list", "-q"]).lines.isEmpty)
+    }
+
     /// The order and the namespaces: the first two see the host, the next two the container.
     @Test func hooksRunInTheirOrderAndNamespaces() throws {
         let log = bundle.directory + "/log"
