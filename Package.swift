@@ -18,6 +18,11 @@ let staticBinary: [LinkerSetting] = [
 ]
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
+/// Registries are spoken to over SwiftNIO and its TLS; nothing else of it, because the rest brings Foundation.
+let nio: [Target.Dependency] =
+    ["NIOCore", "NIOPosix", "NIOHTTP1", "NIOTLS"].map { .product(name: $0, package: "swift-nio") }
+    + [.product(name: "NIOSSL", package: "swift-nio-ssl")]
+
 func room(
     _ name: String, _ dependencies: [Target.Dependency], _ settings: [SwiftSetting] = strict
 ) -> Target {
@@ -48,7 +53,9 @@ let package = Package(
         .executable(name: "apus-runtime", targets: ["apus-runtime"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-system", from: "1.6.0")
+        .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     ],
     targets: [
         .target(
@@ -65,6 +72,7 @@ let package = Package(
         room("Linux", ["CLinux", system], lean),
         room("OCI", [], lean),
         room("Images", ["CCodecs", "Linux", "OCI", system]),
+        room("Registry", ["Linux", "OCI", system] + nio),
         room("Network", ["Linux", "OCI", system], lean),
         room("Runtime", ["Linux", "OCI", system], lean),
         room("Monitor", ["Runtime", "Network", "Linux", "OCI", system], lean),
@@ -87,6 +95,10 @@ let package = Package(
         tests("LinuxTests", ["CLinux", "Linux", "linux-probe", system]),
         tests("OCITests", ["OCI"]),
         tests("ImagesTests", ["Images", "Linux", "OCI", system]),
+        .testTarget(
+            name: "RegistryTests", dependencies: ["Registry", "Linux", "OCI", system],
+            exclude: ["registry.py"],
+            swiftSettings: strict),
         tests("NetworkTests", ["Network", "Linux", "OCI", "network-probe", system]),
         tests("RuntimeTests", ["Runtime", "Linux", "OCI", system]),
         tests("BuildTests", ["Build", "Images", "Linux", "OCI", system]),

@@ -1,0 +1,71 @@
+import Linux
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+import SystemPackage
+
+extension RegistryError {
+    /// Any error of an exchange as ours: `subject` is the URL.
+    static func of(_ error: any Error, _ subject: String) -> RegistryError {
+        switch error {
+        case let error as RegistryError: error
+        case let error as Transport.ConnectFailure: ofConnect(error.cause, subject)
+        case is CancellationError: RegistryError(.cancelled, "\(subject): cancelled")
+        default: ofExchange(error, subject)
+        }
+    }
+
+    private static func ofConnect(_ error: any Error, _ subject: String) -> RegistryError {
+        switch error {
+        case let error as RegistryError: return error.within(subject)
+        case is CancellationError: return RegistryError(.cancelled, "\(subject): cancelled")
+        case let error as ResolveError:
+            let passes = error.description.hasPrefix("Temporary")
+            return RegistryError(
+                .network, "\(subject): \(error)", passes ? .passing(retryAfter: nil) : .lasting)
+        case ChannelError.connectTimeout(let time):
+            return RegistryError(
+                .network, "\(subject): no connection within \(time.nanoseconds / 1_000_000) ms",
+                .passing(retryAfter: nil))
+        case let error as IOError:
+            return RegistryError(.network, "\(subject): connect: \(reason(error))")
+        case _ where isCertificateFailure(error):
+            return RegistryError(.network, "\(subject): the certificate is not trusted: \(tlsWords(error))")
+                .hinting(
+                    "put its authority into /etc/apus/certs.d/HOST[:PORT]/ca.crt, or allow it with insecure = true in "
+                        + "registries.conf")
+        default: return ofExchange(error, subject)
+        }
+    }
+
+    private static func ofExchange(_ error: any Error, _ subject: String) -> RegistryError {
+        let cause: String
+        switch error {
+        case ConnectionError.silent(let time): cause = "not a byte for \(time.nanoseconds / 1_000_000) ms"
+        case ConnectionError.closed, HTTPParserError.invalidEOFState: cause = "the connection was cut"
+        case let error as IOError: cause = reason(error)
+        case let error as HTTPParserError:
+            return RegistryError(.invalid, "\(subject): the response is no HTTP that is read here (\(error))")
+        case is NIOSSLError, is NIOSSLExtraError: cause = "TLS: \(tlsWords(error))"
+        case ChannelError.ioOnClosedChannel, ChannelError.outputClosed, ChannelError.alreadyClosed:
+            cause = "the connection was cut"
+        default: cause = "\(error)"
+        }
+        return RegistryError(.network, "\(subject): \(cause)", .passing(retryAfter: nil))
+    }
+
+    private static func reason(_ error: IOError) -> String {
+        Errno(rawValue: error.errnoCode).description
+    }
+
+    /// Whether TLS ended because of who the other side is: then nothing else is tried.
+    static func isCertificateFailure(_ error: any Error) -> Bool {
+        if error is NIOSSLExtraError { return true }
+        return error is NIOSSLError && "\(error)".contains("CERTIFICATE_VERIFY_FAILED")
+    }
+
+    private static func tlsWords(_ error: any Error) -> String {
+        escaped("\(error)".split(separator: "\n").first ?? "failed")
+    }
+}

@@ -1,0 +1,71 @@
+public import SystemPackage
+
+/// How registries are reached: containers' registries.conf (a subset of version 2), certificates, proxies, limits.
+public struct RegistryConfiguration: Sendable {
+    /// The `[[registry]]` tables, the ones read last first.
+    public var registries: [RegistryTable] = []
+    /// Directories with one subdirectory a registry (`HOST[:PORT]/*.crt`, `*.cert` and `*.key`).
+    public var certificateDirectories: [FilePath] = [
+        "/etc/apus/certs.d", "/etc/docker/certs.d", "/etc/containers/certs.d",
+    ]
+    /// Registries (`host[:port]`) whose certificate is not verified, or that speak plain HTTP.
+    public var insecureHosts: Set<String> = []
+    /// HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
+    public var proxies = Proxies()
+    /// A file of certificates in place of the system's (SSL_CERT_FILE).
+    public var systemCertificates: FilePath?
+    /// What every request says of us.
+    public var userAgent = "apus"
+    /// How long a connection may take, its TLS handshake too.
+    public var connectTime = Duration.seconds(10)
+    /// How long the other side may be silent while we wait for it.
+    public var silence = Duration.seconds(30)
+    /// How often something is tried again after trouble that may pass.
+    public var retries = 4
+    /// The wait before the first new try; it doubles with each.
+    public var firstWait = Duration.milliseconds(500)
+    /// The longest wait, also when a registry asks for more (Retry-After).
+    public var longestWait = Duration.seconds(60)
+
+    /// The defaults, without any file.
+    public init() {}
+}
+
+/// One `[[registry]]` of registries.conf.
+public struct RegistryTable: Equatable, Sendable {
+    /// What it applies to: `host[:port][/path...]` or `*.domain`.
+    public var prefix: String
+    /// What takes the prefix's place.
+    public var location: String
+    /// Plain HTTP or an unverified certificate will do.
+    public var isInsecure = false
+    /// Pulls and pushes are refused.
+    public var isBlocked = false
+    /// Tried before `location`, in this order, for pulls.
+    public var mirrors: [Mirror] = []
+    /// Hosts of other sites that may be given this registry's credentials for tokens (ours: `token-realm-hosts`).
+    public var realmHosts: [String] = []
+
+    /// One `[[registry.mirror]]`.
+    public struct Mirror: Equatable, Sendable {
+        /// `host[:port][/path...]`.
+        public var location: String
+        /// Plain HTTP or an unverified certificate will do.
+        public var isInsecure = false
+        /// `pull-from-mirror`: which references it is asked for.
+        public var use = Use.all
+        /// `all`, `digest-only`, `tag-only`.
+        public enum Use: String, Sendable {
+            case all
+            case digestOnly = "digest-only"
+            case tagOnly = "tag-only"
+        }
+        /// A mirror that is asked for everything.
+        public init(location: String) { self.location = location }
+    }
+
+    /// A table that changes nothing.
+    public init(prefix: String, location: String? = nil) {
+        (self.prefix, self.location) = (prefix, location ?? prefix)
+    }
+}

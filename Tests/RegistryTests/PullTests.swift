@@ -1,0 +1,34 @@
+import Linux
+import OCI
+import Testing
+
+@testable import Registry
+
+/// A manifest with one layer, pushed to the registry under `latest`.
+private func push(_ registry: FakeRegistry, _ client: RegistryClient, size: Int = 300_000) async throws
+    -> (layer: [UInt8], manifest: Manifest)
+{
+    let good = try registry.repository("good")
+    let (layer, layerDescriptor) = try sample(size)
+    let config = Array(#"{"os":"linux"}"#.utf8)
+    try await client.upload(layer, to: good)
+    try await client.upload(config, to: good)
+    let manifest = Manifest(config: try descriptor(of: config, MediaType.config), layers: [layerDescriptor])
+    try await client.putManifest(manifest.json.bytes, mediaType: MediaType.manifest, to: good)
+    return (layer, manifest)
+}
+
+@Test func whatWasPushedIsPulledBack() async throws {
+    let registry = try FakeRegistry()
+    try await withClient { client in
+        let (layer, manifest) = try await push(registry, client)
+        let good = try registry.repository("good")
+        let remote = try await client.manifest(good)
+        #expect(remote.mediaType == MediaType.manifest && remote.bytes == manifest.json.bytes)
+        let pinned = try Reference("\(registry.host)/good/app@\(remote.digest)")
+        #expect(try await client.manifest(pinned) == remote)
+        #expect(try await client.manifest(remote.descriptor, of: good) == remote)
+        let (bytes, start) = try await client.download(manifest.layers[0], of: good)
+        #expect(bytes == layer && start == 0)
+    }
+}

@@ -1,0 +1,324 @@
+#!/usr/bin/env python3
+"""A registry for tests that misbehaves as the first component of a repository's name says.
+
+Usage: registry.py [CERTIFICATE KEY]     TLS when both are given
+
+Prints two ports of 127.0.0.1: the registry's, and that of another host's server (a storage, a token server), which
+shares its contents; then serves until standard input ends. What was pushed to any name is in all of them.
+GET /log answers every request so far as {method, path, authorization, range, port, encoding}.
+"""
+import base64
+import hashlib
+import http.server
+import json
+import re
+import ssl
+import sys
+import threading
+import time
+import urllib.parse
+
+BLOBS, MANIFESTS, UPLOADS, LOG, COUNTS = {}, {}, {}, [], {}
+LOCK = threading.Lock()
+PORTS = {}
+TLS = len(sys.argv) > 2
+SCHEME = "https" if TLS else "http"
+LOGIN = "Basic " + base64.b64encode(b"alice:secret").decode()
+REPOSITORY = re.compile(r"^/v2/(.+)/(manifests|blobs)/([^/?]+)")
+DIRECT = "http://%s/latest/meta-data/"
+AWAY = {
+    "to-metadata": DIRECT % "169.254.169.254",
+    "to-metadata6": DIRECT % "[fd00:ec2::254]",
+    "to-mapped": DIRECT % "[::ffff:169.254.169.254]",
+    "to-file": "file:///etc/passwd",
+    "to-number": DIRECT % "2852039166",
+    "to-plain": "http://127.0.0.1:1/",
+}
+
+
+def digest(data):
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def count(key):
+    """How often this was asked before."""
+    with LOCK:
+        COUNTS[key] = COUNTS.get(key, 0) + 1
+        return COUNTS[key] - 1
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16
+
+    def log_message(self, *arguments):
+        pass
+
+    # Answers
+
+    def answer(self, status, body=b"", **headers):
+        self.send_response(status)
+        length = headers.pop("length", str(len(body)))
+        if length is not None:
+            self.send_header("Content-Length", length)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+        self.wfile.flush()
+
+    def error(self, status, code, message, **headers):
+        document = {"errors": [{"code": code, "message": message, "detail": None}]}
+        self.answer(status, json.dumps(document).encode(), Content_Type="application/json", **headers)
+
+    def cut(self):
+        self.wfile.flush()
+        self.close_connection = True
+        self.connection.close()
+
+    # Requests
+
+    def start(self):
+        self.url = urllib.parse.urlsplit(self.path)
+        self.query = urllib.parse.parse_qs(self.url.query)
+        self.port = self.server.server_address[1]
+        with LOCK:
+            LOG.append({
+                "method": self.command, "path": self.path, "authorization": self.headers.get("Authorization"),
+                "range": self.headers.get("Range"), "port": "own" if self.port == PORTS["own"] else "other",
+                "encoding": self.headers.get("Accept-Encoding")})
+        parts = self.url.path.split("/")
+        self.mood = parts[2] if len(parts) > 2 and parts[1] == "v2" else ""
+
+    def do_GET(self):
+        self.start()
+        if self.url.path == "/log":
+            with LOCK:
+                return self.answer(200, json.dumps(LOG).encode())
+        if self.url.path == "/token":
+            return self.token()
+        if self.url.path.startswith("/storage/"):
+            return self.blob(self.url.path.split("/")[-1])
+        if not self.is_let_in() or self.is_in_trouble():
+            return
+        if self.url.path == "/v2/":
+            return self.answer(200, b"{}")
+        found = REPOSITORY.match(self.url.path)
+        if not found:
+            return self.error(404, "NAME_UNKNOWN", "repository name not known to registry")
+        if found.group(2) == "manifests":
+            self.manifest(found.group(3))
+        else:
+            self.blob_or_redirect(found.group(3))
+
+    do_HEAD = do_GET
+
+    def is_let_in(self):
+        given = self.headers.get("Authorization")
+        here = f"{SCHEME}://127.0.0.1:{PORTS['own']}"
+        realms = {
+            "bearer": f"{here}/token", "realm-other": f"{SCHEME}://127.0.0.1:{PORTS['other']}/token",
+            "realm-link": "https://169.254.169.254/token", "realm-plain": "http://192.0.2.1/token",
+            "realm-site": "https://login.example.net/token", "refused": f"{here}/token"}
+        if self.mood == "basic" or self.url.path == "/v2/":
+            if given == LOGIN or (self.url.path == "/v2/" and not self.query_needs_login()):
+                return True
+            challenge = 'Basic realm="tests"'
+        elif self.mood in realms:
+            if given == "Bearer let-me-in" and self.mood != "refused":
+                return True
+            challenge = f'Bearer realm="{realms[self.mood]}",service="tests",scope="repository:x:pull"'
+        else:
+            return True
+        self.error(401, "UNAUTHORIZED", "authentication required", WWW_Authenticate=challenge)
+        return False
+
+    def query_needs_login(self):
+        return "login" in PORTS
+
+    def token(self):
+        given = self.headers.get("Authorization")
+        if given not in (None, LOGIN):
+            return self.error(401, "UNAUTHORIZED", "incorrect username or password")
+        self.answer(200, json.dumps({"token": "let-me-in", "expires_in": 300}).encode())
+
+    def is_in_trouble(self):
+        mood, times = self.mood, count((self.mood, self.command))
+        if mood == "busy" and times < 2:
+            self.error(429, "TOOMANYREQUESTS", "slow down", Retry_After="0")
+        elif mood == "patient":
+            self.error(429, "TOOMANYREQUESTS", "slow down", Retry_After="86400")
+        elif mood == "broken" and times < 2:
+            self.error(503, "UNKNOWN", "not now")
+        elif mood == "down":
+            self.answer(502, b"<html>bad gateway</html>")
+        elif mood == "private":
+            self.error(403, "DENIED", "requested access to the resource is denied")
+        elif mood == "mute":
+            time.sleep(30)
+        elif mood == "headers":
+            self.answer(200, b"{}", **{f"X-{i}": "x" * 1000 for i in range(200)})
+        elif mood == "loop":
+            self.answer(307, Location=self.path)
+        elif mood in AWAY:
+            self.answer(307, Location=AWAY[mood])
+        else:
+            return False
+        return True
+
+    def manifest(self, name):
+        if self.mood == "big":
+            return self.big_manifest()
+        if self.mood == "junk":
+            return self.answer(200, b"<html>hello", Content_Type="text/html")
+        if self.mood == "deep":
+            return self.answer(200, b"[" * 100000, Content_Type="application/vnd.oci.image.manifest.v1+json")
+        if name not in MANIFESTS:
+            return self.error(404, "MANIFEST_UNKNOWN", "manifest unknown")
+        data, kind = MANIFESTS[name]
+        own = digest(data)
+        if self.mood == "wrong":
+            data = data[:-1] + b" }"
+        self.answer(200, data, Content_Type=kind, Docker_Content_Digest=own)
+
+    def big_manifest(self):
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        try:
+            for _ in range(5 * 1024):
+                self.wfile.write(b"400\r\n" + b" " * 1024 + b"\r\n")
+            self.wfile.write(b"0\r\n\r\n")
+        except OSError:
+            self.close_connection = True
+
+    def blob_or_redirect(self, name):
+        if self.mood == "away":
+            return self.answer(307, Location=f"{SCHEME}://127.0.0.1:{PORTS['other']}/storage/{name}")
+        if self.mood == "hops":
+            left = int(self.query.get("left", ["5"])[0])
+            if left:
+                return self.answer(302, Location=f"{self.url.path}?left={left - 1}")
+        self.blob(name)
+
+    def blob(self, name):
+        if name not in BLOBS:
+            return self.error(404, "BLOB_UNKNOWN", "blob unknown to registry")
+        data = BLOBS[name]
+        if self.mood == "longer":
+            data += b"more"
+        if self.mood == "shorter":
+            data = data[:-4]
+        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
+        if self.mood == "no-range" and wanted:
+            return self.error(416, "RANGE_INVALID", "no ranges here")
+        start = int(wanted.group(1)) if wanted and self.mood != "cut-whole" else 0
+        headers = {"Content_Type": "application/octet-stream"}
+        if start:
+            headers["Content_Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+        if self.mood == "encoded":
+            headers["Content_Encoding"] = "gzip"
+        rest = data[start:]
+        if self.mood in ("cut", "cut-whole", "stall") and count((self.mood, name)) < 3:
+            part = rest[: len(rest) // 2 if self.mood != "cut-whole" else len(rest) * (1 + COUNTS[self.mood, name]) // 5]
+            self.answer(206 if start else 200, part, length=str(len(rest)), **headers)
+            if self.mood == "stall":
+                time.sleep(30)
+            return self.cut()
+        length = None if self.mood in ("longer", "shorter") else str(len(rest))
+        if length is None:
+            self.close_connection = True
+            headers["Connection"] = "close"
+        self.answer(206 if start else 200, rest, length=length, **headers)
+
+    # Uploads
+
+    def body(self):
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def do_POST(self):
+        self.start()
+        if self.url.path == "/token":
+            form = urllib.parse.parse_qs(self.body().decode())
+            if form.get("refresh_token") != ["refresh"] or form.get("grant_type") != ["refresh_token"]:
+                return self.error(401, "UNAUTHORIZED", "unknown token")
+            return self.answer(200, json.dumps({"access_token": "let-me-in"}).encode())
+        self.body()
+        if not self.is_let_in() or self.is_in_trouble():
+            return
+        mount = self.query.get("mount", [""])[0]
+        if mount in BLOBS and self.query.get("from") == ["good/app"]:
+            return self.answer(201, Location=f"/v2/x/blobs/{mount}")
+        with LOCK:
+            session = f"{len(UPLOADS)}"
+            UPLOADS[session] = b""
+        location = f"/v2/{self.mood}/app/blobs/uploads/{session}?_state=abc"
+        if self.mood == "upload-away":
+            location = "http://169.254.169.254/upload"
+        if self.mood == "upload-other":
+            location = f"{SCHEME}://127.0.0.1:{PORTS['other']}{location}"
+        self.answer(202, Location=location, Range="0-0")
+
+    def session(self):
+        return self.url.path.split("/")[-1]
+
+    def do_PATCH(self):
+        self.start()
+        data = self.body()
+        if not self.is_let_in():
+            return
+        known = UPLOADS[self.session()]
+        wanted = self.headers.get("Content-Range")
+        if wanted != f"{len(known)}-{len(known) + len(data) - 1}":
+            return self.error(416, "BLOB_UPLOAD_INVALID", "out of order")
+        UPLOADS[self.session()] = known + data
+        self.answer(202, Location=self.path, Range=f"0-{len(known) + len(data) - 1}")
+
+    def do_PUT(self):
+        self.start()
+        if self.mood == "early":
+            self.error(413, "SIZE_INVALID", "too large for us", Connection="close")
+            self.close_connection = True
+            return
+        data = self.body()
+        if not self.is_let_in() or self.is_in_trouble():
+            return
+        found = REPOSITORY.match(self.url.path)
+        if found and found.group(2) == "manifests":
+            MANIFESTS[found.group(3)] = MANIFESTS[digest(data)] = (data, self.headers["Content-Type"])
+            return self.answer(201, Location=self.path, Docker_Content_Digest=digest(data))
+        data = UPLOADS.pop(self.session(), b"") + data
+        if [digest(data)] != self.query.get("digest"):
+            return self.error(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
+        BLOBS[digest(data)] = data
+        self.answer(201, Location=f"/v2/x/blobs/{digest(data)}")
+
+    def do_DELETE(self):
+        self.start()
+        UPLOADS.pop(self.session(), None)
+        self.answer(204)
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, request, address):
+        pass
+
+    def finish_request(self, request, address):
+        if TLS:
+            request = CONTEXT.wrap_socket(request, server_side=True)
+        super().finish_request(request, address)
+
+
+if TLS:
+    CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    CONTEXT.load_cert_chain(sys.argv[1], sys.argv[2])
+for place in ("own", "other"):
+    server = Server(("127.0.0.1", 0), Handler)
+    PORTS[place] = server.server_address[1]
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+print(PORTS["own"], PORTS["other"], flush=True)
+sys.stdin.read()
