@@ -96,7 +96,7 @@ let package = Package(
         tests("OCITests", ["OCI"]),
         tests("ImagesTests", ["Images", "Linux", "OCI", system]),
         .testTarget(
-            name: "RegistryTests", dependencies: ["Registry", "Linux", "OCI", system],
+            name: "RegistryTests", dependencies: ["Registry", "Linux", "OCI", system] + nio,
             exclude: ["registry.py"],
             swiftSettings: strict),
         tests("NetworkTests", ["Network", "Linux", "OCI", "network-probe", system]),

@@ -174,7 +174,7 @@ extension RegistryClient {
                     try await self.step(call, response, mayAnswer: challenges < 2, body)
                 }
             } catch let error as SourceError {
-                throw error.cause
+                throw error
             } catch {
                 throw RegistryError.of(error, "\(call.method) \(url)")
             }

@@ -102,7 +102,7 @@ final class Transport: Sendable {
             return head
         } catch let error as SourceError {
             connection.close()
-            throw error.cause
+            throw error
         } catch {
             throw StaleConnection(cause: error)
         }

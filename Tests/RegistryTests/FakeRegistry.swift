@@ -1,4 +1,5 @@
 import Linux
+import NIOHTTP1
 import OCI
 import SystemPackage
 import Synchronization
@@ -13,15 +14,25 @@ final class FakeRegistry: Sendable {
     /// Of the registry, and of the host that it sends us to.
     let port: Int
     let otherPort: Int
+    /// Of a proxy for which every name is the registry.
+    let proxyPort: Int
 
-    init(certificate: FilePath? = nil, key: FilePath? = nil, script: FilePath = FilePath(#filePath)) throws {
+    private let isSecure: Bool
+
+    /// `login`: the API's root wants credentials too.
+    init(
+        certificate: FilePath? = nil, key: FilePath? = nil, login: Bool = false,
+        script: FilePath = FilePath(#filePath)
+    ) throws {
+        isSecure = certificate != nil
         let program = script.removingLastComponent().appending("registry.py").string
         let python = try #require(FakeRegistry.find("python3"))
         let stdin = try Pipe()
         let stdout = try Pipe()
         let files = [certificate, key].compactMap { $0?.string }
         process = try Process.spawnHeld(
-            path: python, arguments: ["python3", program] + files, environment: Process.environment,
+            path: python, arguments: ["python3", program] + files,
+            environment: Process.environment + (login ? ["LOGIN=1"] : []),
             stdio: [stdin.read.raw, stdout.write.raw, -1])
         input = try stdin.write.duplicate()
         let output = stdout.takeRead()
@@ -34,7 +45,8 @@ final class FakeRegistry: Sendable {
         let ports = String(decoding: text, as: UTF8.self).split { $0 == " " || $0 == "\n" }.compactMap {
             Int($0)
         }
-        (port, otherPort) = (try #require(ports.first), try #require(ports.last))
+        try #require(ports.count == 3)
+        (port, otherPort, proxyPort) = (ports[0], ports[1], ports[2])
     }
 
     deinit {
@@ -48,6 +60,18 @@ final class FakeRegistry: Sendable {
     /// The repository that behaves as `mood` says.
     func repository(_ mood: String, tag: String = "latest") throws -> Reference {
         try Reference("\(host)/\(mood)/app:\(tag)")
+    }
+
+    /// What it was asked so far.
+    func log() async throws -> [JSON] {
+        let url = try WebURL("\(isSecure ? "https" : "http")://\(host)/log")
+        let access = Access(trust: Trust(registry: "log", isOwn: true, verifies: false), places: nil)
+        return try await withClient { client in
+            let body = try await client.transport.exchange(WebRequest(.GET, url), access) {
+                try await $0.bytes(limit: 8 << 20)
+            }
+            return try #require(try JSON(parsing: body).array)
+        }
     }
 
     static func find(_ program: String) -> FilePath? {
@@ -81,7 +105,9 @@ func withClient<R>(
 
 /// Bytes that are the same each time, and what points to them.
 func sample(_ count: Int) throws -> (bytes: [UInt8], descriptor: Descriptor) {
-    let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
+    let block = (0..<65521).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
+    var bytes: [UInt8] = []
+    while bytes.count < count { bytes += block.prefix(count - bytes.count) }
     return (bytes, try descriptor(of: bytes))
 }
 

@@ -3,15 +3,19 @@
 
 Usage: registry.py [CERTIFICATE KEY]     TLS when both are given
 
-Prints two ports of 127.0.0.1: the registry's, and that of another host's server (a storage, a token server), which
-shares its contents; then serves until standard input ends. What was pushed to any name is in all of them.
-GET /log answers every request so far as {method, path, authorization, range, port, encoding}.
+Prints three ports of 127.0.0.1: the registry's, that of another host's server (a storage, a token server), which
+shares its contents, and that of a proxy without TLS, for which every name is the registry; then serves until standard
+input ends. What was pushed to any name is in all of them.
+With LOGIN in the environment the API's root wants alice:secret. GET /log answers every request so far as {method, path, authorization, range, port, encoding}.
 """
 import base64
 import hashlib
 import http.server
 import json
+import os
 import re
+import select
+import socket
 import ssl
 import sys
 import threading
@@ -84,9 +88,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.query = urllib.parse.parse_qs(self.url.query)
         self.port = self.server.server_address[1]
         with LOCK:
-            LOG.append({
+            self.path == "/log" or LOG.append({
                 "method": self.command, "path": self.path, "authorization": self.headers.get("Authorization"),
-                "range": self.headers.get("Range"), "port": "own" if self.port == PORTS["own"] else "other",
+                "range": self.headers.get("Range"), "port": next(name for name, port in PORTS.items() if port == self.port),
+                "proxy": self.headers.get("Proxy-Authorization"),
                 "encoding": self.headers.get("Accept-Encoding")})
         parts = self.url.path.split("/")
         self.mood = parts[2] if len(parts) > 2 and parts[1] == "v2" else ""
@@ -121,8 +126,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "bearer": f"{here}/token", "realm-other": f"{SCHEME}://127.0.0.1:{PORTS['other']}/token",
             "realm-link": "https://169.254.169.254/token", "realm-plain": "http://192.0.2.1/token",
             "realm-site": "https://login.example.net/token", "refused": f"{here}/token"}
-        if self.mood == "basic" or self.url.path == "/v2/":
-            if given == LOGIN or (self.url.path == "/v2/" and not self.query_needs_login()):
+        if self.mood == "basic" or (self.url.path == "/v2/" and "LOGIN" in os.environ):
+            if given == LOGIN:
                 return True
             challenge = 'Basic realm="tests"'
         elif self.mood in realms:
@@ -133,9 +138,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return True
         self.error(401, "UNAUTHORIZED", "authentication required", WWW_Authenticate=challenge)
         return False
-
-    def query_needs_login(self):
-        return "login" in PORTS
 
     def token(self):
         given = self.headers.get("Authorization")
@@ -260,6 +262,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
             location = f"{SCHEME}://127.0.0.1:{PORTS['other']}{location}"
         self.answer(202, Location=location, Range="0-0")
 
+    def do_CONNECT(self):
+        self.url, self.mood = urllib.parse.urlsplit(""), ""
+        with LOCK:
+            LOG.append({"method": "CONNECT", "path": self.path, "proxy": self.headers.get("Proxy-Authorization")})
+        if self.path.startswith("forbidden."):
+            return self.answer(403, b"no", Connection="close")
+        with socket.create_connection(("127.0.0.1", PORTS["own"])) as target:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.flush()
+            ends = {self.connection: target, target: self.connection}
+            while True:
+                for end in select.select(list(ends), [], [])[0]:
+                    data = end.recv(65536)
+                    if not data:
+                        self.close_connection = True
+                        return
+                    ends[end].sendall(data)
+
     def session(self):
         return self.url.path.split("/")[-1]
 
@@ -308,7 +329,7 @@ class Server(http.server.ThreadingHTTPServer):
         pass
 
     def finish_request(self, request, address):
-        if TLS:
+        if TLS and self.server_address[1] != PORTS.get("proxy"):
             request = CONTEXT.wrap_socket(request, server_side=True)
         super().finish_request(request, address)
 
@@ -316,9 +337,9 @@ class Server(http.server.ThreadingHTTPServer):
 if TLS:
     CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     CONTEXT.load_cert_chain(sys.argv[1], sys.argv[2])
-for place in ("own", "other"):
+for place in ("own", "other", "proxy"):
     server = Server(("127.0.0.1", 0), Handler)
     PORTS[place] = server.server_address[1]
     threading.Thread(target=server.serve_forever, daemon=True).start()
-print(PORTS["own"], PORTS["other"], flush=True)
+print(*PORTS.values(), flush=True)
 sys.stdin.read()

@@ -1,0 +1,146 @@
+import Linux
+import OCI
+import SystemPackage
+import Testing
+
+@testable import Registry
+
+private func configuration(_ text: String) throws -> RegistryConfiguration {
+    var configuration = RegistryConfiguration()
+    try configuration.add(text, from: "test.conf")
+    return configuration
+}
+
+private func places(_ reference: String, _ text: String, pull: Bool = true) throws -> [String] {
+    try configuration(text).endpoints(for: Reference(reference), forPull: pull).map {
+        "\($0.authority)/\($0.repository)\($0.isInsecure ? " insecure" : "")"
+    }
+}
+
+@Test func withoutAFileNamesMeanWhatTheyMeanToDocker() throws {
+    #expect(try places("busybox", "") == ["registry-1.docker.io/library/busybox"])
+    #expect(try places("localhost:5000/a/b", "") == ["localhost:5000/a/b"])
+}
+
+private let mirrors = """
+    # As podman's documentation has it.
+    unqualified-search-registries = ["example.com", 'quay.io']   # not ours to obey
+    short-name-mode = "permissive"
+
+    [[registry]]
+    location = "docker.io"
+    [[registry.mirror]]
+    location = "mirror.corp:5000/hub"
+    insecure = true
+    [[registry.mirror]]
+    location = "pinned.corp"
+    pull-from-mirror = "digest-only"
+
+    [[registry]]
+    prefix = "docker.io/secret"
+    blocked = true
+
+    [[registry]]
+    prefix = "*.internal.corp"
+    location = "registry.corp/all"
+
+    [aliases]
+    "alpine" = "docker.io/library/alpine"
+    """
+
+@Test func mirrorsAreAskedFirstAndOnlyForPulls() throws {
+    let hub = "registry-1.docker.io/library/busybox"
+    #expect(try places("busybox", mirrors) == ["mirror.corp:5000/hub/library/busybox insecure", hub])
+    let pinned = "busybox@sha256:" + String(repeating: "a", count: 64)
+    #expect(
+        try places(pinned, mirrors) == [
+            "mirror.corp:5000/hub/library/busybox insecure", "pinned.corp/library/busybox", hub,
+        ])
+    #expect(try places("busybox", mirrors, pull: false) == [hub])
+}
+
+@Test func theLongestPrefixDecides() throws {
+    let error = #expect(throws: RegistryError.self) { try places("secret/app", mirrors) }
+    #expect(error?.kind == .refused)
+    #expect(try places("secretary/app", mirrors).count == 2)
+    #expect(try places("a.internal.corp/x/y", mirrors) == ["registry.corp/all/x/y"])
+    #expect(try places("internal.corp/x", mirrors) == ["internal.corp/x"])
+}
+
+@Test func prefixesEndAtComponents() throws {
+    let text = "[[registry]]\nprefix = \"a.example\"\nlocation = \"b.example\"\ninsecure = true"
+    #expect(try places("a.example/x", text) == ["b.example/x insecure"])
+    #expect(try places("a.example:5000/x", text) == ["b.example:5000/x insecure"])
+    #expect(try places("a.example.org/x", text) == ["a.example.org/x"])
+}
+
+@Test func hostsGivenByAFlagAreInsecure() throws {
+    var configuration = try configuration("")
+    configuration.insecureHosts = ["a.example:5000"]
+    let endpoint = try #require(
+        try configuration.endpoints(for: Reference("a.example:5000/x"), forPull: true).first)
+    #expect(endpoint.isInsecure && endpoint.mayBePlain && !endpoint.isLoopback)
+}
+
+@Test(arguments: [
+    ("127.0.0.1:5000", true), ("localhost", true), ("[::1]:5000", true), ("a.localhost.evil", false),
+])
+func loopbackIsKnownByItsText(_ host: String, _ isLoopback: Bool) {
+    #expect(Endpoint(registry: host, repository: "x").mayBePlain == isLoopback)
+}
+
+@Test(arguments: [
+    ("[[registry]]\ninsecure = true", "neither prefix nor location"),
+    ("[[registry]]\nlocation = 5", "not a string"),
+    ("[[registry]]\nlocation = \"a\"\ninsecure = \"yes\"", "insecure is not true or false"),
+    ("a = ", "line 1"), ("\n\n[[registry\n", "line 3"), ("a = \"open", "does not end"),
+    ("a = 1\na = 2", "twice"),
+    ("a = 1.5", "something after"), ("a = [1, 2", "array"), ("a = \"\"\"x\"\"\"", "several lines"),
+    ("= 1", "a key is missing"),
+    ("a = {b = 1", "in a table"), ("[[registry]]\nprefix = \"*.a\"", "location is missing"),
+    ("a = \(String(repeating: "[", count: 100))", "too deep"), ("a = 1 b = 2", "something after"),
+    (
+        "[[registry]]\nlocation = \"a\"\n[[registry.mirror]]\nlocation = \"b\"\npull-from-mirror = \"never\"",
+        "all, "
+    ),
+])
+func filesThatAreWrongAreRefused(_ text: String, _ words: String) throws {
+    let error = #expect(throws: RegistryError.self) { try configuration(text) }
+    #expect(
+        error?.kind == .configuration && error?.description.contains(words) == true,
+        "\(String(describing: error))")
+    #expect(error?.description.contains("test.conf") == true)
+}
+
+@Test func tomlIsReadAsItIsWritten() throws {
+    let table = try TOML.parse(
+        "a.\"b c\" = [true, 1_000,\n# note\n 'x\\y',] \r\nd = {e = \"f\\\"\", g.h = -1}\n")
+    #expect(
+        table.members == [
+            "a": .table(
+                TOML.Table(members: ["b c": .array([.bool(true), .integer(1000), .string("x\\y")])])),
+            "d": .table(
+                TOML.Table(members: [
+                    "e": .string("f\""), "g": .table(TOML.Table(members: ["h": .integer(-1)])),
+                ])),
+        ])
+}
+
+@Test func apusFilesStandBeforeThoseOfContainers() throws {
+    try withScratch { path, directory in
+        for name in ["apus", "containers"] {
+            let home = try directory.openMaking(FilePath(name))
+            try home.replace("registries.conf", with: Array("[[registry]]\nlocation = \"\(name)\"\n".utf8))
+        }
+        let parts = try directory.openMaking("apus/registries.conf.d")
+        try parts.replace("10-more.conf", with: Array("[[registry]]\nlocation = \"more\"\n".utf8))
+        try parts.replace("README", with: Array("not toml".utf8))
+        func prefixes(_ names: [String]) throws -> [String] {
+            try RegistryConfiguration.load(environment: [], directories: names.map { path.appending($0) })
+                .registries.map(\.prefix)
+        }
+        #expect(try prefixes(["apus", "containers"]) == ["apus", "more"])
+        #expect(try prefixes(["none", "containers"]) == ["containers"])
+        #expect(try prefixes(["none"]).isEmpty)
+    }
+}

@@ -1,0 +1,167 @@
+import Linux
+import OCI
+import SystemPackage
+import Testing
+
+@testable import Registry
+
+private let alice = Credential(username: "alice", password: "secret")
+
+/// A user's docker directory with a config.json and helpers.
+private struct Home {
+    let store: CredentialStore
+    let scratch: Scratch
+    var path: FilePath { scratch.path }
+
+    init(_ text: String?, helpers: [String: String] = [:]) throws {
+        scratch = try Scratch()
+        let path = scratch.path
+        if let text { try scratch.directory.replace("config.json", with: Array(text.utf8), mode: 0o644) }
+        let programs = try scratch.directory.openMaking("bin")
+        for (name, script) in helpers {
+            try programs.replace(FilePath("docker-credential-\(name)"), with: Array(script.utf8), mode: 0o755)
+        }
+        let environment = ["PATH=\(path)/bin:/usr/bin:/bin", "DOCKER_CONFIG=\(path)", "LOG=\(path)/log"]
+        store = CredentialStore(environment: environment)
+    }
+}
+
+private func config(_ directory: borrowing FD) throws -> JSON {
+    try JSON(parsing: try directory.contents(of: "config.json") ?? [])
+}
+
+@Test(arguments: [
+    ("a.example", "a.example"), ("https://a.example/v1/", "a.example"),
+    ("http://a.example:5000", "a.example:5000"),
+    ("docker.io", "https://index.docker.io/v1/"),
+    ("https://index.docker.io/v1/", "https://index.docker.io/v1/"),
+    ("registry-1.docker.io", "https://index.docker.io/v1/"),
+])
+func keysAreDockers(_ text: String, _ key: String) { #expect(CredentialKey.of(text) == key) }
+
+@Test(arguments: [
+    ("", "docker.io"), ("https://index.docker.io/v1/", "docker.io"), ("https://a:5/v2/", "a:5"),
+])
+func serversAreRegistries(_ text: String, _ registry: String) {
+    #expect(CredentialKey.registry(text) == registry)
+}
+
+@Test func authsAreRead() throws {
+    let text = """
+        {"auths": {"a.example": {"auth": "YWxpY2U6c2VjcmV0"}, "https://b.example/v1/": {"auth": "YWxpY2U6c2U6Yw=="},
+          "c.example": {"auth": "YWxpY2U6", "identitytoken": "t"}, "d.example": {}, "e.example/team": {"auth": "eDp5"},
+          "https://index.docker.io/v1/": {"username": "bob", "password": "pw"}}}
+        """
+    let home = try Home(text)
+    #expect(try home.store.credential(for: "a.example") == alice)
+    #expect(try home.store.credential(for: "b.example")?.password == "se:c")
+    #expect(try home.store.credential(for: "c.example")?.identityToken == "t")
+    #expect(try home.store.credential(for: "d.example") == nil)
+    // Credentials for one path are not given to the whole registry.
+    #expect(try home.store.credential(for: "e.example") == nil)
+    #expect(try home.store.credential(for: "docker.io") == Credential(username: "bob", password: "pw"))
+    #expect(try home.store.credential(for: "a.example:5000") == nil)
+}
+
+@Test(arguments: [
+    "{", "[]", "{\"auths\": {\"a.example\": {\"auth\": \"!\"}}}", "{\"auths\": {}, \"auths\": {}}",
+])
+func damagedConfigsAreErrors(_ text: String) throws {
+    let home = try Home(text)
+    let error = #expect(throws: RegistryError.self) { try home.store.credential(for: "a.example") }
+    #expect(error?.description.contains("\(home.path)/config.json") == true)
+}
+
+@Test func noConfigIsNoCredentials() throws {
+    let home = try Home(nil)
+    #expect(try home.store.credential(for: "a.example") == nil)
+    #expect(try CredentialStore(environment: []).credential(for: "a.example") == nil)
+    _ = #expect(throws: RegistryError.self) {
+        try CredentialStore(environment: []).save(alice, for: "a.example")
+    }
+}
+
+@Test func aLoginIsKeptAndForgotten() throws {
+    let text = #"{"auths": {"https://a.example/v1/": {"auth": "eDp5"}, "b": {}}, "psFormat": "x", "n": 1.50}"#
+    let home = try Home(text)
+    #expect(try home.store.save(alice, for: "a.example") == .file(home.path.appending("config.json")))
+    let saved = try config(home.scratch.directory)
+    #expect(saved["psFormat"] == .string("x") && saved["auths"]?["b"] == .object([]))
+    #expect(saved["auths"]?["a.example"]?["auth"] == .string("YWxpY2U6c2VjcmV0"))
+    #expect(saved["auths"]?.members?.count == 2)
+    #expect(try home.scratch.directory.status(of: "config.json")?.permissions == 0o600)
+    #expect(try home.store.credential(for: "a.example") == alice)
+    #expect(try home.store.erase("a.example") == true)
+    #expect(try home.store.erase("a.example") == false)
+    #expect(try home.store.credential(for: "a.example") == nil)
+    #expect(try config(home.scratch.directory)["psFormat"] == .string("x"))
+}
+
+@Test func aConfigBehindALinkStaysThere() throws {
+    let home = try Home(nil)
+    let dotfiles = try home.scratch.directory.openMaking("dotfiles")
+    try dotfiles.replace("docker.json", with: Array("{\"a\": 1}".utf8))
+    try home.scratch.directory.makeSymlink("config.json", to: "dotfiles/docker.json")
+    _ = try home.store.save(alice, for: "docker.io")
+    #expect(try home.scratch.directory.status(of: "config.json")?.type == .symlink)
+    let saved = try JSON(parsing: try dotfiles.contents(of: "docker.json") ?? [])
+    #expect(saved["a"] == .int(1) && saved["auths"]?["https://index.docker.io/v1/"] != nil)
+}
+
+@Test func theFirstLoginMakesTheDirectory() throws {
+    try withScratch { path, _ in
+        let store = CredentialStore(environment: ["HOME=\(path)/home"])
+        #expect(try store.save(alice, for: "a.example") == .file(path.appending("home/.docker/config.json")))
+        #expect(try store.credential(for: "a.example") == alice)
+        let made = try FD.open(path.appending("home/.docker"), [.path])
+        #expect(try made.status().permissions == 0o700)
+    }
+}
+
+private let keeper = """
+    #!/bin/sh
+    read -r line
+    echo "$1 $line" >> "$LOG"
+    [ "$1" != get ] || echo '{"ServerURL":"x","Username":"alice","Secret":"secret"}'
+    """
+
+@Test func helpersAreAskedInsteadOfTheFile() throws {
+    let text = #"{"credsStore": "keep", "credHelpers": {"b.example": "token"}, "auths": {"a.example": {}}}"#
+    let token = "#!/bin/sh\necho '{\"Username\":\"<token>\",\"Secret\":\"t\"}'\n"
+    let home = try Home(text, helpers: ["keep": keeper, "token": token])
+    #expect(try home.store.credential(for: "docker.io") == alice)
+    #expect(try home.store.credential(for: "b.example")?.identityToken == "t")
+    #expect(try home.store.save(alice, for: "a.example") == .helper("keep"))
+    #expect(try home.store.erase("a.example"))
+    let log = String(decoding: try home.scratch.directory.contents(of: "log") ?? [], as: UTF8.self)
+    #expect(
+        log == """
+            get https://index.docker.io/v1/
+            store {"ServerURL":"a.example","Username":"alice","Secret":"secret"}
+            erase a.example
+
+            """)
+    // Nothing of it went into the file.
+    #expect(try home.scratch.directory.contents(of: "config.json") == Array(text.utf8))
+}
+
+@Test func helpersThatKnowNothingGiveNothing() throws {
+    let script = "#!/bin/sh\necho 'credentials not found in native keychain'\nexit 1\n"
+    let home = try Home(#"{"credsStore": "none"}"#, helpers: ["none": script])
+    #expect(try home.store.credential(for: "a.example") == nil)
+}
+
+@Test(arguments: ["echo boom; exit 1", "echo '{}'", "echo 'not json'", "exit 0", "kill -9 $$"])
+func aBrokenHelperIsAnErrorAndNeverNoCredentials(_ body: String) throws {
+    let home = try Home(#"{"credsStore": "bad"}"#, helpers: ["bad": "#!/bin/sh\n\(body)\n"])
+    let error = #expect(throws: RegistryError.self) { try home.store.credential(for: "a.example") }
+    #expect(error?.description.hasPrefix("docker-credential-bad get: ") == true)
+}
+
+@Test(arguments: ["absent", "../../bin/sh", "a b", ""])
+func helpersThatAreNotThereAreErrors(_ name: String) throws {
+    let home = try Home(JSON.fields(["credHelpers": .fields(["a.example": .string(name)])]).text)
+    // An empty name means none, as in docker.
+    if name.isEmpty { return #expect(try home.store.credential(for: "a.example") == nil) }
+    #expect(throws: RegistryError.self) { try home.store.credential(for: "a.example") }
+}

@@ -1,0 +1,71 @@
+import Linux
+import OCI
+import Testing
+
+@testable import Registry
+
+private func through(_ registry: FakeRegistry) throws -> Proxies {
+    let proxy = "http://bob:pw@127.0.0.1:\(registry.proxyPort)"
+    return try Proxies(environment: ["HTTP_PROXY=\(proxy)", "HTTPS_PROXY=\(proxy)"])
+}
+
+private let bob = Credential(username: "bob", password: "pw").basic
+
+@Test func tlsGoesThroughAProxysTunnel() async throws {
+    let scratch = try Scratch()
+    let authority = try Authority(in: scratch.path)
+    let registry = try FakeRegistry(certificate: authority.certificate, key: authority.key)
+    let proxies = try through(registry)
+    let (bytes, blob) = try sample(100_000)
+    try await withClient([:]) {
+        ($0.proxies, $0.systemCertificates) = (proxies, authority.root)
+    } _: { client in
+        let name = try Reference("registry.example/good/app")
+        try await client.upload(bytes, to: name)
+        #expect(try await client.download(blob, of: name).bytes == bytes)
+        let tunnels = try await registry.log().filter { $0["method"] == .string("CONNECT") }
+        #expect(!tunnels.isEmpty)
+        for tunnel in tunnels {
+            #expect(tunnel["path"]?.string == "registry.example:443" && tunnel["proxy"]?.string == bob)
+        }
+        // The proxy's credentials are for the proxy.
+        #expect(
+            try await registry.log().allSatisfy { $0["method"] == .string("CONNECT") || $0["proxy"] == nil })
+        let forbidden = await failure { try await client.manifest(try Reference("forbidden.example/app")) }
+        #expect(forbidden?.description.contains("the proxy answered \"HTTP/1.1 403 Forbidden\"") == true)
+    }
+}
+
+@Test func plainRequestsAreGivenToAProxyWhole() async throws {
+    let registry = try FakeRegistry()
+    let proxies = try through(registry)
+    let (bytes, blob) = try sample(1000)
+    try await withClient([:]) {
+        ($0.proxies, $0.insecureHosts) = (proxies, ["registry.example"])
+    } _: { client in
+        let name = try Reference("registry.example/good/app")
+        try await client.upload(bytes, to: name)
+        #expect(try await client.download(blob, of: name).bytes == bytes)
+        let proxied = try await registry.log().filter { $0["port"] == .string("proxy") }
+        #expect(proxied.count >= 3)
+        for request in proxied {
+            #expect(request["path"]?.string?.hasPrefix("http://registry.example/v2/") == true)
+            #expect(request["proxy"]?.string == bob)
+        }
+    }
+}
+
+@Test func throughAProxyTheTextOfAnAddressIsChecked() async throws {
+    let registry = try FakeRegistry()
+    let proxies = try through(registry)
+    try await withClient([:]) {
+        ($0.proxies, $0.insecureHosts) = (proxies, ["registry.example"])
+    } _: { client in
+        for mood in ["to-metadata", "to-mapped", "to-plain"] {
+            let error = await failure {
+                try await client.manifest(try Reference("registry.example/\(mood)/app"))
+            }
+            #expect(error?.kind == .refused, "\(mood): \(String(describing: error))")
+        }
+    }
+}
