@@ -77,7 +77,9 @@ let package = Package(
         room("Runtime", ["Linux", "OCI", system], lean),
         room("Monitor", ["Runtime", "Network", "Linux", "OCI", system], lean),
         room("Build", ["Images", "Linux", "OCI", system]),
-        room("Engine", ["Images", "Network", "Build", "Monitor", "Runtime", "Linux", "OCI", system]),
+        room(
+            "Engine",
+            ["Images", "Registry", "Network", "Build", "Monitor", "Runtime", "Linux", "OCI", system]),
         .executableTarget(
             name: "apus-runtime", dependencies: ["CSeal", "Monitor", "Runtime", "Linux", "OCI", system],
             swiftSettings: lean,

@@ -15,6 +15,8 @@ public struct BuildOptions: Sendable {
     public var target: String?
     /// `--no-cache`: every step is done again; its result is still recorded.
     public var noCache = false
+    /// Images are pulled although the store has them.
+    public var pulls = false
     /// `-q`: nothing is reported but the id.
     public var quiet = false
     /// `--iidfile`: where the id is written.
@@ -58,6 +60,8 @@ public struct RunStep: Sendable {
 public protocol StepRunner {
     /// Waits for the command's end; what it writes to stdout and stderr goes to `output`. Answers its exit code.
     func run(_ step: RunStep, output: @escaping (UnsafeRawBufferPointer) -> Void) throws -> Int32
+    /// Brings an image into the store that is not there, or its newest.
+    func pull(_ image: String) throws
 }
 
 /// What a build tells while it goes on.

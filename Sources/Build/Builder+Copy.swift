@@ -159,7 +159,7 @@ extension Builder {
             return .layers(state.layers)
         }
         if Int(from) != nil { throw BuildError("invalid stage index \(from)") }
-        return .layers(from == "scratch" ? [] : try layers(of: try store.image(named: from)))
+        return .layers(from == "scratch" ? [] : try layers(of: try image(named: from)))
     }
 
     /// One digest of all that a source selects. Of layers, which do not change, it is remembered.

@@ -20,6 +20,7 @@ public final class Builder<Runner: StepRunner> {
     var trees: [[Digest]: SourceTree] = [:]
     var workspace: Workspace?
     var consumed: Set<String> = []
+    private var pulled: Set<String> = []
     var stepNumber = 0
     /// What a quiet build shows only when it fails.
     var unshown = OutputTail()
@@ -125,12 +126,31 @@ public final class Builder<Runner: StepRunner> {
             state.setsCommand = false
             return state
         case .image(let name):
-            let image = try store.image(named: name)
+            let image = try image(named: name)
             let epoch = try givenEpoch() ?? max(0, image.created.seconds)
             var state = StageState(config: image.config, epoch: epoch)
             state.layers = try layers(of: image)
             return state
         }
+    }
+
+    /// What FROM and COPY --from name; pulled once when it is not there, or always when that is wished.
+    func image(named name: String) throws -> Image {
+        if options.pulls, !pulled.contains(name) {
+            try pull(name)
+        }
+        do throws(ImageError) {
+            return try store.image(named: name)
+        } catch {
+            guard error.kind == .notFound else { throw error }
+        }
+        try pull(name)
+        return try store.image(named: name)
+    }
+
+    private func pull(_ name: String) throws {
+        try runner.pull(name)
+        pulled.insert(name)
     }
 
     /// The layers of an image, unpacked again when one is gone.

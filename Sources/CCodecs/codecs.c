@@ -64,3 +64,31 @@ int cc_decode(cc_decoder *d, const void *in, size_t *in_size, void *out, size_t 
 }
 
 const char *cc_error(const cc_decoder *d) { return d->error; }
+
+struct cc_encoder {
+    z_stream z;
+};
+
+cc_encoder *cc_gzip_encoder(int level) {
+    cc_encoder *e = calloc(1, sizeof *e);
+    if (e && deflateInit2(&e->z, level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) { free(e); e = NULL; }
+    return e;
+}
+
+void cc_free_encoder(cc_encoder *e) {
+    if (!e) return;
+    deflateEnd(&e->z);
+    free(e);
+}
+
+int cc_encode(cc_encoder *e, const void *in, size_t *in_size, void *out, size_t *out_size, int is_last) {
+    // The buffers are of our own making and far smaller than UINT_MAX.
+    e->z.next_in = (Bytef *)in;
+    e->z.avail_in = (uInt)*in_size;
+    e->z.next_out = out;
+    e->z.avail_out = (uInt)*out_size;
+    int r = deflate(&e->z, is_last ? Z_FINISH : Z_NO_FLUSH);
+    *in_size -= e->z.avail_in;
+    *out_size -= e->z.avail_out;
+    return r == Z_STREAM_END;
+}

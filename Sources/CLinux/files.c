@@ -30,6 +30,7 @@ int cl_openat2(int dir, const char *path, uint64_t flags, uint64_t mode, uint64_
 }
 ssize_t cl_read(int fd, void *b, size_t n) { return R(read(fd, b, n)); }
 ssize_t cl_write(int fd, const void *b, size_t n) { return R(write(fd, b, n)); }
+ssize_t cl_pread(int fd, void *b, size_t n, int64_t o) { return R(pread(fd, b, n, o)); }
 ssize_t cl_pwrite(int fd, const void *b, size_t n, int64_t o) { return R(pwrite(fd, b, n, o)); }
 int64_t cl_lseek(int fd, int64_t o, int w) { return R(lseek(fd, o, w)); }
 int cl_ftruncate(int fd, int64_t n) { return R(ftruncate(fd, n)); }

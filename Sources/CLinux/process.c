@@ -115,7 +115,6 @@ int cl_wait_pidfd(int pidfd, int *status, int nohang) {
     *status = info.si_code == CLD_EXITED ? (info.si_status & 0xff) << 8 : info.si_status & 0x7f;
     return 1;
 }
-int cl_reap_any(int *status) { return R(waitpid(-1, status, WNOHANG)); }
 int cl_waitpid(int pid, int *status) { return R(waitpid(pid, status, 0)); }
 int cl_wifexited(int s) { return WIFEXITED(s); }
 int cl_wexitstatus(int s) { return WEXITSTATUS(s); }

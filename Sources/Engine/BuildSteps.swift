@@ -9,8 +9,11 @@ import SystemPackage
 /// build that asked for it.
 public struct BuildSteps: StepRunner {
     private let paths: EnginePaths
+    private let puller: Pulling
 
-    public init(paths: EnginePaths) { self.paths = paths }
+    public init(paths: EnginePaths, puller: @escaping Pulling) { (self.paths, self.puller) = (paths, puller) }
+
+    public func pull(_ image: String) throws { try puller(image, nil) }
 
     public func run(
         _ step: RunStep, output: @escaping (UnsafeRawBufferPointer) -> Void

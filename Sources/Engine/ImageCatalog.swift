@@ -113,14 +113,15 @@ public struct ImageCatalog: Sendable {
     }
 }
 
+/// Brings an image into the store by its name, for a platform when one is wished.
+public typealias Pulling = (_ name: String, _ platform: Platform?) throws -> Void
+
 extension Containers {
-    /// Makes a container of the image that was typed.
-    public func create(_ options: RunOptions) throws -> Created {
+    /// Makes a container of the image that was typed, which `puller` brings in when it is to.
+    public func create(_ options: RunOptions, puller: Pulling) throws -> Created {
         let store = try ImageStore(root: paths.root)
-        if options.pull == .always {
-            throw EngineError("--pull always is not supported yet: there is no registry client")
-        }
-        let image = try localImage(options.image, store)
+        if options.pull == .always { try puller(options.image, options.platform) }
+        let image = try image(options, store, puller)
         if let wanted = options.platform {
             let has = image.config.platform
             guard has.os == wanted.os, has.architecture == wanted.architecture else {
@@ -132,15 +133,14 @@ extension Containers {
         return try create(options, image: image, store: store)
     }
 
-    private func localImage(_ name: String, _ store: ImageStore) throws -> Image {
-        do {
-            return try store.image(named: name)
+    private func image(_ options: RunOptions, _ store: ImageStore, _ puller: Pulling) throws -> Image {
+        do throws(ImageError) {
+            return try store.image(named: options.image)
         } catch {
-            guard error.kind == .notFound else { throw error }
-            throw EngineError(
-                "Unable to find image '\(name)' locally, and pulling is not supported yet: see apus import, "
-                    + "apus load and apus build")
+            guard error.kind == .notFound, options.pull == .missing else { throw error }
         }
+        try puller(options.image, options.platform)
+        return try store.image(named: options.image)
     }
 
     /// The document of `inspect`.

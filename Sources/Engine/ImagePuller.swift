@@ -25,8 +25,7 @@ public struct SourceDocument: Sendable {
 
 /// What a pull tells while it goes on; `id` is the short digest of a layer's blob.
 public enum PullEvent: Sendable {
-    /// The name's tag or digest, and its repository.
-    case begun(what: String, repository: String)
+    case begun(Reference)
     case layer(id: String, LayerState)
     /// Another process downloads what this one needs too.
     case waiting
@@ -71,9 +70,9 @@ public struct ImagePuller: Sendable {
 
     /// Pulls what a name means for a platform; the host's own, unless one is given.
     public func pull(_ name: Reference, platform: Platform?) async throws -> PulledImage {
-        report(.begun(what: name.digest.map { "\($0)" } ?? name.tag ?? "latest", repository: name.repository))
         do {
             let (digest, manifest, document) = try await resolve(name, for: platform ?? .host)
+            report(.begun(name))
             let before = try? store.image(named: name.canonical)  // none: it is new
             let image = try await take(document, manifest, name: name)
             let pulled = PulledImage(

@@ -116,6 +116,11 @@ extension FD {
         return Array(value[..<count])
     }
 
+    /// Reads at an offset; 0 at the end.
+    public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(SysError) -> Int {
+        try sys("pread", "descriptor \(raw)") { cl_pread(raw, buffer.baseAddress, buffer.count, offset) }
+    }
+
     /// Writes all bytes at an offset.
     public func writeAll(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(SysError) {
         var done = 0

@@ -248,13 +248,6 @@ public enum Process {
     /// Ends the process at once: no atexit, no deinit. A child of a clone ends with this or with an exec.
     public static func exitNow(_ code: Int32) -> Never { cl_exit_now(code) }
 
-    /// Reaps one ended child, whichever: its pid; nil when none has ended.
-    public static func reapAny() -> (pid: Int32, status: ExitStatus)? {
-        var status: CInt = 0
-        let pid = cl_reap_any(&status)
-        return pid > 0 ? (pid, ExitStatus(waitStatus: status)) : nil
-    }
-
     /// Waits for one child by pid.
     public static func wait(pid: Int32) throws(SysError) -> ExitStatus {
         var status: CInt = 0

@@ -1,5 +1,6 @@
 import Linux
 import Monitor
+import OCI
 import Runtime
 import SystemPackage
 
@@ -46,7 +47,7 @@ enum Program {
 
     private static func dispatch(_ global: Arguments, _ log: Log) throws(RuntimeError) -> Int32 {
         if global.has("version") {
-            Standard.out("apus-runtime version \(version)\nspec: 1.2.1\n")
+            Standard.out("apus-runtime version \(version)\nspec: \(RuntimeSpec.newestVersion)\n")
             return 0
         }
         guard let name = global.words.first, !global.has("help"), name != "help" else {

@@ -17,7 +17,8 @@ enum Program {
             }
             return try dispatch(name, Array(rest), session)
         } catch let error as CommandFailure {
-            Standard.error(error.isNamed ? "apus: \(error)" : "\(error)")
+            // A child of ours has said it already.
+            if !error.description.isEmpty { Standard.error(error.isNamed ? "apus: \(error)" : "\(error)") }
             return error.code
         } catch {
             Standard.error("apus: \(error)")

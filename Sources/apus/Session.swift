@@ -1,5 +1,6 @@
 import Engine
 import Linux
+import OCI
 import SystemPackage
 
 /// One call of the program: its global options and what it inherited.
@@ -48,6 +49,28 @@ struct Session: Sendable {
             if error.errno == .noSuchFileOrDirectory { return nil }
         }
         return try ImageCatalog(paths: paths)
+    }
+
+    /// Pulls by a process of its own: that needs threads, and this one is about to start a container. Its progress goes to
+    /// stderr, where docker has it too.
+    func puller(policy: RunOptions.Pull = .missing, isQuiet: Bool) -> Pulling {
+        { name, platform in
+            if policy == .missing, !isQuiet {
+                // What is no name, pulling refuses.
+                let shown = (try? Reference(name)).map { "\($0)" } ?? name
+                Standard.error("Unable to find image '\(shown)' locally")
+            }
+            var words = ["apus"]
+            if let root { words += ["--root", root] }
+            if let run { words += ["--run", run] }
+            words += ["pull"] + (isQuiet ? ["--quiet"] : [])
+            if let platform { words += ["--platform", "\(platform)"] }
+            let own = try FD.open("/proc/self", .path).readSymlink("exe")
+            let pid = try Process.spawn(
+                path: own, arguments: words + ["--", name],
+                environment: environment.map { "\($0.key)=\($0.value)" }, stdio: [-1, 2, -1])
+            guard try Process.wait(pid: pid).code == 0 else { throw CommandFailure.bare("", code: 125) }
+        }
     }
 
     /// Says what is done, where --debug asks for it.

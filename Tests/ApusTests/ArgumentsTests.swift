@@ -160,7 +160,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (["pull", "x"], "apus pull is not supported yet"),
+        (["search", "x"], "apus search is not supported yet"),
         (["network", "ls"], "apus network is not supported yet"),
         (["container", "restart", "x"], "apus container restart is not supported yet"),
         (["image", "prune"], "apus image prune is not supported yet"),

@@ -14,6 +14,14 @@ private final class FakeRunner: StepRunner {
     var steps: [RunStep] = []
     /// What was to be executed, where that is a file of the build's.
     var scripts: [String] = []
+    /// What can be pulled, and what was.
+    var registry: (String) throws -> Void = { throw BuildError("no registry has \($0)") }
+    var pulls: [String] = []
+
+    func pull(_ image: String) throws {
+        pulls.append(image)
+        try registry(image)
+    }
 
     func run(_ step: RunStep, output: @escaping (UnsafeRawBufferPointer) -> Void) throws -> Int32 {
         steps.append(step)
@@ -108,6 +116,21 @@ struct BuilderTests {
             ids.append(try site.build(file) { $0.sourceDateEpoch = "100" }.digest)
         }
         #expect(ids[0] == ids[1])
+    }
+
+    @Test func aBaseThatIsNotHereIsPulledOnce() throws {
+        let site = try Site()
+        let file = "FROM base AS one\nFROM base\nCOPY --from=tools /f /f\n"
+        #expect(message { try site.build(file) } == "Dockerfile:2: no registry has base")
+        let image = try site.build("FROM scratch\nRUN write f 1\n")
+        site.runner.pulls = []
+        site.runner.registry = { name in try site.store.tag(image, as: try Reference(name)) }
+        try site.build(file)
+        #expect(site.runner.pulls == ["base", "tools"])
+        try site.build(file)
+        #expect(site.runner.pulls.count == 2)
+        try site.build(file) { $0.pulls = true }
+        #expect(site.runner.pulls == ["base", "tools", "base", "tools"])
     }
 
     @Test func aSecondBuildRunsNothing() throws {

@@ -282,7 +282,8 @@ struct StoreTests {
         try withStore { store, scratch in
             let image = try add("a", "1", store, scratch)
             try store.tag(image, as: try Reference("b:2"))
-            #expect(try store.remove("a", force: false, noPrune: false, inUse: { [] }) == [.untagged("a:latest")])
+            let untagged = try store.remove("a", force: false, noPrune: false, inUse: { [] })
+            #expect(untagged == [.untagged("a:latest")])
             #expect(
                 try store.remove("b:2", force: false, noPrune: false, inUse: { [] }) == [
                     .untagged("b:2"), .deleted(image.id), .deleted(image.config.diffIDs[0]),

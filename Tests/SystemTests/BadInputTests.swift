@@ -32,7 +32,7 @@ final class BadInputTests {
     }
 
     @Test func dockersCommandsThatAreNotThereAreSaidSo() throws {
-        try apus.expectRefusal("pull", "x", code: 1, mentions: ["apus pull is not supported yet"])
+        try apus.expectRefusal("search", "x", code: 1, mentions: ["apus search is not supported yet"])
         try apus.expectRefusal(
             "-H", "tcp://h", "ps", code: 125, mentions: ["-H is not supported", "no daemon"])
         try apus.expectRefusal("--context=a", "ps", code: 125, mentions: ["--context"])

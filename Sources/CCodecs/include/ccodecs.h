@@ -1,4 +1,4 @@
-/// Streaming glue for zlib and libzstd: one opaque decoder, fed and drained in the caller's buffers.
+/// Streaming glue for zlib and libzstd: opaque decoders and encoders, fed and drained in the caller's buffers.
 #ifndef CCODECS_H
 #define CCODECS_H
 #include <stdint.h>
@@ -17,4 +17,15 @@ void cc_free(cc_decoder *decoder);
 int cc_decode(cc_decoder *decoder, const void *in, size_t *in_size, void *out, size_t *out_size);
 /// Why the last call answered -1.
 const char *cc_error(const cc_decoder *decoder);
+
+typedef struct cc_encoder cc_encoder;
+
+/// An encoder of one gzip member without a name or a time: the same data gives the same bytes. NULL when memory is
+/// short.
+cc_encoder *cc_gzip_encoder(int level);
+void cc_free_encoder(cc_encoder *encoder);
+
+/// Encodes from `in` to `out`; `*in_size` and `*out_size` become what was used of each. `is_last`: no more comes after
+/// `in`. 0: go on; 1: the member is whole.
+int cc_encode(cc_encoder *encoder, const void *in, size_t *in_size, void *out, size_t *out_size, int is_last);
 #endif

@@ -20,6 +20,7 @@ int cl_openat(int dir, const char *path, int flags, uint32_t mode);
 int cl_openat2(int dir, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
 ssize_t cl_read(int fd, void *buffer, size_t count);
 ssize_t cl_write(int fd, const void *buffer, size_t count);
+ssize_t cl_pread(int fd, void *buffer, size_t count, int64_t offset);
 ssize_t cl_pwrite(int fd, const void *buffer, size_t count, int64_t offset);
 int64_t cl_lseek(int fd, int64_t offset, int whence);
 int cl_ftruncate(int fd, int64_t length);

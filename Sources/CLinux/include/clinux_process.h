@@ -24,8 +24,6 @@ int cl_kill(int pid, int signal);
 int cl_pidfd_exit_status(int pidfd, int *status);
 /// waitid(P_PIDFD, WEXITED): 1 and `*status` = wait status, 0 when nothing to reap yet (with WNOHANG).
 int cl_wait_pidfd(int pidfd, int *status, int nohang);
-/// Reaps any child: its pid, 0 when none is ready, -ECHILD when there is none.
-int cl_reap_any(int *status);
 /// waitpid(pid): the pid, or -errno.
 int cl_waitpid(int pid, int *status);
 int cl_wifexited(int status);

@@ -87,7 +87,8 @@ extension ImageStore {
             for entry in try downloads.entries() {
                 guard let status = try downloads.status(of: entry.name) else { continue }
                 guard all || status.mtime.seconds + Self.patience < Timestamp.now().seconds else { continue }
-                guard let file = try? downloads.open(entry.name, .readWrite) else { continue }  // gone meanwhile
+                // Gone meanwhile.
+                guard let file = try? downloads.open(entry.name, .readWrite) else { continue }
                 if try file.lock(wait: false) { try downloads.remove(entry.name) }
             }
         }

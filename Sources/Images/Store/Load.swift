@@ -172,10 +172,18 @@ private struct ArchiveLoader {
         guard config.diffIDs.count == layers.count else {
             throw .invalid("\(what) has \(config.diffIDs.count) diff ids for \(layers.count) layers")
         }
-        for (i, layer) in layers.enumerated() {
-            do {
+        // One that comes twice is unpacked once.
+        let first = layers.indices.filter { i in
+            !layers[..<i].indices.contains {
+                layers[$0].digest == layers[i].digest && config.diffIDs[$0] == config.diffIDs[i]
+            }
+        }
+        let (store, staging) = (store, staging)
+        try sideBySide(first.count) { number throws(ImageError) in
+            let i = first[number]
+            do throws(ImageError) {
                 try store.stageLayer(
-                    try staging.open(layer.name), descriptors[i], diffID: config.diffIDs[i], in: staging)
+                    try staging.open(layers[i].name), descriptors[i], diffID: config.diffIDs[i], in: staging)
             } catch { throw error.within("layer \(i + 1)") }
         }
         for file in layers + [file] { staging.keep(blob: file.name, file.digest) }

@@ -15,6 +15,7 @@ enum BuildCommand {
             .list("label", "Set metadata for an image"),
             .value("network", "Set the networking mode for the RUN instructions (default, none, host)"),
             .toggle("no-cache", "Do not use cache when building the image"),
+            .toggle("pull", "Always attempt to pull all referenced images"),
             .toggle("quiet", "q", "Suppress the build output and print image ID on success"),
             .list("tag", "t", "list", "Name and optionally a tag in the \"name:tag\" format"),
             .value("platform", "Build for this platform: the host's (os/architecture)"),
@@ -26,8 +27,8 @@ enum BuildCommand {
                 "cgroup-parent", "build-context", "cache-to", "allow", "annotation", "attest",
                 "metadata-file", "no-cache-filter", "provenance", "sbom", "builder")
             + Flag.later("push", "check", toggle: true)
-            // There is no registry to ask, intermediate containers are always removed, images are here at once.
-            + Flag.accepted("pull", "load", "rm", "force-rm", toggle: true)
+            // Intermediate containers are always removed, images are here at once.
+            + Flag.accepted("load", "rm", "force-rm", toggle: true)
             + Flag.accepted("progress", "cache-from")
             + Flag.ignored("compress", "squash", "disable-content-trust", toggle: true)
             + Flag.ignored("isolation", "security-opt")
@@ -35,7 +36,7 @@ enum BuildCommand {
         var failure: SysError?
         let options = try options(arguments, session)
         do {
-            try session.images().build(options) { report in
+            try session.images().build(options, puller: session.puller(isQuiet: options.quiet)) { report in
                 do throws(SysError) { try print(report) } catch { failure = failure ?? error }
             }
         } catch let error as BuildError {
@@ -78,6 +79,7 @@ enum BuildCommand {
         if let text = arguments.value("platform") { try requireHost(text) }
         options.target = arguments.value("target")
         options.noCache = arguments.isOn("no-cache")
+        options.pulls = arguments.isOn("pull")
         options.quiet = arguments.isOn("quiet")
         options.idFile = arguments.value("iidfile").map { FilePath($0) }
         options.network = try arguments.parsed("network", network) ?? "default"

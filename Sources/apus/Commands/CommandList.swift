@@ -4,7 +4,10 @@ enum CommandList {
     static let sections: [(title: String, commands: [Command])] = [
         (
             "Common Commands",
-            [RunCommand.run, ExecCommand.exec, PsCommand.ps, BuildCommand.build, ImagesCommand.images]
+            [
+                RunCommand.run, ExecCommand.exec, PsCommand.ps, BuildCommand.build, TransferCommands.pull,
+                TransferCommands.push, ImagesCommand.images, LoginCommands.login, LoginCommands.logout,
+            ]
         ),
         (
             "Containers",

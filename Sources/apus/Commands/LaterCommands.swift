@@ -2,8 +2,8 @@
 enum LaterCommands {
     private static let names: Set<String> = [
         "builder", "buildx", "checkpoint", "commit", "compose", "config", "context", "cp", "diff", "events",
-        "export", "history", "login", "logout", "manifest", "network", "node", "pause", "plugin", "port",
-        "pull", "push", "rename", "restart", "search", "secret", "service", "stack", "stats", "swarm",
+        "export", "history", "manifest", "network", "node", "pause", "plugin", "port",
+        "rename", "restart", "search", "secret", "service", "stack", "stats", "swarm",
         "system", "top", "trust", "unpause", "update", "volume",
     ]
     private static let verbs: [String: Set<String>] = [
@@ -11,7 +11,7 @@ enum LaterCommands {
             "commit", "cp", "diff", "export", "pause", "port", "prune", "rename", "restart", "stats", "top",
             "unpause", "update",
         ],
-        "image": ["history", "prune", "pull", "push"],
+        "image": ["history", "prune"],
     ]
 
     /// The sentence for a command line that begins so; nil for what docker does not know either.

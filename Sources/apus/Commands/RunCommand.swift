@@ -19,7 +19,8 @@ enum RunCommand {
             let options = try options(arguments, session, path: "create")
             let containers = try session.containers()
             let idFile = try IDFile(options.idFile)
-            let created = try containers.create(options)
+            let created = try containers.create(
+                options, puller: session.puller(policy: options.pull, isQuiet: options.quiet))
             try idFile.write(created.id)
             containers.release(created.id)
             try Standard.out("\(created.id)\n")
@@ -69,7 +70,8 @@ enum RunCommand {
         try Terminals.requireInput(terminal: options.terminal, stdin: options.attach.contains(.stdin))
         let containers = try session.containers()
         let idFile = try IDFile(options.idFile)
-        let created = try containers.create(options)
+        let created = try containers.create(
+            options, puller: session.puller(policy: options.pull, isQuiet: options.quiet))
         let id = created.id
         try idFile.write(id)
         session.debug("created container \(id)")

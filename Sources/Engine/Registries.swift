@@ -1,0 +1,159 @@
+import Images
+import Linux
+public import OCI
+import Registry
+public import SystemPackage
+
+/// Registries as the store's pulls and pushes see them.
+struct Registries: ImageSource, ImageDestination {
+    private let client: RegistryClient
+
+    /// Runs `body` with a client for the registries of this host's configuration and this user's credentials.
+    static func with<R>(
+        _ environment: [String: String], _ body: (Registries) async throws -> R
+    ) async throws -> R {
+        let variables = environment.map { "\($0.key)=\($0.value)" }
+        let client = RegistryClient(
+            configuration: try RegistryConfiguration.load(environment: variables),
+            credentials: CredentialStore(environment: variables))
+        do {
+            let result = try await body(Registries(client: client))
+            await client.shutdown()
+            return result
+        } catch {
+            await client.shutdown()
+            throw error
+        }
+    }
+
+    func manifest(_ reference: Reference) async throws -> SourceDocument {
+        let manifest = try await client.manifest(reference)
+        return SourceDocument(mediaType: manifest.mediaType, bytes: manifest.bytes)
+    }
+
+    func blob(
+        _ blob: Descriptor, of repository: Reference, from offset: Int64, start: (Int64) throws -> Void,
+        receive: (UnsafeRawBufferPointer) throws -> Void
+    ) async throws {
+        try await client.blob(blob, of: repository, from: offset, receive: receive, started: start)
+    }
+
+    /// Never: the client has tried again already.
+    func isTransient(_ error: any Error) -> Bool { false }
+
+    func has(_ blob: Descriptor, in repository: Reference) async throws -> Bool {
+        try await client.hasBlob(blob.digest, in: repository) != nil
+    }
+
+    func mount(_ blob: Descriptor, from other: Reference, to repository: Reference) async throws -> Bool {
+        try await client.mountBlob(blob.digest, to: repository, from: other)
+    }
+
+    func upload(
+        _ blob: Descriptor, from file: borrowing FD, to repository: Reference,
+        progress: @escaping (Int64) -> Void
+    ) async throws {
+        let content = Content(try file.duplicate())
+        try await client.uploadBlob(blob, to: repository) { offset, buffer in
+            let count = try content.file.read(into: buffer, at: offset)
+            progress(offset + Int64(count))
+            return count
+        }
+    }
+
+    func put(manifest: [UInt8], _ descriptor: Descriptor, as name: Reference) async throws {
+        try await client.putManifest(manifest, mediaType: descriptor.mediaType, to: name)
+    }
+}
+
+/// A file that closures share.
+private final class Content: Sendable {
+    let file: FD
+    init(_ file: consuming FD) { self.file = file }
+}
+
+extension ImageCatalog {
+    /// Pulls an image; `environment` says where the user's credentials and proxies are.
+    public func pull(
+        _ name: Reference, platform: Platform?, environment: [String: String],
+        report: @escaping @Sendable (PullEvent) -> Void
+    ) async throws -> PulledImage {
+        try await Registries.with(environment) { registries in
+            try await ImagePuller(into: store, from: registries, report: report)
+                .pull(name, platform: platform)
+        }
+    }
+
+    /// Pushes the image of this name to where the name says.
+    @discardableResult
+    public func push(
+        _ name: Reference, environment: [String: String], report: @escaping @Sendable (PushEvent) -> Void
+    ) async throws -> Digest {
+        try await Registries.with(environment) { registries in
+            try await ImagePusher(of: store, to: registries, report: report).push(name)
+        }
+    }
+}
+
+/// A registry as `login` names it.
+public struct RegistryServer: Sendable {
+    /// `host[:port]`; `docker.io` for docker's own.
+    public let host: String
+    /// docker's text for it.
+    public var title: String { host == "docker.io" ? "https://index.docker.io/v1/" : host }
+
+    /// Nil means docker's own; `https://host/v1/` is its host.
+    public init(_ text: String?) throws(UsageError) {
+        var rest = Substring(text ?? "docker.io")
+        for prefix in ["https://", "http://"] where rest.hasPrefix(prefix) {
+            rest.removeFirst(prefix.count)
+        }
+        host = String(rest.prefix { $0 != "/" })
+        let isHost = host == "docker.io" || (try? Reference("\(host)/x"))?.registry == host
+        let aliases = ["index.docker.io", "registry-1.docker.io"]
+        guard isHost || aliases.contains(host) else {
+            throw UsageError("invalid registry: \"\(text ?? "")\" is not host[:port]")
+        }
+    }
+}
+
+/// Logging in to registries, and out.
+public struct RegistryLogin: Sendable {
+    private let environment: [String: String]
+    private var store: CredentialStore {
+        CredentialStore(environment: environment.map { "\($0.key)=\($0.value)" })
+    }
+
+    /// Where credentials are kept.
+    public enum Place: Equatable, Sendable {
+        /// Readable to whoever can read the file.
+        case file(FilePath)
+        case helper(String)
+    }
+
+    public init(environment: [String: String]) { self.environment = environment }
+
+    /// Asks the registry, and keeps what it accepts.
+    public func login(_ user: String, _ password: String, to server: RegistryServer) async throws -> Place {
+        let variables = environment.map { "\($0.key)=\($0.value)" }
+        let client = RegistryClient(
+            configuration: try RegistryConfiguration.load(environment: variables),
+            credentials: CredentialStore(fixed: [:]))
+        let accepted: Credential
+        do {
+            accepted = try await client.checkLogin(
+                server: server.host, Credential(username: user, password: password))
+            await client.shutdown()
+        } catch {
+            await client.shutdown()
+            throw error
+        }
+        switch try store.save(accepted, for: server.host) {
+        case .file(let path): return .file(path)
+        case .helper(let name): return .helper(name)
+        }
+    }
+
+    /// False when there were no credentials.
+    public func logout(from server: RegistryServer) throws -> Bool { try store.erase(server.host) }
+}

@@ -1,0 +1,211 @@
+import Support
+import Testing
+
+/// Pulling and pushing with Debian's registry (distribution 2.8), which runs beside the engine in its namespaces.
+@Suite(
+    .enabled(if: Host.isReady, Comment(rawValue: Host.reason)),
+    .enabled(if: Host.has("/usr/bin/docker-registry"), "docker-registry is not installed"), .serialized)
+final class RegistryTests {
+    let apus: Engine
+    private let name = "127.0.0.1:5000/team/app"
+
+    init() throws {
+        apus = try Engine(withBusybox: true)
+        do { try start() } catch {
+            apus.tearDown()
+            throw error
+        }
+    }
+    deinit { apus.tearDown() }
+
+    /// `auth`: lines of the registry's configuration.
+    private func start(port: Int = 5000, auth: String = "") throws {
+        let data = apus.directory + "/registry-\(port)"
+        try apus.write(
+            "registry-\(port).yml",
+            """
+            version: 0.1
+            log: {level: error}
+            storage: {filesystem: {rootdirectory: \(data)}}
+            http: {addr: "127.0.0.1:\(port)"}
+            \(auth)
+            """)
+        let outcome = try apus.shell(
+            """
+            cd \(apus.directory) && docker-registry serve registry-\(port).yml >registry-\(port).log 2>&1 &
+            for i in $(seq 100); do
+                curl -s -o /dev/null http://127.0.0.1:\(port)/v2/ && exit 0; sleep 0.1
+            done; cat \(apus.directory)/registry-\(port).log; exit 1
+            """)
+        guard outcome.code == 0 else { throw Trouble(because: "no registry: \(outcome)") }
+    }
+
+    /// How often blobs were fetched, by the registry's own account of requests.
+    private func blobsFetched() -> [Substring] {
+        (readFile(apus.directory + "/registry-5000.log") ?? "").split(separator: "\n")
+            .filter { $0.contains("GET /v2/team/app/blobs/sha256:") && !$0.contains("\" 3") }
+    }
+
+    // MARK: what comes back is what went
+
+    @Test func whatIsPushedIsPulledTheSame() throws {
+        try apus.must("tag", "busybox", name)
+        let id = try apus.must("images", "-q", "--no-trunc", name)
+        let pushed = try apus.must("push", name)
+        #expect(pushed.hasPrefix("Using default tag: latest\nThe push refers to repository [\(name)]"))
+        let digest = pushed.split(separator: " ").first { $0.hasPrefix("sha256:") }.map(String.init) ?? "none"
+        #expect(try apus.must("push", name).contains(": Layer already exists"))
+        for image in [name, "busybox"] { try apus.must("rmi", image) }
+        let pulled = try apus.must("pull", name)
+        #expect(pulled.contains("Pull complete") && pulled.contains("Digest: \(digest)"))
+        #expect(pulled.hasSuffix("Status: Downloaded newer image for \(name):latest\n\(name):latest"))
+        #expect(try apus.must("images", "-q", "--no-trunc", name) == id)
+        #expect(try apus.must("pull", name).contains("Status: Image is up to date for \(name):latest"))
+        #expect(try apus.must("run", "--rm", "--network", "none", name, "echo", "ran") == "ran")
+        #expect(try apus.must("pull", "-q", "\(name)@\(digest)") == "\(name)@\(digest)")
+    }
+
+    /// Whiteouts, opaque directories and links, as another engine's tools packed them.
+    @Test func severalLayersComeBack() throws {
+        try apus.must("load", "-i", Host.fixture("archives/layered.tar"))
+        try apus.must("tag", "fixture/layered", name)
+        let tree = ["run", "--rm", "--network", "none", name, "find", "/", "-xdev"]
+        let before = try apus.apus(tree).lines.sorted()
+        try apus.must("push", "-q", name)
+        for image in [name, "fixture/layered", "busybox"] { try apus.must("rmi", image) }
+        try apus.must("pull", "-q", name)
+        #expect(try apus.apus(tree).lines.sorted() == before && before.count > 100)
+    }
+
+    /// What was built here is a plain tar, and is sent as gzip.
+    @Test func whatWasBuiltIsCompressedOnTheWay() throws {
+        try apus.write("context/Dockerfile", "FROM busybox\nRUN head -c 3000000 /dev/zero > /zeros\n")
+        try apus.must("build", "-q", "-t", name, apus.directory + "/context")
+        let id = try apus.must("images", "-q", "--no-trunc", name)
+        try apus.must("push", "-q", name)
+        let sent = try apus.shell("du -sb \(apus.directory)/registry-5000 | cut -f1")
+        #expect((Int(sent.text) ?? 0) < 2_500_000, "\(sent)")
+        try apus.must("rmi", name)
+        try apus.must("pull", "-q", name)
+        #expect(try apus.must("images", "-q", "--no-trunc", name) == id)
+    }
+
+    // MARK: pulled when needed
+
+    @Test func whatIsMissingIsPulledBeforeARun() throws {
+        try apus.must("tag", "busybox", name)
+        try apus.must("push", "-q", name)
+        for image in [name, "busybox"] { try apus.must("rmi", image) }
+        try apus.expectRefusal(
+            "run", "--rm", "--pull", "never", name, "true", code: 125, mentions: ["No such image: \(name)"])
+        let first = try apus("run", "--rm", "--network", "none", name, "echo", "ran")
+        #expect(
+            first.out == "ran\n" && first.err.hasPrefix("Unable to find image '\(name):latest' locally\n"))
+        let second = try apus("run", "--rm", "--network", "none", name, "echo", "ran")
+        #expect(second.err.isEmpty && second.out == "ran\n")
+        let always = try apus(
+            "run", "-q", "--rm", "--pull", "always", "--network", "none", name, "echo", "ran")
+        #expect(always.code == 0 && always.out == "ran\n" && !always.err.contains("Unable"), "\(always)")
+        try apus.write("context/Dockerfile", "FROM \(name):latest\nENV a=b\n")
+        try apus.must("rmi", name)
+        try apus.must("build", "-q", "-t", "built", apus.directory + "/context")
+        let none = try apus("run", "--rm", "127.0.0.1:5000/none", "true")
+        #expect(none.code == 125 && none.out.isEmpty)
+        #expect(none.errorLines.last?.contains("manifest for 127.0.0.1:5000/none:latest not found") == true)
+    }
+
+    @Test func manyPullsFetchEachBlobOnce() throws {
+        try apus.must("load", "-i", Host.fixture("archives/layered.tar"))
+        try apus.must("tag", "fixture/layered", name)
+        try apus.must("push", "-q", name)
+        for image in [name, "fixture/layered", "busybox"] { try apus.must("rmi", image) }
+        let pulls = try apus.shell(
+            """
+            for i in $(seq 20); do \(Host.bin)/apus pull -q \(name) & pids="$pids $!"; done
+            for pid in $pids; do wait $pid || echo failed; done
+            """)
+        #expect(pulls.lines == Array(repeating: "\(name):latest", count: 20), "\(pulls)")
+        // Four layers; each pull that has to look reads the configuration, which is small.
+        let layers = blobsFetched().map { $0.drop { $0 != ":" } }.count
+        #expect(layers <= 4 + 20, "\(layers) fetches")
+    }
+
+    // MARK: who may
+
+    @Test(.enabled(if: Host.has("/usr/bin/htpasswd"), "htpasswd is not installed"))
+    func credentialsOpenWhatIsClosed() throws {
+        try apus.shell("htpasswd -Bbn user secret > \(apus.directory)/passwords")
+        try start(
+            port: 5001, auth: "auth: {htpasswd: {realm: test, path: \(apus.directory)/passwords}}")
+        let (server, closed) = ("127.0.0.1:5001", "127.0.0.1:5001/closed")
+        let home = ["HOME": apus.directory]
+        func run(_ words: String..., stdin: String = "") throws -> Outcome {
+            try apus.apus(words, stdin: stdin, environment: home)
+        }
+        try apus.must("tag", "busybox", closed)
+        let refused = try run("push", closed)
+        #expect(refused.code == 1 && refused.err.contains("apus login"), "\(refused)")
+        let wrong = try run("login", "-u", "user", "--password-stdin", server, stdin: "guess\n")
+        #expect(wrong.code == 1 && wrong.err.contains("incorrect username or password"), "\(wrong)")
+        #expect(!Host.has(apus.directory + "/.docker/config.json"))
+        let right = try run("login", "-u", "user", "--password-stdin", server, stdin: "secret\n")
+        #expect(right.code == 0 && right.out == "Login Succeeded\n", "\(right)")
+        let mode = try execute(["stat", "-c", "%a", apus.directory + "/.docker/config.json"])
+        #expect(mode.text == "600")
+        #expect(try run("push", "-q", closed).code == 0)
+        #expect(try run("pull", "-q", closed).out == "\(closed):latest\n")
+        #expect(try run("logout", server).out == "Removing login credentials for \(server)\n")
+        #expect(try run("pull", closed).code == 1)
+    }
+
+    // MARK: killed at any moment
+
+    /// A pull that is killed at any change it makes leaves the image absent or whole, and a store that the next
+    /// command works with.
+    @Test(.enabled(if: Host.has("/usr/bin/strace"), "strace is not installed"))
+    func aPullKilledAtAnyChangeHurtsNothing() throws {
+        try apus.must("load", "-i", Host.fixture("archives/layered.tar"))
+        try apus.must("tag", "fixture/layered", name)
+        try apus.must("push", "-q", name)
+        for image in [name, "fixture/layered", "busybox"] { try apus.must("rmi", image) }
+        try killEachTime(["pull", "-q", name]) { try apus("rmi", name) }
+    }
+
+    @Test(.enabled(if: Host.has("/usr/bin/strace"), "strace is not installed"))
+    func aLoadKilledAtAnyChangeHurtsNothing() throws {
+        try apus.must("rmi", "busybox")
+        try killEachTime(["load", "-q", "-i", Host.fixture("archives/layered.tar")]) {
+            try apus("rmi", "fixture/layered")
+        }
+    }
+
+    private static let changes =
+        "renameat2,linkat,mkdirat,unlinkat,fsync,syncfs,pwrite64,ftruncate,symlinkat,mknodat,fchmodat"
+
+    /// Kills a command at its first, second, ... change: every one with APUS_FAULTS=all, else some.
+    private func killEachTime(_ arguments: [String], undo: () throws -> Outcome) throws {
+        let step = Host.environment("APUS_FAULTS") == "all" ? 1 : 17
+        var (n, rounds) = (1, 0)
+        while rounds < 2000 {
+            let inject = "inject=\(Self.changes):signal=KILL:when=\(n)"
+            let strace = "strace -f -qq -o /dev/null -e trace=\(Self.changes) -e \(inject)"
+            let outcome = try apus.shell(
+                ([strace, Host.bin + "/apus"] + arguments).joined(separator: " "), timeout: 60)
+            let images = try apus.must("images", "-q").split(separator: "\n")
+            for image in images {
+                let whole = try apus.shell("\(Host.bin)/apus save \(image) | tar -t > /dev/null")
+                #expect(whole.code == 0 && whole.err.isEmpty, "killed at \(n): \(whole)")
+                let ran = try apus("run", "--rm", "--network", "none", "\(image)", "true")
+                #expect(ran.code == 0, "killed at \(n): \(ran)")
+            }
+            _ = try undo()
+            if outcome.code == 0 { break }
+            (n, rounds) = (n + step, rounds + 1)
+        }
+        #expect(rounds > 3 && rounds < 2000, "the command was never killed, or never ended")
+        // What was left lying about is gone with a pull that ends well.
+        #expect(try apus.apus(arguments).code == 0)
+        let left = try apus.shell("ls $APUS_ROOT/staging $APUS_ROOT/downloads | grep -v : | wc -w")
+        #expect(left.text == "0")
+    }
+}
