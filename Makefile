@@ -12,7 +12,7 @@ export APUS_BIN ?= $(CURDIR)/bin
 
 programs = apus apus-runtime
 
-.PHONY: all release packages fixtures test sweep test-vm test-engines fuzz conformance demo bench bench-runtime check format install clean help
+.PHONY: all release packages fixtures test sweep test-vm test-engines fuzz conformance demo bench bench-runtime bench-images check format install clean help
 all: release
 
 ## release: the two static binaries, stripped, in bin/
@@ -88,6 +88,12 @@ bench-runtime: packages
 	rootfs-fixtures/make busybox
 	$(MAKE) --no-print-directory release
 	bench/run runtime
+
+## bench-images: loading, pulling and listing images beside podman, docker and tar
+bench-images: packages
+	rootfs-fixtures/make
+	$(MAKE) --no-print-directory release
+	bench/run images
 
 ## check: format, import table, lint
 check:

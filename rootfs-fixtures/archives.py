@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 
 from tarball import Tarball
 
@@ -89,6 +90,42 @@ def oci_archive(path, name, layers, how="", damage=None, **settings):
         tar.file("index.json", index)
         tar.directory("blobs")
         tar.directory("blobs/sha256")
+        for key in sorted(blobs):
+            tar.file("blobs/sha256/" + key[7:], blobs[key])
+
+
+def layer_of(files):
+    """A layer's tar of files by name."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "layer.tar")
+        with Tarball(path) as tar:
+            for name, content in files.items():
+                tar.file(name, content)
+        with open(path, "rb") as file:
+            return file.read()
+
+
+def many(path, number):
+    """An archive of images that differ in their configuration alone."""
+    layer = layer_of({"file": b"1"})
+    blobs = {digest(layer): layer}
+    entries = []
+    for each in range(number):
+        settings = config([layer], Env=[f"NUMBER={each}"])
+        manifest = json.dumps({
+            "schemaVersion": 2, "mediaType": f"{OCI}.manifest.v1+json",
+            "config": {"mediaType": f"{OCI}.config.v1+json", "digest": digest(settings), "size": len(settings)},
+            "layers": [{"mediaType": f"{OCI}.layer.v1.tar", "digest": digest(layer), "size": len(layer)}],
+        }).encode()
+        blobs |= {digest(settings): settings, digest(manifest): manifest}
+        entries.append({
+            "mediaType": f"{OCI}.manifest.v1+json", "digest": digest(manifest), "size": len(manifest),
+            "annotations": {"io.containerd.image.name": f"docker.io/bench/many:{each}"},
+        })
+    index = {"schemaVersion": 2, "mediaType": f"{OCI}.index.v1+json", "manifests": entries}
+    with Tarball(path) as tar:
+        tar.file("oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
+        tar.file("index.json", json.dumps(index).encode())
         for key in sorted(blobs):
             tar.file("blobs/sha256/" + key[7:], blobs[key])
 
