@@ -4,12 +4,16 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <nss.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
 
+/* A static program must not load the host's NSS modules: they belong to another libc. */
+static void configure(void) { __nss_configure_lookup("hosts", "files dns"); }
+
 int cl_resolve(const char *host, struct cl_address *out, int capacity) {
-    /* A static program must not load the host's NSS modules: they belong to another libc. */
-    __nss_configure_lookup("hosts", "files dns");
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, configure);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *list = 0;
     int code = getaddrinfo(host, 0, &hints, &list);
     /* A host with loopback only has no configured address: its own names are still to be found. */

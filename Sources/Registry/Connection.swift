@@ -21,9 +21,15 @@ final class Connection: Sendable {
     let queue: ResponseQueue
     /// Where the other side is; of a tunnel, what its text says.
     let place: IPAddress.Place
+    /// How long the other side may be silent.
+    let silence: Duration
 
-    init(key: ConnectionKey, channel: any Channel, queue: ResponseQueue, place: IPAddress.Place) {
-        (self.key, self.channel, self.queue, self.place) = (key, channel, queue, place)
+    init(
+        key: ConnectionKey, channel: any Channel, queue: ResponseQueue, place: IPAddress.Place,
+        silence: Duration
+    ) {
+        (self.key, self.channel, self.queue) = (key, channel, queue)
+        (self.place, self.silence) = (place, silence)
     }
 
     /// Whether it can serve another exchange.
@@ -119,7 +125,9 @@ struct Connector: Sendable {
             channel.close(promise: nil)
             throw queue.failure ?? error
         }
-        return Connection(key: key, channel: channel, queue: queue, place: place)
+        return Connection(
+            key: key, channel: channel, queue: queue, place: place, silence: .nanoseconds(silence.nanoseconds)
+        )
     }
 
     private func addHTTP(

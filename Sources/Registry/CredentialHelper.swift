@@ -64,18 +64,6 @@ struct CredentialHelper {
         }
     }
 
-    /// The servers that the helper knows, with their user names.
-    func list() throws(RegistryError) -> [String: String] {
-        let answer = try run("list", [])
-        guard answer.code == 0 else { throw failure("list", answer) }
-        do throws(JSONError) {
-            return try JSON.fields(["all": JSON(parsing: answer.output)]).mapOrEmpty("all")
-        } catch {
-            throw RegistryError(
-                .configuration, "\(name) list: the answer is not what the protocol says (\(error))")
-        }
-    }
-
     private struct Answer {
         let code: Int32
         let output: [UInt8]

@@ -43,6 +43,7 @@ extension RegistryError {
         let cause: String
         switch error {
         case ConnectionError.silent(let time): cause = "not a byte for \(time.nanoseconds / 1_000_000) ms"
+        case ConnectionError.slow: cause = "the answer comes too slowly"
         case ConnectionError.closed, HTTPParserError.invalidEOFState: cause = "the connection was cut"
         case let error as IOError: cause = reason(error)
         case let error as HTTPParserError:

@@ -73,7 +73,13 @@ extension RegistryClient {
             var call = Call(.PUT, at: endpoint, path: "")
             call.target = .url(session.adding("digest", digest.description))
             call.actions = "pull,push"
-            try await retrying { try await finish(call, repository) }
+            do { try await retrying { try await finish(call, repository) } } catch let error as RegistryError
+            {
+                // The upload is unknown when the first answer was lost: then the blob is there.
+                guard error.kind == .notFound, try await hasBlob(digest, in: repository) != nil else {
+                    throw error
+                }
+            }
         } catch let error as SourceError {
             throw error.cause
         }
@@ -144,10 +150,34 @@ extension RegistryClient {
         call.headers.add(name: "Content-Type", value: "application/octet-stream")
         call.headers.add(name: "Content-Range", value: "\(offset)-\(offset + Int64(chunk.count) - 1)")
         call.body = .bytes(chunk)
+        var isLost = false
+        return try await retrying {
+            // The answer to a chunk was lost: has it arrived?
+            if isLost, let (end, here) = try await received(session, call) {
+                if end == offset + Int64(chunk.count) { return here }
+                call.target = .url(here)
+            }
+            isLost = true
+            return try await once(call) { response in
+                let problem = Problem(try await response.bytes(limit: 65536))
+                guard response.status == 202 else { throw PushError.of(response, problem, repository) }
+                return try self.location(response)
+            }
+        }
+    }
+
+    /// How many bytes of an upload have arrived, and where it goes on; nil when the registry does not say.
+    private func received(_ session: WebURL, _ from: Call) async throws -> (Int64, WebURL)? {
+        var call = from
+        (call.method, call.body) = (.GET, .none)
+        call.headers = [:]
         return try await once(call) { response in
-            let problem = Problem(try await response.bytes(limit: 65536))
-            guard response.status == 202 else { throw PushError.of(response, problem, repository) }
-            return try self.location(response)
+            try await response.skip()
+            guard response.status == 204, let range = response.header("Range") else { return nil }
+            guard let last = range.split(separator: "-").last.flatMap({ Int64($0) }), last < Int64.max else {
+                return nil
+            }
+            return (last + 1, try self.location(response))
         }
     }
 

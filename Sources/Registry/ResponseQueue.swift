@@ -189,4 +189,6 @@ enum ConnectionError: Error {
     case closed
     /// Not a byte for this long.
     case silent(TimeAmount)
+    /// A document that comes too slowly.
+    case slow
 }

@@ -81,8 +81,10 @@ final class Transport: Sendable {
                 return try await body(response)
             } catch let error as StaleConnection {
                 connection.close()
-                // Closed by the other side while it was kept: nothing was answered, so asking again is safe.
-                guard isKept, !(error.cause is CancellationError) else { throw error.cause }
+                // Closed by the other side while it was kept: what changes nothing is asked again. Of an upload's
+                // bytes nobody knows whether they arrived.
+                let mayRepeat = request.method != .PUT && request.method != .PATCH
+                guard isKept, mayRepeat, !(error.cause is CancellationError) else { throw error.cause }
             }
         }
     }

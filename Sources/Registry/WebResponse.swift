@@ -30,13 +30,16 @@ final class WebResponse {
         return nil
     }
 
-    /// The whole body, refused when it is longer than `limit` bytes.
+    /// The whole body, refused when it is longer than `limit` bytes, or when it takes four times as long as the
+    /// other side may be silent: a byte now and then keeps nobody waiting for ever.
     func bytes(limit: Int) async throws -> [UInt8] {
         if let text = header("Content-Length"), let length = Int64(text), length > Int64(limit) {
             throw RegistryError(.invalid, "\(url): \(length) bytes where at most \(limit) are taken")
         }
+        let end = ContinuousClock.now + connection.silence * 4
         var all: [UInt8] = []
         while let bytes = try await next() {
+            guard ContinuousClock.now < end else { throw ConnectionError.slow }
             guard bytes.readableBytes <= limit - all.count else {
                 throw RegistryError(.invalid, "\(url): more than the \(limit) bytes that are taken")
             }

@@ -103,6 +103,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return self.answer(200, json.dumps(LOG).encode())
         if self.url.path == "/token":
             return self.token()
+        if "/blobs/uploads/" in self.url.path:
+            known = len(UPLOADS[self.session()])
+            return self.answer(204, Range=f"0-{known - 1}", Location=self.path)
         if self.url.path.startswith("/storage/"):
             return self.blob(self.url.path.split("/")[-1])
         if not self.is_let_in() or self.is_in_trouble():
@@ -294,6 +297,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if wanted != f"{len(known)}-{len(known) + len(data) - 1}":
             return self.error(416, "BLOB_UPLOAD_INVALID", "out of order")
         UPLOADS[self.session()] = known + data
+        if self.mood == "lossy" and count("lossy") == 1:
+            return self.cut()
         self.answer(202, Location=self.path, Range=f"0-{len(known) + len(data) - 1}")
 
     def do_PUT(self):
