@@ -64,6 +64,7 @@ let package = Package(
         .target(
             name: "CCodecs", cSettings: [.treatAllWarnings(as: .error)],
             linkerSettings: [.linkedLibrary("z"), .linkedLibrary("zstd")]),
+        .target(name: "CNames", cSettings: [.treatAllWarnings(as: .error)]),
         .target(
             name: "CSeal",
             cSettings: [
@@ -72,7 +73,7 @@ let package = Package(
         room("Linux", ["CLinux", system], lean),
         room("OCI", [], lean),
         room("Images", ["CCodecs", "Linux", "OCI", system]),
-        room("Registry", ["Linux", "OCI", system] + nio),
+        room("Registry", ["CNames", "Linux", "OCI", system] + nio),
         room("Network", ["Linux", "OCI", system], lean),
         room("Runtime", ["Linux", "OCI", system], lean),
         room("Monitor", ["Runtime", "Network", "Linux", "OCI", system], lean),

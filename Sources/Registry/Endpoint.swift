@@ -1,4 +1,3 @@
-import Linux
 import OCI
 
 /// One place where a repository is found: a mirror, or the registry itself.

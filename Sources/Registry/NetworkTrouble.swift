@@ -66,7 +66,13 @@ extension RegistryError {
         return error is NIOSSLError && "\(error)".contains("CERTIFICATE_VERIFY_FAILED")
     }
 
+    /// BoringSSL's reason (`certificate verify failed`) without the places in its sources.
     private static func tlsWords(_ error: any Error) -> String {
-        escaped("\(error)".split(separator: "\n").first ?? "failed")
+        let text = "\(error)"
+        if let start = text.firstRange(of: "OPENSSL_internal:") {
+            let reason = text[start.upperBound...].prefix { $0 != " " }.lowercased()
+            return escaped(String(reason.map { $0 == "_" ? " " : $0 }))
+        }
+        return escaped(text.split(separator: "\n").first ?? "failed")
     }
 }

@@ -1,5 +1,3 @@
-import Linux
-
 /// Which proxy a URL is fetched through, by the environment, as docker reads it (Go's httpproxy).
 public struct Proxies: Equatable, Sendable {
     /// HTTP_PROXY: of plain URLs.

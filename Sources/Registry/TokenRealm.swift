@@ -1,4 +1,3 @@
-import Linux
 import NIOHTTP1
 import OCI
 

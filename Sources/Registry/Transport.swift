@@ -1,4 +1,3 @@
-import Linux
 import NIOCore
 import NIOHTTP1
 import NIOPosix

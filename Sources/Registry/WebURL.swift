@@ -1,5 +1,3 @@
-import Linux
-
 /// An http or https URL, taken apart. What a registry sends (Location, realm) is parsed here and nowhere else.
 struct WebURL: Hashable, Sendable, CustomStringConvertible {
     enum Scheme: String, Sendable { case http, https }

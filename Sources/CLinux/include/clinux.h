@@ -13,7 +13,6 @@
 #include "clinux_files.h"
 #include "clinux_mount.h"
 #include "clinux_process.h"
-#include "clinux_resolve.h"
 #include "clinux_socket.h"
 #include "clinux_seccomp.h"
 #include "clinux_sha256.h"

@@ -1,30 +1,30 @@
-import CLinux
+import CNames
 
 /// An IPv4 or IPv6 address of a host, as one connects to it.
-public struct IPAddress: Hashable, Sendable {
+struct IPAddress: Hashable, Sendable {
     /// 4 or 16 bytes in network order.
-    public let bytes: [UInt8]
+    let bytes: [UInt8]
     /// The interface of an IPv6 link-local address; 0 where none is needed.
-    public let scope: UInt32
+    let scope: UInt32
 
     /// An address of 4 or 16 bytes.
-    public init(bytes: [UInt8], scope: UInt32 = 0) { (self.bytes, self.scope) = (bytes, scope) }
+    init(bytes: [UInt8], scope: UInt32 = 0) { (self.bytes, self.scope) = (bytes, scope) }
 
     /// Takes a dotted IPv4 address or an IPv6 address without brackets; nil for anything else (`127.1` too).
-    public init?(_ text: String) {
+    init?(_ text: String) {
         var out = [UInt8](repeating: 0, count: 16)
-        let length = text.withCString { cl_parse_address($0, &out) }
+        let length = text.withCString { cn_parse_address($0, &out) }
         guard length > 0 else { return nil }
         self.init(bytes: Array(out.prefix(Int(length))))
     }
 
     /// The addresses of a name by /etc/hosts and DNS, the one to try first first. Blocks. The error is the
     /// resolver's words: `Name or service not known`.
-    public static func resolve(_ name: String) -> Result<[IPAddress], ResolveError> {
-        var out = [cl_address](repeating: cl_address(), count: 32)
-        let count = name.withCString { cl_resolve($0, &out, 32) }
+    static func resolve(_ name: String) -> Result<[IPAddress], ResolveError> {
+        var out = [cn_address](repeating: cn_address(), count: 32)
+        let count = name.withCString { cn_resolve($0, &out, 32) }
         guard count > 0 else {
-            return .failure(ResolveError(String(cString: cl_resolve_error(count == 0 ? -2 : count))))
+            return .failure(ResolveError(String(cString: cn_resolve_error(count == 0 ? -2 : count))))
         }
         return .success(
             out.prefix(Int(count)).map { found in
@@ -35,7 +35,7 @@ public struct IPAddress: Hashable, Sendable {
     }
 
     /// What kind of place this address is.
-    public enum Place: Hashable, Sendable {
+    enum Place: Hashable, Sendable {
         /// A host elsewhere, in a private network or not.
         case elsewhere
         /// This host.
@@ -48,7 +48,7 @@ public struct IPAddress: Hashable, Sendable {
     }
 
     /// The place; an IPv6 address that carries an IPv4 one (mapped, compatible, 6to4, NAT64) is where that is.
-    public var place: Place {
+    var place: Place {
         if bytes.count == 4 { return IPAddress.place(ofIPv4: bytes) }
         guard bytes.count == 16 else { return .nowhere }
         if bytes.dropLast(1).allSatisfy({ $0 == 0 }) {
@@ -80,7 +80,7 @@ public struct IPAddress: Hashable, Sendable {
 
 extension IPAddress: CustomStringConvertible {
     /// `192.0.2.1`, `2001:db8:0:0:0:0:0:1`.
-    public var description: String {
+    var description: String {
         if bytes.count == 4 { return bytes.map { String($0) }.joined(separator: ".") }
         return stride(from: 0, to: bytes.count - 1, by: 2)
             .map { String(UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]), radix: 16) }.joined(separator: ":")
@@ -88,8 +88,8 @@ extension IPAddress: CustomStringConvertible {
 }
 
 /// A name that has no address, in the resolver's words.
-public struct ResolveError: Error, Equatable, Sendable, CustomStringConvertible {
+struct ResolveError: Error, Equatable, Sendable, CustomStringConvertible {
     /// `Name or service not known`.
-    public let description: String
+    let description: String
     init(_ description: String) { self.description = description }
 }

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "clinux_resolve.h"
+#include "cnames.h"
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -11,7 +11,7 @@
 /* A static program must not load the host's NSS modules: they belong to another libc. */
 static void configure(void) { __nss_configure_lookup("hosts", "files dns"); }
 
-int cl_resolve(const char *host, struct cl_address *out, int capacity) {
+int cn_resolve(const char *host, struct cn_address *out, int capacity) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, configure);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *list = 0;
@@ -24,7 +24,7 @@ int cl_resolve(const char *host, struct cl_address *out, int capacity) {
     if (code != 0) return code < 0 ? code : -code;
     int count = 0;
     for (struct addrinfo *at = list; at && count < capacity; at = at->ai_next) {
-        struct cl_address *a = &out[count];
+        struct cn_address *a = &out[count];
         memset(a, 0, sizeof *a);
         if (at->ai_family == AF_INET) {
             a->length = 4;
@@ -43,9 +43,9 @@ int cl_resolve(const char *host, struct cl_address *out, int capacity) {
     return count;
 }
 
-const char *cl_resolve_error(int code) { return gai_strerror(code); }
+const char *cn_resolve_error(int code) { return gai_strerror(code); }
 
-int cl_parse_address(const char *text, uint8_t *out) {
+int cn_parse_address(const char *text, uint8_t *out) {
     if (inet_pton(AF_INET, text, out) == 1) return 4;
     if (inet_pton(AF_INET6, text, out) == 1) return 16;
     return 0;
