@@ -18,25 +18,8 @@ extension Containers {
         }
     }
 
-    /// The bytes of a tree's files, each counted once however many names it has.
+    /// The bytes of a tree's files and links, each counted once however many names it has.
     static func size(of tree: FilePath) throws(SysError) -> Int64 {
-        var seen: Set<UInt64> = []
-        return try size(of: FD.open(tree, [.readOnly, .directory]), &seen)
-    }
-
-    private static func size(of directory: borrowing FD, _ seen: inout Set<UInt64>) throws(SysError) -> Int64
-    {
-        var sum: Int64 = 0
-        for entry in try directory.sortedEntries() {
-            switch entry.status.type {
-            case .directory:
-                let inner = try directory.open(entry.path, [.readOnly, .directory, .noFollow])
-                sum += try size(of: inner, &seen)
-            case .regular, .symlink:
-                if seen.insert(entry.status.inode).inserted { sum += Int64(clamping: entry.status.size) }
-            default: break
-            }
-        }
-        return sum
+        try FD.open(tree, [.readOnly, .directory]).treeSize(of: ".", links: true)
     }
 }

@@ -95,8 +95,10 @@ public struct Containers: Sendable {
         let upper = try directory.open("upper", [.readOnly, .directory], resolve: [.beneath])
         try upper.changeOwner(uid: status.uid, gid: status.gid)
         try upper.changeMode(status.permissions)
-        // Programs find by it that they are in a container, as in docker's.
-        try upper.makeNode(".dockerenv", type: .regular, mode: 0o755)
+        // Programs find by it that they are in a container, as in docker's. An exported root brings its own.
+        if try FD.open(below, [.readOnly, .directory]).status(of: ".dockerenv") == nil {
+            try upper.makeNode(".dockerenv", type: .regular, mode: 0o755)
+        }
         try directory.setTimes(
             of: "upper", seconds: status.mtime.seconds, nanoseconds: status.mtime.nanoseconds)
     }

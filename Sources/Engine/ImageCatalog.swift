@@ -19,7 +19,8 @@ public struct ImageCatalog: Sendable {
     }
 
     /// What `images` lists: one entry a name, newest first; images without a name once. `repository` limits them
-    /// to a repository or a name; `filters` are `reference=`, `dangling=`, `label=`, `before=` and `since=`.
+    /// to a repository or a name; `filters` are `reference=`, `dangling=`, `label=`, `before=`,
+    /// `since=` and `until=`.
     public func list(repository: String? = nil, filters: ImageFilters = ImageFilters()) throws
         -> [ImageSummary]
     {
@@ -42,6 +43,12 @@ public struct ImageCatalog: Sendable {
         return InspectView.image(
             id: image.id, config: image.config, tags: image.names.map(\.description), size: image.size,
             layers: layers.map(\.string))
+    }
+
+    /// How an image was made, the last step first.
+    public func history(_ name: String) throws -> [HistoryStep] {
+        let image = try store.image(named: name)
+        return HistoryView.steps(of: image.config, id: image.id) { store.layer($0)?.size ?? 0 }
     }
 
     private func found(_ name: String) throws -> Image? {
@@ -77,7 +84,7 @@ public struct ImageCatalog: Sendable {
         return try store.importRoot(tar, as: reference, process: process, comment: message).id
     }
 
-    private static func reference(_ text: String) throws -> Reference {
+    static func reference(_ text: String) throws -> Reference {
         do { return try Reference(text) } catch {
             throw EngineError(
                 "Error parsing reference: \"\(text)\" is not a valid repository/tag: \(error)", exitCode: 1)

@@ -20,6 +20,18 @@ public func unpackArchive(
     } catch { throw error.within("unpack archive") }
 }
 
+/// Writes a root file system as a tar that depends on nothing but what is in it: with owners, modes, times to the
+/// nanosecond, links, devices and the attributes that images keep. The root itself is the first entry, `./`; sockets are
+/// left out. The tree is not changed.
+public func exportRoot(_ root: borrowing FD, to target: borrowing FD) throws(ImageError) {
+    do {
+        // A detached mount's descriptor cannot be read from.
+        let tree = Directory(try kernelOpen(root))
+        var packer = TreePacker(to: try kernelDuplicate(target), .exported)
+        _ = try packer.pack(tree)
+    } catch { throw error.within("export") }
+}
+
 /// Whether a file is a tar, plain or compressed, which ADD unpacks; also for a compression that is known but
 /// not unpacked, so that unpacking says so. The descriptor stands at the file's first byte afterwards.
 public func looksLikeArchive(_ source: borrowing FD) throws(ImageError) -> Bool {
@@ -50,4 +62,8 @@ private func startsWithHeader(_ source: consuming FD) -> Bool {
 
 private func kernelDuplicate(_ fd: borrowing FD) throws(ImageError) -> FD {
     do { return try fd.duplicate() } catch { throw ImageError(error) }
+}
+
+private func kernelOpen(_ root: borrowing FD) throws(ImageError) -> FD {
+    do { return try root.open(".", DirectoryWalker.openFlags) } catch { throw ImageError(error) }
 }

@@ -1,9 +1,18 @@
 import Linux
 import SystemPackage
 
-/// Writes an overlay's upper directory as a layer tar, in the order of its names, and makes the tree equal to
-/// what the tar says: whole seconds, nothing later than `epoch`, no sockets, none of overlayfs's own notes.
+/// Writes a tree as a tar, in the order of its names.
 struct TreePacker: ~Copyable {
+    /// What becomes of the tree.
+    enum Purpose: Equatable {
+        /// An overlay's upper directory becomes a layer itself: it is made equal to what the tar says, whole seconds,
+        /// nothing later than the epoch, no sockets, none of overlayfs's own notes.
+        case taken(epoch: Int64?)
+        /// An upper directory that goes on being one is copied as a layer, and not changed.
+        case copied
+        /// A whole root is copied as it is, with its nanoseconds.
+        case exported
+    }
     private struct Inode: Hashable {
         let device: UInt64, number: UInt64
     }
@@ -14,7 +23,11 @@ struct TreePacker: ~Copyable {
         let length: Int
         var names: [FilePath]
     }
-    private let epoch: Int64?
+    private let purpose: Purpose
+    /// What is left out, with all below it.
+    private let omitted: Set<[UInt8]>
+    private var epoch: Int64? { if case .taken(let epoch) = purpose { epoch } else { nil } }
+    private var isTaken: Bool { if case .taken = purpose { true } else { false } }
     private var writer: TarWriter
     private var path: [UInt8] = []
     /// The first name of files that have several.
@@ -22,9 +35,11 @@ struct TreePacker: ~Copyable {
     /// Bytes of content.
     private(set) var bytes: UInt64 = 0
     private(set) var isOpaque = false
+    /// How many names there are below the root.
+    private(set) var entries = 0
 
-    init(to target: consuming FD, epoch: Int64?) {
-        self.epoch = epoch
+    init(to target: consuming FD, _ purpose: Purpose, omitting omitted: Set<[UInt8]> = []) {
+        (self.purpose, self.omitted) = (purpose, omitted)
         writer = TarWriter(ByteSink(target))
     }
 
@@ -41,6 +56,8 @@ struct TreePacker: ~Copyable {
             let directory = level.directory
             levels.append(level)
             guard let status = try kernel({ () throws(SysError) in try directory.fd.status(of: name) }) else {
+                // Whoever writes into a running container goes on while it is copied.
+                guard isTaken else { continue }
                 throw .invalid("\(quoted(path)) changed while it was read")
             }
             do {
@@ -58,7 +75,10 @@ struct TreePacker: ~Copyable {
         let bytes = name.withPlatformString {
             UnsafeRawBufferPointer(start: $0, count: name.length).map { $0 }
         }
+        if !omitted.isEmpty, omitted.contains(path + bytes) { return nil }
+        entries += 1
         if OverlayMarkers.isWhiteout(status) {
+            if purpose == .exported { return nil }
             path += Array(".wh.".utf8) + bytes
             try writer.add(path, entry(.file, time: min(status.mtime.seconds, epoch ?? .max)))
             return nil
@@ -85,7 +105,7 @@ struct TreePacker: ~Copyable {
                 .character(major: status.rdevMajor, minor: status.rdevMinor), name, status, in: parent)
         case .block:
             try addNode(.block(major: status.rdevMajor, minor: status.rdevMinor), name, status, in: parent)
-        case .socket: _ = try kernel { () throws(SysError) in try parent.fd.remove(name) }
+        case .socket: if isTaken { _ = try kernel { () throws(SysError) in try parent.fd.remove(name) } }
         }
         return nil
     }
@@ -97,7 +117,9 @@ struct TreePacker: ~Copyable {
         let attributes = try cleanAttributes(of: directory.fd)
         try writer.add(
             name == nil ? Array("./".utf8) : path, entry(.directory, status), attributes: attributes.kept)
-        if attributes.isOpaque { try writer.add(path + Array(".wh..wh..opq".utf8), entry(.file, status)) }
+        if attributes.isOpaque, purpose != .exported {
+            try writer.add(path + Array(".wh..wh..opq".utf8), entry(.file, status))
+        }
         let names = try kernel { () throws(SysError) in try directory.fd.entries().map(\.name) }
         return Level(
             directory: directory, status: status, length: path.count,
@@ -106,6 +128,7 @@ struct TreePacker: ~Copyable {
 
     /// After its content, because removing a socket changes a directory's time.
     private func leave(_ level: Level) throws(ImageError) {
+        guard isTaken else { return }
         let time = time(level.status)
         try kernel { () throws(SysError) in
             try level.directory.fd.changeTimes(nil, seconds: time, nanoseconds: 0)
@@ -152,13 +175,14 @@ struct TreePacker: ~Copyable {
     private func entry(_ kind: TarKind, _ status: FileStatus) -> TarEntry {
         var entry = entry(kind, time: time(status))
         (entry.mode, entry.uid, entry.gid) = (status.permissions, status.uid, status.gid)
+        if purpose == .exported { entry.nanoseconds = UInt32(status.mtime.nanoseconds) }
         return entry
     }
 
     private func time(_ status: FileStatus) -> Int64 { min(status.mtime.seconds, epoch ?? .max) }
 
     private func needsTime(_ status: FileStatus) -> Bool {
-        status.mtime.nanoseconds != 0 || status.mtime.seconds != time(status)
+        isTaken && (status.mtime.nanoseconds != 0 || status.mtime.seconds != time(status))
     }
 
     private func setTime(_ name: FilePath, _ status: FileStatus, in parent: Directory) throws(ImageError) {
@@ -185,13 +209,15 @@ struct TreePacker: ~Copyable {
                     isOpaque = try OverlayMarkers.isOpaque(file)
                     if isOpaque { continue }
                 }
-                if ["trusted.overlay.redirect", "trusted.overlay.metacopy"].contains(name) {
+                if ["trusted.overlay.redirect", "trusted.overlay.metacopy"].contains(name),
+                    purpose != .exported
+                {
                     throw SysError(
                         call: "commit", subject: name, errno: .notSupported,
                         hint: "the overlay was mounted with redirect_dir or metacopy")
                 }
                 if OverlayMarkers.prefixes.contains(where: name.hasPrefix) {
-                    try file.removeAttribute(name)
+                    if isTaken { try file.removeAttribute(name) }
                 } else if OverlayMarkers.keeps(attribute: name.utf8),
                     let value = try file.attributeIfSet(name)
                 {

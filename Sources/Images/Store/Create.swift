@@ -21,7 +21,7 @@ extension ImageStore {
                     try parent.fd.open(base, [.readOnly, .directory], resolve: [.beneath, .noSymlinks]))
             }
             var packer = TreePacker(
-                to: try kernel { () throws(SysError) in try file.fd.duplicate() }, epoch: epoch)
+                to: try kernel { () throws(SysError) in try file.fd.duplicate() }, .taken(epoch: epoch))
             let (hex, size) = try packer.pack(tree)
             guard let digest = Digest(hex: hex) else { throw .invalid("digest") }
             let blob = Descriptor(mediaType: MediaType.layer, digest: digest, size: Int64(size))

@@ -81,9 +81,7 @@ struct TarWriter: ~Copyable {
         if entry.size > Self.largest { Self.add("size", Array(String(entry.size).utf8), to: &records) }
         if entry.uid > 0o7777777 { Self.add("uid", Array(String(entry.uid).utf8), to: &records) }
         if entry.gid > 0o7777777 { Self.add("gid", Array(String(entry.gid).utf8), to: &records) }
-        if entry.seconds < 0 || entry.seconds > Int64(Self.largest) {
-            Self.add("mtime", Array(String(entry.seconds).utf8), to: &records)
-        }
+        if let time = Self.time(entry) { Self.add("mtime", Array(time.utf8), to: &records) }
         for attribute in attributes {
             Self.add("SCHILY.xattr." + attribute.name, attribute.value, to: &records)
         }
@@ -128,6 +126,15 @@ struct TarWriter: ~Copyable {
     mutating func finish() throws(ImageError) {
         try sink.writeZeros(1024)
         try sink.flush()
+    }
+
+    /// A time that ustar has no room for; of one before 1970 the fraction is left out.
+    private static func time(_ entry: TarEntry) -> String? {
+        if entry.nanoseconds > 0, entry.seconds >= 0 {
+            let digits = String(entry.nanoseconds)
+            return "\(entry.seconds)." + String(repeating: "0", count: 9 - digits.utf8.count) + digits
+        }
+        return entry.seconds < 0 || entry.seconds > Int64(largest) ? String(entry.seconds) : nil
     }
 
     private static func type(_ kind: TarKind) -> StaticString {

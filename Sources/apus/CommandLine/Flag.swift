@@ -38,8 +38,10 @@ struct Flag: Equatable, Sendable {
         Flag(name, nil, .toggle(default: value), help)
     }
 
-    static func toggle(_ name: String, _ short: Character, _ help: String) -> Flag {
-        Flag(name, short, .toggle(default: false), help)
+    static func toggle(
+        _ name: String, _ short: Character, _ help: String, default value: Bool = false
+    ) -> Flag {
+        Flag(name, short, .toggle(default: value), help)
     }
 
     static func value(_ name: String, _ help: String) -> Flag { value(name, nil, "string", help) }

@@ -15,13 +15,14 @@ enum CommandList {
                 RunCommand.create, StartCommand.start, AttachCommand.attach, LogsCommand.logs,
                 EndCommands.stop,
                 EndCommands.kill, EndCommands.wait, EndCommands.remove, InspectCommand.container,
+                CommitCommand.commit, ExportCommand.export,
             ]
         ),
         (
             "Images",
             [
                 ImagesCommand.importRoot, ImagesCommand.load, ImagesCommand.save, ImagesCommand.tag,
-                ImagesCommand.remove, InspectCommand.image,
+                ImagesCommand.remove, HistoryCommand.history, InspectCommand.image,
             ]
         ),
         (

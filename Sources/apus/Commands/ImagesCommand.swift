@@ -104,37 +104,10 @@ enum ImagesCommand {
             + Flag.later("platform")
     ) { arguments, session in
         let images = try session.images()
-        if let path = arguments.value("output") {
-            try saveToFile(FilePath(path)) { try images.save(arguments.words, to: $0) }
-        } else if Standard.outIsTerminal {
-            throw CommandFailure.bare("cowardly refusing to save to a terminal. Use the -o flag or redirect")
-        } else {
-            try images.save(arguments.words, to: try FD.open("/proc/self/fd/1", .writeOnly))
+        try OutputFile.write(arguments.value("output"), "failed to save image") {
+            try images.save(arguments.words, to: $0)
         }
         return 0
-    }
-
-    /// The file appears when it is whole.
-    private static func saveToFile(_ path: FilePath, _ body: (borrowing FD) throws -> Void) throws {
-        let parent = path.removingLastComponent()
-        guard let name = path.lastComponent else {
-            throw CommandFailure("failed to save image: \(path) is a directory")
-        }
-        let directory: FD
-        do { directory = try FD.open(parent.isEmpty ? "." : parent, [.readOnly, .directory]) } catch {
-            throw CommandFailure.bare("failed to save image: invalid output path: \(error)")
-        }
-        let temporary = FilePath(".\(name.string).\(Process.pid).tmp")
-        do {
-            let file = try directory.open(
-                temporary, [.writeOnly, .create, .truncate], mode: 0o600, resolve: [])
-            try body(file)
-            try file.sync()
-            try directory.rename(temporary, to: FilePath(name.string), in: directory)
-        } catch {
-            _ = try? directory.remove(temporary)  // the first error is the one to report
-            throw error
-        }
     }
 
     /// Errors about what was read say which file it was.

@@ -1,17 +1,17 @@
 /// Commands that docker has and apus does not have yet: known by name, so that the answer is not "unknown".
 enum LaterCommands {
     private static let names: Set<String> = [
-        "builder", "buildx", "checkpoint", "commit", "compose", "config", "context", "cp", "diff", "events",
-        "export", "history", "manifest", "network", "node", "pause", "plugin", "port",
+        "builder", "buildx", "checkpoint", "compose", "config", "context", "cp", "diff", "events",
+        "manifest", "network", "node", "pause", "plugin", "port",
         "rename", "restart", "search", "secret", "service", "stack", "stats", "swarm",
         "system", "top", "trust", "unpause", "update", "volume",
     ]
     private static let verbs: [String: Set<String>] = [
         "container": [
-            "commit", "cp", "diff", "export", "pause", "port", "prune", "rename", "restart", "stats", "top",
+            "cp", "diff", "pause", "port", "prune", "rename", "restart", "stats", "top",
             "unpause", "update",
         ],
-        "image": ["history", "prune"],
+        "image": ["prune"],
     ]
 
     /// The sentence for a command line that begins so; nil for what docker does not know either.
