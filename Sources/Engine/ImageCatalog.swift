@@ -109,7 +109,7 @@ public struct ImageCatalog: Sendable {
     }
 
     /// What the containers need, damaged records included as far as their layers can be read.
-    private func uses() throws -> [ContainerUse] {
+    func uses() throws -> [ContainerUse] {
         let containers = Containers(paths: paths)
         return try containers.records.readAll().records.map { record in
             let layers = (try? containers.layers(of: record.config.id)) ?? []  // no request, no layers in use

@@ -28,8 +28,8 @@ public enum Size {
         text == "-1" ? -1 : try parse(text)
     }
 
-    /// docker's listings: four digits of powers of 1000, `1.23MB`, `167MB`, `0B`.
-    public static func human(_ bytes: Int64) -> String {
+    /// docker's listings: powers of 1000, `1.23MB`, `167MB`, `0B`; where it counts disk usage it shows a fourth digit.
+    public static func human(_ bytes: Int64, digits: Int = 3) -> String {
         var value = Double(bytes)
         var unit = 0
         let units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"]
@@ -37,7 +37,7 @@ public enum Size {
             value /= 1000
             unit += 1
         }
-        return significant(value, digits: 3) + units[unit]
+        return significant(value, digits: digits) + units[unit]
     }
 
     /// A number as C's `%.<digits>g` prints it, for values from 0 to below 1000.

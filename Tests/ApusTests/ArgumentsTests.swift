@@ -163,7 +163,7 @@ import Testing
         (["search", "x"], "apus search is not supported yet"),
         (["network", "ls"], "apus network is not supported yet"),
         (["container", "restart", "x"], "apus container restart is not supported yet"),
-        (["image", "prune"], "apus image prune is not supported yet"),
+        (["system", "events"], "apus system events is not supported yet"),
     ])
     func commandsOfDockersAreKnownByName(words: [String], refusal: String) {
         #expect(LaterCommands.refusal(of: words[0], Array(words.dropFirst())) == refusal)

@@ -75,10 +75,15 @@ extension ImageStore {
         }
     }
 
-    private func unpackAgain(_ blob: Descriptor, _ diffID: Digest) throws(ImageError) -> Layer {
+    /// With `replacing` also a layer that seems to be there.
+    @discardableResult
+    func unpackAgain(
+        _ blob: Descriptor, _ diffID: Digest, replacing: Bool = false
+    ) throws(ImageError) -> Layer {
         try operation("unpack layer \(diffID.short)") { () throws(ImageError) in
             let staging = try Staging(in: self)
             let file = try kernel { () throws(SysError) in try blobs.open(FilePath(blob.digest.hex)) }
+            if replacing { try locked { () throws(ImageError) in try discardLayer(diffID) } }
             try removeDamagedLayer(diffID)
             try stageLayer(file, blob, diffID: diffID, in: staging)
             try staging.commit { _ in }

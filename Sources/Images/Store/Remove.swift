@@ -27,7 +27,7 @@ extension ImageStore {
         }
     }
 
-    static func ask(_ inUse: () throws -> [ContainerUse]) throws(ImageError) -> [ContainerUse] {
+    static func ask<Use>(_ inUse: () throws -> Use) throws(ImageError) -> Use {
         do { return try inUse() } catch { throw ImageError(.system, "\(error)") }
     }
 
@@ -54,10 +54,6 @@ extension ImageStore {
         }
         for blob in blobs.subtracting(keptBlobs) { try deleteBlob(blob) }
         return gone.reversed()
-    }
-
-    private func deleteBlob(_ digest: Digest) throws(ImageError) {
-        _ = try kernel { () throws(SysError) in try blobs.remove(FilePath(digest.hex)) }
     }
 }
 

@@ -36,10 +36,15 @@ enum Completion {
     }
 
     private static let globals = "--debug --help --log-level --root --run --version"
-    private static let groups = ["container", "image"]
+    private static let groups = ["builder", "container", "image", "system"]
 
     private static func verbs(_ group: String, _ commands: [Command]) -> String {
         commands.filter { $0.group == group }.flatMap(\.groupNames).joined(separator: " ")
+    }
+
+    /// A line of a `case` for each group.
+    private static func verbCases(_ commands: [Command], _ action: (String) -> String) -> String {
+        groups.map { "                    \($0)) \(action(verbs($0, commands))) ;;" }.joined(separator: "\n")
     }
 
     /// What may stand first: commands, then groups.
@@ -62,11 +67,10 @@ enum Completion {
             fi
             local called=$words[2]
             case $called in
-                container|image)
+                \(groups.joined(separator: "|")))
                     if (( CURRENT == 3 )); then
                         case $called in
-                            container) compadd -- \(verbs("container", commands)) ;;
-                            image) compadd -- \(verbs("image", commands)) ;;
+        \(verbCases(commands) { "compadd -- \($0)" })
                         esac
                         return
                     fi
@@ -103,11 +107,10 @@ enum Completion {
                 return
             fi
             case $called in
-                container|image)
+                \(groups.joined(separator: "|")))
                     if [ "$COMP_CWORD" -eq 2 ]; then
                         case $called in
-                            container) names="\(verbs("container", commands))" ;;
-                            image) names="\(verbs("image", commands))" ;;
+        \(verbCases(commands) { "names=\"\($0)\"" })
                         esac
                         COMPREPLY=($(compgen -W "$names" -- "$word"))
                         return

@@ -55,8 +55,10 @@ enum Help {
         text += """
 
             Management Commands:
+              builder     Manage builds
               container   Manage containers
               image       Manage images
+              system      Manage apus
 
             Global Options:
                   --debug       Say on stderr what is done
@@ -76,7 +78,8 @@ enum Help {
     /// Of a group.
     static func group(_ name: String, _ commands: [Command]) -> String {
         let rows = commands.filter { $0.group == name }.map { ($0.groupNames[0], $0.summary) }
-        return "Usage:  apus \(name) COMMAND\n\nManage \(name)s\n\nCommands:\n"
+        let subject = ["builder": "builds", "system": "apus"][name] ?? "\(name)s"
+        return "Usage:  apus \(name) COMMAND\n\nManage \(subject)\n\nCommands:\n"
             + list(rows.sorted { $0.0 < $1.0 })
             + "\nRun 'apus \(name) COMMAND --help' for more information on a command.\n"
     }

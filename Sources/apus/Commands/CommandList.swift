@@ -15,7 +15,7 @@ enum CommandList {
                 RunCommand.create, StartCommand.start, AttachCommand.attach, LogsCommand.logs,
                 EndCommands.stop,
                 EndCommands.kill, EndCommands.wait, EndCommands.remove, InspectCommand.container,
-                CommitCommand.commit, ExportCommand.export,
+                CommitCommand.commit, ExportCommand.export, PruneCommands.container,
             ]
         ),
         (
@@ -23,11 +23,15 @@ enum CommandList {
             [
                 ImagesCommand.importRoot, ImagesCommand.load, ImagesCommand.save, ImagesCommand.tag,
                 ImagesCommand.remove, HistoryCommand.history, InspectCommand.image,
+                PruneCommands.image, PruneCommands.builder,
             ]
         ),
         (
             "Other Commands",
-            [InspectCommand.any, SystemCommands.version, SystemCommands.info, SystemCommands.completion]
+            [
+                InspectCommand.any, SystemCommands.version, SystemCommands.info, SystemCommands.completion,
+                DiskUsageCommand.df, PruneCommands.system, CheckCommand.check,
+            ]
         ),
     ]
 

@@ -1,17 +1,17 @@
 /// Commands that docker has and apus does not have yet: known by name, so that the answer is not "unknown".
 enum LaterCommands {
     private static let names: Set<String> = [
-        "builder", "buildx", "checkpoint", "compose", "config", "context", "cp", "diff", "events",
+        "buildx", "checkpoint", "compose", "config", "context", "cp", "diff", "events",
         "manifest", "network", "node", "pause", "plugin", "port",
         "rename", "restart", "search", "secret", "service", "stack", "stats", "swarm",
-        "system", "top", "trust", "unpause", "update", "volume",
+        "top", "trust", "unpause", "update", "volume",
     ]
     private static let verbs: [String: Set<String>] = [
         "container": [
-            "cp", "diff", "pause", "port", "prune", "rename", "restart", "stats", "top",
+            "cp", "diff", "pause", "port", "rename", "restart", "stats", "top",
             "unpause", "update",
         ],
-        "image": ["prune"],
+        "system": ["events"],
     ]
 
     /// The sentence for a command line that begins so; nil for what docker does not know either.

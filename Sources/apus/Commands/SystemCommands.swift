@@ -17,7 +17,8 @@ enum SystemCommands {
         return try show(json, text, arguments)
     }
 
-    static let info = Command("info", "", "Display system-wide information", flags: [format]) {
+    static let info = Command("info", group: "system", "", "Display system-wide information", flags: [format])
+    {
         arguments, session in
         let containers = try session.containers()
         let (records, damaged) = try containers.records.readAll()

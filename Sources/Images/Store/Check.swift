@@ -1,0 +1,258 @@
+import Linux
+public import OCI
+import SystemPackage
+
+/// Something in a store that is not as it should be.
+public struct Damage: Equatable, Sendable, CustomStringConvertible {
+    /// What it is and what is wrong with it.
+    public let what: String
+    /// The images that it hurts, by name, else by id.
+    public let images: [String]
+    /// What was done or is to be done about it.
+    public let remedy: String
+    /// It was there, and is not any more.
+    public let isRepaired: Bool
+
+    public init(_ what: String, images: [String] = [], remedy: String, isRepaired: Bool = false) {
+        (self.what, self.images, self.remedy, self.isRepaired) = (
+            what, Set(images).sorted(), remedy, isRepaired
+        )
+    }
+
+    /// One line.
+    public var description: String {
+        let hurt = images.isEmpty ? "" : " (\(images.joined(separator: ", ")))"
+        return "\(what)\(hurt): \(remedy)"
+    }
+}
+
+/// One look at a whole store: every blob is read, every layer is unpacked once more and compared.
+struct StoreCheck {
+    private let store: ImageStore
+    private let repairs: Bool
+    /// Layers whose trees are mounted now.
+    private let mounted: Set<Digest>
+    private let report: (Damage) -> Void
+    private let staging: Staging
+    /// The names of the images that need a blob or a layer.
+    private var users: [Digest: [String]] = [:]
+    private var layers: [(blob: Descriptor, diffID: Digest)] = []
+    private var badBlobs: Set<Digest> = []
+
+    init(
+        _ store: ImageStore, repairs: Bool, mounted: Set<Digest>, report: @escaping (Damage) -> Void
+    ) throws(ImageError) {
+        (self.store, self.repairs, self.mounted, self.report) = (store, repairs, mounted, report)
+        staging = try Staging(in: store)
+    }
+
+    mutating func run() throws(ImageError) {
+        do { try readImages() } catch {
+            // Without it nobody knows what is needed; the blobs can be verified all the same.
+            report(Damage("\(error)", remedy: "restore it from a backup, or pull and load the images again"))
+        }
+        try staging.lease(Array(users.keys))
+        try checkBlobs()
+        try checkLayers()
+    }
+
+    // MARK: documents
+
+    private mutating func readImages() throws(ImageError) {
+        for group in try store.readIndex().images {
+            let names = group.names.isEmpty ? [group.manifest.digest.short] : group.names.map { "\($0)" }
+            users[group.manifest.digest, default: []] += names
+            guard let manifest = read(group.manifest, names, { json throws(JSONError) in try Manifest(json) })
+            else { continue }
+            let blobs = manifest.layers + [manifest.config]
+            for digest in Set(blobs.map(\.digest)) { users[digest, default: []] += names }
+            guard
+                let config = read(manifest.config, names, { json throws(JSONError) in try ImageConfig(json) })
+            else { continue }
+            guard config.diffIDs.count == manifest.layers.count else {
+                report(
+                    Damage(
+                        "image \(manifest.config.digest.short): \(config.diffIDs.count) diff ids for "
+                            + "\(manifest.layers.count) layers", images: names,
+                        remedy: "pull or load it again"))
+                continue
+            }
+            for diffID in Set(config.diffIDs) { users[diffID, default: []] += names }
+            for (blob, diffID) in zip(manifest.layers, config.diffIDs)
+            where !layers.contains(where: { $0.diffID == diffID }) {
+                layers.append((blob, diffID))
+            }
+        }
+    }
+
+    /// A document that is there, has its digest and can be read. What is wrong with its blob is told with the blobs.
+    private func read<Document>(
+        _ blob: Descriptor, _ names: [String], _ make: (JSON) throws(JSONError) -> Document
+    ) -> Document? {
+        guard let bytes = try? store.document(blob, limit: DocumentLimit.config) else { return nil }
+        do { return try make(JSON(parsing: bytes)) } catch {
+            report(
+                Damage(
+                    "document \(blob.digest.short): \(error)", images: names, remedy: "pull or load it again")
+            )
+            return nil
+        }
+    }
+
+    // MARK: blobs
+
+    private mutating func checkBlobs() throws(ImageError) {
+        let present = Set(try kernel { () throws(SysError) in try store.blobs.entries().map(\.name.string) })
+        for name in present.sorted() {
+            guard let digest = Digest(hex: name) else { continue }
+            let hex: String?
+            do { hex = try hash(FilePath(name)) } catch {
+                // A disk that cannot read it says so.
+                report(
+                    Damage("blob \(digest.short): \(error)", images: users[digest] ?? [], remedy: "see dmesg")
+                )
+                badBlobs.insert(digest)
+                continue
+            }
+            if hex != nil, hex != name { try tell(digest, "is damaged") }
+        }
+        let missing = users.keys.filter { digest in
+            !present.contains(digest.hex)
+                && !layers.contains { $0.diffID == digest && $0.blob.digest != digest }
+        }
+        for digest in missing.sorted(by: { $0.hex < $1.hex }) { try tell(digest, "is missing") }
+    }
+
+    /// nil when it has been removed meanwhile.
+    private func hash(_ name: FilePath) throws(ImageError) -> String? {
+        guard try kernel({ () throws(SysError) in try store.blobs.status(of: name) }) != nil else {
+            return nil
+        }
+        return try kernel { () throws(SysError) in
+            let file = try store.blobs.open(name)
+            var hash = SHA256()
+            while true {
+                let bytes = try file.readSome(limit: 1 << 18)
+                if bytes.isEmpty { return hash.hex() }
+                bytes.withUnsafeBytes { hash.update($0) }
+            }
+        }
+    }
+
+    private mutating func tell(_ digest: Digest, _ what: String) throws(ImageError) {
+        badBlobs.insert(digest)
+        let names = users[digest] ?? []
+        guard repairs else {
+            let remedy = names.isEmpty ? "nothing needs it" : "try --repair, or pull or load it again"
+            return report(Damage("blob \(digest.short) \(what)", images: names, remedy: remedy))
+        }
+        // What stays of a damaged one would keep a pull from fetching it.
+        try store.deleteBlob(digest)
+        if names.isEmpty {
+            return report(
+                Damage("blob \(digest.short) \(what)", remedy: "removed; nothing needs it", isRepaired: true))
+        }
+        if try packAgain(digest) {
+            badBlobs.remove(digest)
+            return report(
+                Damage(
+                    "blob \(digest.short) \(what)", images: names, remedy: "made again of its layer",
+                    isRepaired: true))
+        }
+        report(Damage("blob \(digest.short) \(what)", images: names, remedy: "pull or load it again"))
+    }
+
+    /// The tar of a layer that was made here is what packing its tree gives.
+    private func packAgain(_ digest: Digest) throws(ImageError) -> Bool {
+        guard let needed = layers.first(where: { $0.blob.digest == digest && $0.diffID == digest }),
+            let layer = store.layer(needed.diffID)
+        else { return false }
+        let staging = try Staging(in: store)
+        let file = try staging.makeFile()
+        let tree = try kernel { () throws(SysError) in
+            Directory(try FD.open(layer.tree, [.readOnly, .directory]))
+        }
+        var packer = TreePacker(to: try kernel { () throws(SysError) in try file.fd.duplicate() }, .copied)
+        guard try packer.pack(tree).digest == digest.hex else { return false }
+        staging.keep(blob: file.name, digest)
+        try staging.commit { _ in }
+        return true
+    }
+
+    // MARK: layers
+
+    private func checkLayers() throws(ImageError) {
+        for (blob, diffID) in layers {
+            let names = users[diffID] ?? []
+            guard let layer = store.layer(diffID) else {
+                let isThere = try kernel { () throws(SysError) in
+                    try store.layers.status(of: FilePath(diffID.hex)) != nil
+                }
+                // One that is not unpacked yet is when it is needed.
+                if !isThere, !badBlobs.contains(blob.digest) { continue }
+                try tell(diffID, blob, "its record is missing or damaged", names)
+                continue
+            }
+            guard !badBlobs.contains(blob.digest) else {
+                if (try? FD.open(layer.tree, .path)) == nil {
+                    try tell(diffID, blob, "its tree is missing", names)
+                }
+                continue
+            }
+            do {
+                if let difference = try difference(layer, blob) { try tell(diffID, blob, difference, names) }
+            } catch {
+                report(
+                    Damage(
+                        "layer \(diffID.short) cannot be checked: \(error)", images: names,
+                        remedy: "try again"))
+            }
+        }
+    }
+
+    /// What differs between the tree of a layer and what its blob unpacks to.
+    private func difference(_ layer: Layer, _ blob: Descriptor) throws(ImageError) -> String? {
+        let fresh = try Staging(in: store)
+        let (_, tree) = try fresh.makeTree()
+        var reader = TarReader(
+            try ByteStream(
+                try kernel { () throws(SysError) in try store.blobs.open(FilePath(blob.digest.hex)) }))
+        var unpacker = Unpacker(into: tree, rules: UnpackRules(budget: try store.unpackBudget()))
+        try unpacker.unpack(&reader)
+        guard reader.stream.digests().plain == layer.diffID.hex else { return "its blob is another layer's" }
+        guard Int64(clamping: unpacker.bytes) == layer.size, unpacker.isOpaque == layer.isOpaque else {
+            return "its record says \(layer.size) bytes, its blob has \(unpacker.bytes)"
+        }
+        let old: FD
+        do { old = try FD.open(layer.tree, [.readOnly, .directory]) } catch { return "its tree is missing" }
+        var comparison = TreeComparison()
+        do { return try comparison.difference(old, tree.fd) } catch { throw ImageError(error) }
+    }
+
+    private func tell(
+        _ diffID: Digest, _ blob: Descriptor, _ what: String, _ names: [String]
+    ) throws(ImageError) {
+        let text = "layer \(diffID.short): \(what)"
+        if badBlobs.contains(blob.digest) {
+            return report(Damage(text, images: names, remedy: "pull or load it again"))
+        }
+        guard repairs else { return report(Damage(text, images: names, remedy: "try --repair")) }
+        guard !mounted.contains(diffID) else {
+            return report(
+                Damage(text, images: names, remedy: "stop the containers that run on it, then repair again"))
+        }
+        try store.unpackAgain(blob, diffID, replacing: true)
+        report(Damage(text, images: names, remedy: "unpacked again", isRepaired: true))
+    }
+}
+
+extension ImageStore {
+    /// Verifies every blob, document and layer, and tells what is damaged. With `repairs` damaged blobs are removed,
+    /// those of our own layers made again, and damaged layers unpacked again, but for the `mounted` ones; no image is.
+    public func check(
+        repairs: Bool, mounted: Set<Digest>, report: @escaping (Damage) -> Void
+    ) throws(ImageError) {
+        var check = try StoreCheck(self, repairs: repairs, mounted: mounted, report: report)
+        try check.run()
+    }
+}

@@ -1,0 +1,23 @@
+import Engine
+import Linux
+
+/// `system check`.
+enum CheckCommand {
+    static let check = Command(
+        "", group: "system", as: ["check"], "", "Verify images, layers and records",
+        flags: [
+            .toggle("repair", "Unpack damaged layers again and remove damaged blobs; no image is removed")
+        ]
+    ) { arguments, session in
+        guard let images = try session.imagesIfThere() else { return 0 }
+        var left = 0
+        var failure: SysError?
+        try images.check(repairs: arguments.isOn("repair")) { line, isRepaired in
+            if !isRepaired { left += 1 }
+            do throws(SysError) { try Standard.show(line + "\n") } catch { failure = error }
+        }
+        if let failure { throw failure }
+        if left > 0 { throw CommandFailure("\(left) damage\(left == 1 ? "" : "s") found") }
+        return 0
+    }
+}

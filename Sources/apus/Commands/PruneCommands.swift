@@ -1,0 +1,163 @@
+import Engine
+import Linux
+import SystemPackage
+
+/// `container prune`, `image prune`, `builder prune` and `system prune`.
+enum PruneCommands {
+    private static let force = Flag.toggle("force", "f", "Do not prompt for confirmation")
+    private static let dryRun = Flag.toggle("dry-run", "Say what would be removed, and remove nothing")
+    private static let filter = Flag.list(
+        "filter", nil, "filter", "Provide filter values (e.g. \"until=<timestamp>\")")
+
+    static let container = Command(
+        "", group: "container", as: ["prune"], "", "Remove all stopped containers",
+        flags: [filter, force, dryRun]
+    ) { arguments, session in
+        let filters = try filters(arguments)
+        var report = PruneReport(arguments)
+        guard try report.isAgreed("WARNING! This will remove all stopped containers.\n\(question)") else {
+            return 0
+        }
+        try report.add("Containers", session.containers().prune(filters, isDryRun: report.isDryRun))
+        return try report.finish()
+    }
+
+    static let image = Command(
+        "", group: "image", as: ["prune"], "", "Remove unused images",
+        flags: [
+            .toggle("all", "a", "Remove all unused images, not just dangling ones"), filter, force, dryRun,
+        ]
+    ) { arguments, session in
+        let filters = try filters(arguments)
+        let all = arguments.isOn("all")
+        var report = PruneReport(arguments)
+        let which = all ? "images without at least one container associated to them" : "dangling images"
+        guard try report.isAgreed("WARNING! This will remove all \(which).\n\(question)") else { return 0 }
+        if let images = try session.imagesIfThere() {
+            try report.add("Images", images.prune(all: all, filters, isDryRun: report.isDryRun))
+        }
+        return try report.finish()
+    }
+
+    static let builder = Command(
+        "", group: "builder", as: ["prune"], "", "Remove build cache",
+        flags: [
+            .toggle("all", "a", "Remove all unused build cache, not just dangling ones"), filter, force,
+            dryRun,
+        ]
+            + Flag.later("keep-storage", "reserved-space", "max-used-space", "min-free-space")
+    ) { arguments, session in
+        let filters = try filters(arguments)
+        let all = arguments.isOn("all")
+        var report = PruneReport(arguments)
+        let which = all ? "build cache" : "dangling build cache"
+        guard try report.isAgreed("WARNING! This will remove all \(which). \(question)") else { return 0 }
+        if let images = try session.imagesIfThere() {
+            try report.add(
+                "build cache objects", images.pruneBuildCache(all: all, filters, isDryRun: report.isDryRun))
+        }
+        return try report.finish()
+    }
+
+    static let system = Command(
+        "", group: "system", as: ["prune"], "", "Remove unused data",
+        flags: [
+            .toggle("all", "a", "Remove all unused images not just dangling ones"),
+            .toggle("volumes", "Prune anonymous volumes"), filter, force, dryRun,
+        ]
+    ) { arguments, session in
+        let filters = try filters(arguments)
+        let (all, volumes) = (arguments.isOn("all"), arguments.isOn("volumes"))
+        if volumes, filters.until != nil {
+            throw CommandFailure("the \"until\" filter is not supported with \"--volumes\"")
+        }
+        var report = PruneReport(arguments)
+        guard try report.isAgreed(warning(all: all, volumes: volumes, filters)) else { return 0 }
+        let dry = report.isDryRun
+        try report.add("Containers", session.containers().prune(filters, isDryRun: dry))
+        if volumes {
+            try report.add("Volumes", UnusedVolumes(paths: session.paths()).prune(isDryRun: dry))
+        }
+        guard let images = try session.imagesIfThere() else { return try report.finish() }
+        try report.add("Images", images.prune(all: all, filters, isDryRun: dry))
+        // A step of a build has no label.
+        if filters.shown.allSatisfy({ $0.hasPrefix("until=") }) {
+            try report.add("build cache objects", images.pruneBuildCache(all: all, filters, isDryRun: dry))
+        }
+        if filters.isEmpty { report.add(bytes: try images.removeDownloads(isDryRun: dry)) }
+        return try report.finish()
+    }
+
+    private static let question = "Are you sure you want to continue?"
+
+    /// docker's.
+    static func warning(all: Bool, volumes: Bool, _ filters: PruneFilters) -> String {
+        var lines = ["all stopped containers", "all networks not used by at least one container"]
+        if volumes { lines.append("all anonymous volumes not used by at least one container") }
+        lines.append(
+            all ? "all images without at least one container associated to them" : "all dangling images")
+        lines.append(all ? "all build cache" : "unused build cache")
+        var text = "WARNING! This will remove:\n" + lines.map { "  - \($0)\n" }.joined()
+        if !filters.isEmpty {
+            text +=
+                "\n  Items to be pruned will be filtered with:\n"
+                + filters.shown.map { "  - \($0)\n" }.joined()
+        }
+        return text + "\n" + question
+    }
+
+    private static func filters(_ arguments: Arguments) throws -> PruneFilters {
+        var filters = PruneFilters()
+        for text in arguments.values("filter") {
+            do throws(UsageError) { try filters.add(text) } catch {
+                if text.contains("=") { throw error }
+                throw arguments.refusal("filter", text, error)
+            }
+        }
+        return filters
+    }
+}
+
+/// What a prune asks before and says after.
+struct PruneReport {
+    let isDryRun: Bool
+    private let isForced: Bool
+    private var bytes: Int64 = 0
+    private var sections: [String] = []
+
+    init(_ arguments: Arguments) {
+        (isDryRun, isForced) = (arguments.isOn("dry-run"), arguments.isOn("force"))
+    }
+
+    /// Asks, unless --force or --dry-run makes that needless. No answer is a no.
+    func isAgreed(_ question: String) throws -> Bool {
+        if isDryRun || isForced { return true }
+        try Standard.out("\(question) [y/N] ")
+        let input = try FD.open("/proc/self/fd/0", .readOnly)
+        var answer: [UInt8] = []
+        while answer.last != UInt8(ascii: "\n"), answer.count < 100 {
+            let byte = try input.readSome(limit: 1)
+            if byte.isEmpty { break }
+            answer += byte
+        }
+        return ["y\n", "y", "Y\n", "Y"].contains(String(decoding: answer, as: UTF8.self))
+    }
+
+    mutating func add(bytes more: Int64) { bytes += more }
+
+    /// One kind of thing.
+    mutating func add(_ kind: String, _ reclaimed: Reclaimed) {
+        for line in reclaimed.warnings { Standard.error("WARNING: \(line)") }
+        bytes += reclaimed.bytes
+        guard !reclaimed.lines.isEmpty else { return }
+        let title = isDryRun ? "Would delete \(kind.lowercased()):" : "Deleted \(kind):"
+        sections.append(title + "\n" + reclaimed.lines.map { "\($0)\n" }.joined())
+    }
+
+    func finish() throws -> Int32 {
+        let word = isDryRun ? "reclaimable" : "reclaimed"
+        let text = sections.map { $0 + "\n" }.joined()
+        try Standard.show(text + "Total \(word) space: \(Size.human(bytes, digits: 4))\n")
+        return 0
+    }
+}
