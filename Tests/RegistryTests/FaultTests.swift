@@ -129,6 +129,32 @@ func troubleThatStaysIsTold(_ mood: String, _ status: Int, _ tries: Int) async t
     }
 }
 
+@Test func aByteNowAndThenIsNoAnswer() async throws {
+    let registry = try FakeRegistry()
+    try await withClient([:]) {
+        ($0.silence, $0.retries) = (.milliseconds(500), 0)
+    } _: { client in
+        let error = await failure { try await client.manifest(try registry.repository("trickle")) }
+        // On a busy machine a byte may also be late.
+        #expect(error?.kind == .network, "\(String(describing: error))")
+    }
+}
+
+@Test func manyDownloadsShareAClient() async throws {
+    let registry = try FakeRegistry()
+    try await withClient { client in
+        let (bytes, blob, _) = try await pushed(registry, client)
+        let moods = ["good", "away", "hops", "cut", "cut-whole"]
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            for i in 0..<25 {
+                let name = try registry.repository(moods[i % moods.count])
+                group.addTask { try await client.download(blob, of: name).bytes == bytes }
+            }
+            for try await isSame in group { #expect(isSame) }
+        }
+    }
+}
+
 @Test func aRegistryThatIsNotThereIsAnErrorAtOnce() async throws {
     try await withClient { client in
         let error = await failure { try await client.manifest(try Reference("127.0.0.1:1/app")) }

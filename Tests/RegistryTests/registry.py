@@ -162,6 +162,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.error(403, "DENIED", "requested access to the resource is denied")
         elif mood == "mute":
             time.sleep(30)
+        elif mood == "trickle":
+            self.answer(200, length="1000")
+            for _ in range(100):
+                self.wfile.write(b" ")
+                self.wfile.flush()
+                time.sleep(0.1)
         elif mood == "headers":
             self.answer(200, b"{}", **{f"X-{i}": "x" * 1000 for i in range(200)})
         elif mood == "loop":
