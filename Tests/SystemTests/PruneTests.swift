@@ -161,4 +161,20 @@ final class PruneTests {
         try apus.importBusybox()
         #expect(try apus("system", "check").code == 0)
     }
+
+    @Test func anImageThatCannotBeReadIsRemovedByForce() throws {
+        try build("app", "RUN echo one > /one\n")
+        let id = try apus.must("images", "-q", "--no-trunc", "app").dropFirst(7)
+        #expect(try apus.shell("echo x > \"$APUS_ROOT/blobs/sha256/\(id)\"").code == 0)
+        let told = try apus("system", "check")
+        #expect(told.code == 1 && told.out.contains("is damaged (app:latest)"), "\(told)")
+        let pruned = try apus("image", "prune", "-f")
+        #expect(
+            pruned.out == "Total reclaimed space: 0B\n" && pruned.err.contains("system check"), "\(pruned)")
+        #expect(try apus("rmi", "app").code == 1)
+        #expect(try apus.must("rmi", "-f", "app") == "Untagged: app:latest")
+        #expect(try apus.must("image", "prune", "-f").contains("Total reclaimed space: "))
+        #expect(try apus("system", "check").code == 0)
+        #expect(try apus.must("run", "--rm", "--network", "none", "busybox", "echo", "yes") == "yes")
+    }
 }

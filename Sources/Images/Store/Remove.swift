@@ -10,7 +10,13 @@ extension ImageStore {
         _ name: String, force: Bool, noPrune: Bool, inUse: () throws -> [ContainerUse]
     ) throws(ImageError) -> [Removal] {
         try locked { () throws(ImageError) in
-            let image = try image(named: name)
+            let image: Image
+            do throws(ImageError) { image = try self.image(named: name) } catch {
+                guard force, error.kind == .invalid, let removal = try removeDamaged(name) else {
+                    throw error
+                }
+                return [removal]
+            }
             let inUse = try Self.ask(inUse)
             let plan = try RemovalPlan(
                 image, as: name, force: force, inUse: inUse.filter { $0.image == image.id })
@@ -25,6 +31,17 @@ extension ImageStore {
             }
             return removals
         }
+    }
+
+    /// Takes the name of an image that cannot be read out of the index; what it needed goes with the next prune.
+    private func removeDamaged(_ name: String) throws(ImageError) -> Removal? {
+        guard let reference = try? Reference(name) else { return nil }  // only a name leads to it
+        var index = try readIndex()
+        let before = index
+        index.manifests.removeAll { $0.reference == reference }
+        if index == before { return nil }
+        try writeIndex(index)
+        return .untagged("\(reference)")
     }
 
     static func ask<Use>(_ inUse: () throws -> Use) throws(ImageError) -> Use {

@@ -1,0 +1,60 @@
+import Linux
+import Testing
+
+@testable import Engine
+
+@Suite struct PruneTests {
+    @Test(arguments: [
+        ("busybox", "busybox", true), ("busy*", "busybox", true), ("*", "team/app", false),
+        ("*/a?p", "team/app", true), ("[a-c]usybox", "busybox", true), ("[^b]usybox", "busybox", false),
+        ("b\\*", "busybox", false), ("b\\*", "b*", true), ("[]b]x", "bx", false), ("[a-", "a", false),
+        ("", "", true), ("a[", "a[", false),
+    ])
+    func patternsAreGos(pattern: String, text: String, matches: Bool) {
+        #expect(PathMatch.matches(pattern, text) == matches)
+    }
+
+    @Test func filtersOfPrunes() throws {
+        let now = Timestamp(seconds: 1_000_000)
+        var filters = PruneFilters()
+        try filters.add("until=1h", now: now)
+        try filters.add("label=a", now: now)
+        try filters.add("label!=b=2", now: now)
+        let old = Timestamp(seconds: 1_000_000 - 3601)
+        #expect(filters.holds(created: old, labels: ["a": ""]))
+        #expect(!filters.holds(created: now, labels: ["a": ""]))
+        #expect(!filters.holds(created: old, labels: [:]))
+        #expect(!filters.holds(created: old, labels: ["a": "", "b": "2"]))
+        #expect(filters.holds(created: old, labels: ["a": "", "b": "3"]))
+        #expect(filters.shown == ["until=1h", "label=a", "label!=b=2"])
+        for (text, message) in [
+            ("x", "bad format of filter (expected name=value)"), ("name=x", "invalid filter 'name'"),
+            ("until=1h", "more than one until filter specified"),
+        ] {
+            #expect(throws: UsageError(message)) { try filters.add(text, now: now) }
+        }
+    }
+
+    @Test func imagesFiltersAreChecked() throws {
+        var filters = ImageFilters()
+        try filters.add("until=24h")
+        #expect(throws: (any Error).self) { try filters.add("until=tomorrow") }
+        #expect(throws: (any Error).self) { try filters.add("reference=[a") }
+    }
+
+    @Test func diskUsageLooksAsDockers() throws {
+        var usage = DiskUsage.none
+        usage.rows[0] = .init(type: "Images", total: 2, active: 1, bytes: 4_261_550, reclaimable: 1_000_000)
+        usage.rows[3] = .init(type: "Build Cache", total: 3, active: 0, bytes: 12, reclaimable: 12)
+        #expect(
+            try DiskUsageView.summary(usage).render(format: nil) == """
+                TYPE            TOTAL     ACTIVE    SIZE      RECLAIMABLE
+                Images          2         1         4.262MB   1MB (23%)
+                Containers      0         0         0B        0B
+                Local Volumes   0         0         0B        0B
+                Build Cache     3         0         12B       12B
+                Other           0         0         0B        0B
+
+                """)
+    }
+}
