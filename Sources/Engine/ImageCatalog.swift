@@ -25,7 +25,7 @@ public struct ImageCatalog: Sendable {
         -> [ImageSummary]
     {
         let bounds = try filters.bounds { try store.image(named: $0).created }
-        return try store.images().filter { filters.holds(for: $0, bounds) }.flatMap {
+        return try store.images(sideBySide: true).filter { filters.holds(for: $0, bounds) }.flatMap {
             image -> [ImageSummary] in
             let names = image.names.map(Optional.some) + (image.names.isEmpty ? [nil] : [])
             return names.filter { filters.holds(for: $0, repository) }.map { name in

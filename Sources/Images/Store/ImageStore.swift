@@ -1,5 +1,7 @@
+import Dispatch
 import Linux
 import OCI
+import Synchronization
 public import SystemPackage
 
 /// The images of one engine: an OCI image layout (`oci-layout`, `index.json`, `blobs/sha256`) with the
@@ -98,14 +100,18 @@ public final class ImageStore: Sendable {
         return bytes
     }
 
-    /// Reads the image of a manifest.
-    func image(manifest descriptor: Descriptor, names: [Reference]) throws(ImageError) -> Image {
+    /// Reads the image of a manifest; `sizes` remembers those of layers, which images share.
+    func image(
+        manifest descriptor: Descriptor, names: [Reference], sizes: LayerSizes = LayerSizes()
+    ) throws(ImageError) -> Image {
         do {
             let manifest = try Manifest(
                 try JSON(parsing: try document(descriptor, limit: DocumentLimit.manifest)))
             let config = try ImageConfig(
                 try JSON(parsing: try document(manifest.config, limit: DocumentLimit.config)))
-            let size = config.diffIDs.reduce(Int64(0)) { $0 + (layer($1)?.size ?? 0) }
+            let size = config.diffIDs.reduce(Int64(0)) { sum, diffID in
+                sum + sizes.size(of: diffID) { layer(diffID)?.size ?? 0 }
+            }
             return Image(
                 digest: descriptor.digest, manifest: manifest, config: config,
                 names: names.sorted { $0.canonical < $1.canonical }, size: size)
@@ -117,14 +123,46 @@ public final class ImageStore: Sendable {
     }
 
     /// All images, newest first. A damaged one hurts no other: it is told to `onDamage` and left out.
-    public func images(onDamage: (ImageError) -> Void = { _ in }) throws(ImageError) -> [Image] {
-        var images: [Image] = []
-        for group in try readIndex().images {
+    /// They are read by several threads with `sideBySide`, which is not for a process that starts containers.
+    public func images(
+        sideBySide: Bool = false, onDamage: (ImageError) -> Void = { _ in }
+    ) throws(ImageError) -> [Image] {
+        let groups = try readIndex().images
+        let sizes = LayerSizes()
+        let found = Mutex<[Int: Result<Image, ImageError>]>([:])
+        @Sendable func read(_ number: Int) {
+            let (manifest, names) = groups[number]
+            let result: Result<Image, ImageError>
             do throws(ImageError) {
-                images.append(try image(manifest: group.manifest, names: group.names))
-            } catch { onDamage(error) }
+                result = .success(try image(manifest: manifest, names: names, sizes: sizes))
+            } catch { result = .failure(error) }
+            found.withLock { $0[number] = result }
+        }
+        if sideBySide {
+            DispatchQueue.concurrentPerform(iterations: groups.count, execute: read)
+        } else {
+            groups.indices.forEach(read)
+        }
+        var images: [Image] = []
+        for (_, result) in found.withLock({ $0.sorted { $0.key < $1.key } }) {
+            switch result {
+            case .success(let image): images.append(image)
+            case .failure(let error): onDamage(error)
+            }
         }
         return images.sorted { ($1.created, $0.digest.hex) < ($0.created, $1.digest.hex) }
+    }
+}
+
+/// The sizes of layers that were read already.
+final class LayerSizes: Sendable {
+    private let known = Mutex<[Digest: Int64]>([:])
+
+    func size(of diffID: Digest, _ read: () -> Int64) -> Int64 {
+        if let size = known.withLock({ $0[diffID] }) { return size }
+        let size = read()
+        known.withLock { $0[diffID] = size }
+        return size
     }
 }
 
