@@ -17,8 +17,7 @@ enum Program {
             }
             return try dispatch(name, Array(rest), session)
         } catch let error as CommandFailure {
-            // A child of ours has said it already.
-            if !error.description.isEmpty { Standard.error(error.isNamed ? "apus: \(error)" : "\(error)") }
+            Standard.error(error.isNamed ? "apus: \(error)" : "\(error)")
             return error.code
         } catch {
             Standard.error("apus: \(error)")

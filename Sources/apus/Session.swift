@@ -53,7 +53,7 @@ struct Session: Sendable {
 
     /// Pulls by a process of its own: that needs threads, and this one is about to start a container. Its progress goes to
     /// stderr, where docker has it too.
-    func puller(policy: RunOptions.Pull = .missing, isQuiet: Bool) -> Pulling {
+    func puller(policy: RunOptions.Pull, isQuiet: Bool) -> Pulling {
         { name, platform in
             if policy == .missing, !isQuiet {
                 // What is no name, pulling refuses.
@@ -69,7 +69,10 @@ struct Session: Sendable {
             let pid = try Process.spawn(
                 path: own, arguments: words + ["--", name],
                 environment: environment.map { "\($0.key)=\($0.value)" }, stdio: [-1, 2, -1])
-            guard try Process.wait(pid: pid).code == 0 else { throw CommandFailure.bare("", code: 125) }
+            // Why, it has said itself.
+            guard try Process.wait(pid: pid).code == 0 else {
+                throw CommandFailure("\(escapeControls(name)) was not pulled", code: 125)
+            }
         }
     }
 

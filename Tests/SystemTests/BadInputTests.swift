@@ -8,7 +8,8 @@ final class BadInputTests {
     deinit { apus.tearDown() }
 
     @Test func runRefusesWhatItCannotDo() throws {
-        try apus.expectRefusal("run", "nosuchimage", "true", code: 125, mentions: ["nosuchimage"])
+        try apus.expectRefusal(
+            "run", "--pull", "never", "nosuchimage", "true", code: 125, mentions: ["nosuchimage"])
         try apus.expectRefusal("run", "--nosuchflag", "busybox", code: 125, mentions: ["nosuchflag"])
         try apus.expectRefusal("run", "-p", "99999:80", "busybox", "true", code: 125, mentions: ["99999"])
         try apus.expectRefusal("run", "-p", "80:abc", "busybox", "true", code: 125, mentions: ["abc"])

@@ -125,7 +125,6 @@ final class BuildTests {
             ("FROM busybox\nCOPY missing /\n", ["Dockerfile:2", "missing"]),
             ("FROM busybox\nCOPY ../../etc/passwd /\n", ["Dockerfile:2"]),
             ("RUN true\n", ["1"]),
-            ("FROM nosuchimage\n", ["Dockerfile:1", "nosuchimage"]),
             ("FROM busybox\nRUN --mount=type=ssh true\n", ["Dockerfile:2", "--mount"]),
         ] {
             let built = try build(dockerfile, "-t", "never")
@@ -133,6 +132,10 @@ final class BuildTests {
             let message = built.errorLines.last ?? ""
             for word in words { #expect(message.contains(word), "\(dockerfile): '\(word)' in \(built.err)") }
         }
+        // Where it comes from says why not, and the build where it was wanted.
+        let absent = try build("FROM 127.0.0.1:1/nosuch\n", "-t", "never")
+        #expect(absent.code != 0 && absent.errorLines.count == 2, "\(absent)")
+        #expect(absent.errorLines.last == "apus: Dockerfile:1: 127.0.0.1:1/nosuch was not pulled")
         #expect(try apus("inspect", "never").code == 1)
         try apus.expectWholeStore()
     }
@@ -159,7 +162,7 @@ final class BuildTests {
     @Test func flagsThatChangeNothingAreTaken() throws {
         let host = try apus.must("version", "--format", "{{.Client.Os}}/{{.Client.Arch}}")
         let built = try build(
-            "FROM busybox\n", "-q", "--progress", "plain", "--cache-from=x", "--pull", "--rm", "--platform",
+            "FROM busybox\n", "-q", "--progress", "plain", "--cache-from=x", "--rm", "--platform",
             host)
         #expect(built.code == 0 && built.err.isEmpty, "\(built)")
         try apus.expectRefusal(

@@ -111,7 +111,9 @@ final class RegistryTests {
         try apus.must("build", "-q", "-t", "built", apus.directory + "/context")
         let none = try apus("run", "--rm", "127.0.0.1:5000/none", "true")
         #expect(none.code == 125 && none.out.isEmpty)
-        #expect(none.errorLines.last?.contains("manifest for 127.0.0.1:5000/none:latest not found") == true)
+        let why = none.errorLines.dropLast().last ?? ""
+        #expect(why.contains("manifest for 127.0.0.1:5000/none:latest not found"), "\(none)")
+        #expect(none.errorLines.last == "apus: 127.0.0.1:5000/none was not pulled")
     }
 
     @Test func manyPullsFetchEachBlobOnce() throws {

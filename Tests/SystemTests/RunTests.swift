@@ -13,7 +13,7 @@ final class RunTests {
         #expect(try apus("run", "--rm", "--network", "none", "busybox", "nosuch").code == 127)
         #expect(try apus("run", "--rm", "--network", "none", "busybox", "/etc").code == 126)
         #expect(try apus("run", "--rm", "--network", "none", "busybox", "/etc/passwd").code == 126)
-        #expect(try apus("run", "--rm", "nosuchimage", "true").code == 125)
+        #expect(try apus("run", "--rm", "--pull", "never", "nosuchimage", "true").code == 125)
         #expect(try apus("run", "--nosuchflag", "busybox").code == 125)
         // Signals that its own namespace sends do not end the first process; one with a child does.
         #expect(try apus.inContainer("sh -c 'kill -TERM $$'; exit $?").code == 143)

@@ -36,7 +36,7 @@ enum BuildCommand {
         var failure: SysError?
         let options = try options(arguments, session)
         do {
-            try session.images().build(options, puller: session.puller(isQuiet: options.quiet)) { report in
+            try session.images().build(options, puller: session.puller(policy: .always, isQuiet: options.quiet)) { report in
                 do throws(SysError) { try print(report) } catch { failure = failure ?? error }
             }
         } catch let error as BuildError {
