@@ -36,7 +36,8 @@ enum BuildCommand {
         var failure: SysError?
         let options = try options(arguments, session)
         do {
-            try session.images().build(options, puller: session.puller(policy: .always, isQuiet: options.quiet)) { report in
+            let puller = session.puller(policy: .always, isQuiet: options.quiet)
+            try session.images().build(options, puller: puller) { report in
                 do throws(SysError) { try print(report) } catch { failure = failure ?? error }
             }
         } catch let error as BuildError {
