@@ -26,7 +26,13 @@ int cl_close(int fd) { return R(close(fd)); }
 int cl_openat(int dir, const char *path, int flags, uint32_t mode) { return R(openat(dir, path, flags | O_CLOEXEC, mode)); }
 int cl_openat2(int dir, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
     struct open_how how = {.flags = flags | O_CLOEXEC, .mode = mode, .resolve = resolve};
-    return (int)R(syscall(SYS_openat2, dir, path, &how, sizeof how));
+    int result;
+    // Any rename or mount on the machine in the meantime makes the kernel unsure of a `..`: to be tried again.
+    for (int tries = 0; tries < 128; tries++) {
+        result = (int)R(syscall(SYS_openat2, dir, path, &how, sizeof how));
+        if (result != -EAGAIN || !resolve) break;
+    }
+    return result;
 }
 ssize_t cl_read(int fd, void *b, size_t n) { return R(read(fd, b, n)); }
 ssize_t cl_write(int fd, const void *b, size_t n) { return R(write(fd, b, n)); }
