@@ -60,6 +60,14 @@ extension RegistryError {
         Errno(rawValue: error.errnoCode).description
     }
 
+    /// Whether a TLS connection that did not come about means that plain HTTP is spoken there: nobody listens, or what
+    /// answers is no TLS. One that was cut, was slow or showed a certificate that is not trusted does not.
+    static func meansPlainHTTP(_ error: any Error) -> Bool {
+        if let error = error as? IOError { return error.errnoCode == Errno.connectionRefused.rawValue }
+        let words = ["WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNEXPECTED_MESSAGE", "UNKNOWN_PROTOCOL"]
+        return error is NIOSSLError && words.contains { "\(error)".contains($0) }
+    }
+
     /// Whether TLS ended because of who the other side is: then nothing else is tried.
     static func isCertificateFailure(_ error: any Error) -> Bool {
         if error is NIOSSLExtraError { return true }

@@ -114,17 +114,12 @@ extension RegistryClient {
             try await probe(try url(.https), call.endpoint)
             schemes.withLock { $0[authority] = .https }
         } catch let error as Transport.ConnectFailure {
-            guard RegistryClient.isPlain(error.cause) else { throw RegistryError.of(error, authority) }
+            guard RegistryError.meansPlainHTTP(error.cause) else { throw RegistryError.of(error, authority) }
             schemes.withLock { $0[authority] = .http }
+        } catch {
+            throw RegistryError.of(error, authority)
         }
         return try await once(call, body)
-    }
-
-    /// Whether a failed TLS connection means that plain HTTP may be spoken there. A certificate that is not trusted
-    /// does not.
-    private static func isPlain(_ error: any Error) -> Bool {
-        !(error is RegistryError || error is CancellationError || error is ResolveError)
-            && !RegistryError.isCertificateFailure(error)
     }
 
     /// Makes a connection, which the next request will use.

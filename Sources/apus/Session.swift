@@ -55,10 +55,10 @@ struct Session: Sendable {
     /// stderr, where docker has it too.
     func puller(policy: RunOptions.Pull, isQuiet: Bool) -> Pulling {
         { name, platform in
+            // What is no name, pulling refuses.
+            let reference = try? Reference(name)
             if policy == .missing, !isQuiet {
-                // What is no name, pulling refuses.
-                let shown = (try? Reference(name)).map { "\($0)" } ?? name
-                Standard.error("Unable to find image '\(shown)' locally")
+                Standard.error("Unable to find image '\(reference.map { "\($0)" } ?? name)' locally")
             }
             var words = ["apus"]
             if let root { words += ["--root", root] }
@@ -67,7 +67,7 @@ struct Session: Sendable {
             if let platform { words += ["--platform", "\(platform)"] }
             let own = try FD.open("/proc/self", .path).readSymlink("exe")
             let pid = try Process.spawn(
-                path: own, arguments: words + ["--", name],
+                path: own, arguments: words + ["--", reference?.canonical ?? name],
                 environment: environment.map { "\($0.key)=\($0.value)" }, stdio: [-1, 2, -1])
             // Why, it has said itself.
             guard try Process.wait(pid: pid).code == 0 else {
