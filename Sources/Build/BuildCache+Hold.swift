@@ -36,9 +36,11 @@ public final class BuildCacheHold {
         guard try directory.status(of: "work") != nil else { return false }
         let work = try directory.open("work", [.readOnly, .directory])
         for entry in try work.entries() {
-            // Not there any more: it has ended.
-            guard let own = try? work.open(entry.name, [.readOnly, .directory]) else { continue }
-            if try !own.lock(wait: false) { return true }
+            do throws(SysError) {
+                if try !work.open(entry.name, [.readOnly, .directory]).lock(wait: false) { return true }
+            } catch {
+                guard error.errno == .noSuchFileOrDirectory else { throw error }  // else it has ended meanwhile
+            }
         }
         return false
     }

@@ -1,6 +1,6 @@
 /// A pattern for paths: Go's filepath.Match, or with `doubleStars` the syntax of .dockerignore.
-struct PathPattern: Equatable {
-    private enum Token: Equatable {
+public struct PathPattern: Equatable, Sendable {
+    private enum Token: Equatable, Sendable {
         case literal(UInt32)
         /// `?`: any character but `/`.
         case anyOne
@@ -25,7 +25,7 @@ struct PathPattern: Equatable {
     }
 
     /// Nil when the pattern is malformed: an open bracket, an escape at the end.
-    init?(_ text: String, doubleStars: Bool) {
+    public init?(_ text: String, doubleStars: Bool) {
         let characters = PathPattern.characters(of: text.utf8)
         var reader = Reader(text: characters)
         while let character = reader.next() {
@@ -79,6 +79,9 @@ struct PathPattern: Equatable {
         }
         return result
     }
+
+    /// Whether a whole text matches.
+    public func matches(_ text: String) -> Bool { matches(text.unicodeScalars.map(\.value)) }
 
     /// Whether the whole path matches. All positions in the pattern are followed at once: no pattern is slow.
     func matches(_ path: [UInt32]) -> Bool {

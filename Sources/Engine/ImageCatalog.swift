@@ -108,16 +108,7 @@ public struct ImageCatalog: Sendable {
         try store.save(images, to: archive)
     }
 
-    /// What the containers need, damaged records included as far as their layers can be read.
-    func uses() throws -> [ContainerUse] {
-        let containers = Containers(paths: paths)
-        return try containers.records.readAll().records.map { record in
-            let layers = (try? containers.layers(of: record.config.id)) ?? []  // no request, no layers in use
-            return ContainerUse(
-                id: record.config.id, image: record.config.image, layers: layers,
-                isRunning: record.state.isRunning)
-        }
-    }
+    func uses() throws -> ContainerUses { try Containers(paths: paths).uses() }
 }
 
 /// Brings an image into the store by its name, for a platform when one is wished.
@@ -166,6 +157,23 @@ extension Containers {
             return []
         }
         return [upper.string] + lower.map(\.string)
+    }
+
+    /// What they need of the store. One that is removed meanwhile needs nothing any more.
+    func uses() throws -> ContainerUses {
+        var uses = ContainerUses()
+        for id in try records.ids() {
+            do {
+                let record = try records.read(id)
+                uses.all.append(
+                    ContainerUse(
+                        id: id, image: record.config.image, layers: try layers(of: id),
+                        isRunning: record.state.isRunning))
+            } catch {
+                if try records.exists(id) { uses.unknown.append("\(error)") }
+            }
+        }
+        return uses
     }
 
     /// The diff ids of the layers below a container, by the directories that its request names.

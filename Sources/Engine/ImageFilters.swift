@@ -1,3 +1,4 @@
+import Build
 import Images
 import Linux
 import OCI
@@ -20,7 +21,7 @@ public struct ImageFilters: Equatable, Sendable {
             throw UsageError("invalid filter '\(key)'")
         }
         if key == "until" { _ = try Durations.moment(value, now: .now()) }
-        if key == "reference", !PathMatch.isValid(value) {
+        if key == "reference", PathPattern(value, doubleStars: false) == nil {
             throw UsageError("invalid filter 'reference=\(value)': syntax error in pattern")
         }
         if key == "dangling", parseBool(value) == nil {
@@ -52,16 +53,11 @@ public struct ImageFilters: Equatable, Sendable {
 
     /// Whether a name passes: `repository` and each `reference` are patterns of `name` or `name:tag`.
     func holds(for name: Reference?, _ repository: String?) -> Bool {
-        if let repository {
-            guard let name,
-                PathMatch.matches(repository, name.name)
-                    || PathMatch.matches(repository, "\(name.name):\(name.tag ?? "")")
-            else { return false }
+        func fits(_ text: String) -> Bool {
+            // What is no pattern fits nothing.
+            guard let name, let pattern = PathPattern(text, doubleStars: false) else { return false }
+            return pattern.matches(name.name) || pattern.matches("\(name.name):\(name.tag ?? "")")
         }
-        guard let patterns = values["reference"] else { return true }
-        guard let name else { return false }
-        return patterns.contains {
-            PathMatch.matches($0, name.name) || PathMatch.matches($0, "\(name.name):\(name.tag ?? "")")
-        }
+        return (repository.map(fits) ?? true) && (values["reference"]?.contains(where: fits) ?? true)
     }
 }

@@ -7,13 +7,12 @@ import SystemPackage
 public protocol ImageSource: Sendable {
     /// A manifest or an index, by the reference's digest, else by its tag.
     func manifest(_ reference: Reference) async throws -> SourceDocument
-    /// Sends a blob from byte `offset` on, or from another one, which `start` hears of first.
+    /// Sends a blob from byte `offset` on, or from its beginning, which `start` hears of first. What may pass is tried
+    /// again here; an error is the end of the pull.
     func blob(
         _ blob: Descriptor, of repository: Reference, from offset: Int64, start: (Int64) throws -> Void,
         receive: (UnsafeRawBufferPointer) throws -> Void
     ) async throws
-    /// Whether asking again may help.
-    func isTransient(_ error: any Error) -> Bool
 }
 
 /// A document as a source sent it.
@@ -60,7 +59,6 @@ public struct ImagePuller: Sendable {
     static let width = 3
     /// An index may point to an index, which points to manifests.
     private static let depth = 2
-    private static let attempts = 5
 
     public init(
         into store: ImageStore, from source: any ImageSource, report: @escaping @Sendable (PullEvent) -> Void
@@ -147,7 +145,7 @@ public struct ImagePuller: Sendable {
         let plan = try pull.plan(manifest: document, descriptor, config: try await config(manifest, of: name))
         var missing: [Layer] = []
         for layer in plan.layers {
-            let isThere = try pull.need(layer.blob, layer.diffID) == .nothing
+            let isThere = try pull.finds(layer.blob, layer.diffID)
             report(.layer(id: layer.blob.digest.short, isThere ? .found : .pulling))
             if !isThere { missing.append(Layer(blob: layer.blob, diffID: layer.diffID)) }
         }
@@ -189,7 +187,7 @@ public struct ImagePuller: Sendable {
     private func fetch(_ layer: Layer, _ pull: ImagePull, of name: Reference) async throws {
         let id = layer.blob.digest.short
         // The process that had the right before us may have brought it.
-        if try pull.need(layer.blob, layer.diffID) == .nothing { return report(.layer(id: id, .found)) }
+        if try pull.finds(layer.blob, layer.diffID) { return report(.layer(id: id, .found)) }
         let wasResumed = try await download(layer.blob, pull, of: name)
         report(.layer(id: id, .unpacking))
         do throws(ImageError) {
@@ -208,25 +206,14 @@ public struct ImagePuller: Sendable {
     private func download(_ blob: Descriptor, _ pull: ImagePull, of name: Reference) async throws -> Bool {
         let download = try pull.download(blob)
         let before = download.count
-        var attempt = 1
-        while !download.isComplete || blob.size == 0 {
-            let start = download.count
-            do {
-                try await source.blob(
-                    blob, of: name, from: start, start: { try download.start(at: $0) },
-                    receive: { chunk in
-                        try download.receive(chunk)
-                        report(.layer(id: blob.digest.short, .downloading(download.count, of: blob.size)))
-                    })
-                try download.finish()
-                break
-            } catch {
-                let isCut = (error as? ImageError)?.kind == .incomplete
-                guard attempt < Self.attempts, isCut || source.isTransient(error) else { throw error }
-                attempt = download.count > start ? 1 : attempt + 1
-                report(.layer(id: blob.digest.short, .again(reason: "\(error)")))
-                try await Task.sleep(for: .milliseconds(200 << attempt))
-            }
+        if !download.isComplete || blob.size == 0 {
+            try await source.blob(
+                blob, of: name, from: before, start: { try download.start(at: $0) },
+                receive: { chunk in
+                    try download.receive(chunk)
+                    report(.layer(id: blob.digest.short, .downloading(download.count, of: blob.size)))
+                })
+            try download.finish()
         }
         return before > 0
     }

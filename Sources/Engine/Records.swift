@@ -21,7 +21,7 @@ public struct Records: Sendable {
     /// the last one reads a list.
     public func find(_ text: String) throws -> String {
         let name = text.hasPrefix("/") ? String(text.dropFirst()) : text
-        if Self.isID(text), exists(text) { return text }
+        if Self.isID(text), try exists(text) { return text }
         if let id = try lookUp(name: name) { return id }
         guard !text.isEmpty, text.utf8.allSatisfy(Self.isHex) else {
             throw EngineError("No such container: \(text)", exitCode: 1)
@@ -40,14 +40,14 @@ public struct Records: Sendable {
     static func isID(_ text: String) -> Bool { text.utf8.count == 64 && text.utf8.allSatisfy(isHex) }
 
     // Absent is an answer.
-    private func exists(_ id: String) -> Bool { (try? FD.open(paths.container(id), .path)) != nil }
+    func exists(_ id: String) throws -> Bool { try openIfThere(paths.container(id)) != nil }
 
     private func lookUp(name: String) throws -> String? {
         guard ContainerName.isValid(name) else { return nil }
         guard let names = try openIfThere(paths.names) else { return nil }
         guard let status = try names.status(of: FilePath(name)), status.type == .symlink else { return nil }
         let id = try names.readSymlink(FilePath(name)).string
-        return Self.isID(id) && exists(id) ? id : nil
+        return try Self.isID(id) && exists(id) ? id : nil
     }
 
     /// All ids, in no order.

@@ -38,9 +38,6 @@ struct Registries: ImageSource, ImageDestination {
         try await client.blob(blob, of: repository, from: offset, receive: receive, started: start)
     }
 
-    /// Never: the client has tried again already.
-    func isTransient(_ error: any Error) -> Bool { false }
-
     func has(_ blob: Descriptor, in repository: Reference) async throws -> Bool {
         try await client.hasBlob(blob.digest, in: repository) != nil
     }

@@ -7,29 +7,19 @@ extension ImageCatalog {
     /// has been repaired. Nothing that a user has is removed.
     public func check(repairs: Bool, report: (_ line: String, _ isRepaired: Bool) -> Void) throws {
         let containers = Containers(paths: paths)
-        let (records, damaged) = try containers.records.readAll()
-        var mounted: Set<Digest> = []
-        for record in records where record.state.isRunning {
-            mounted.formUnion((try? containers.layers(of: record.config.id)) ?? [])  // told below
-        }
+        let uses = try containers.uses()
+        let mounted = Set(uses.all.filter(\.isRunning).flatMap(\.layers))
         var found: [Damage] = []
-        try store.check(repairs: repairs, mounted: mounted) { found.append($0) }
+        // Below a running container no layer is replaced, nor where that is not known.
+        try store.check(repairs: repairs && uses.unknown.isEmpty, mounted: mounted) { found.append($0) }
         for damage in found { report("\(damage)", damage.isRepaired) }
-        for line in damaged { report(line, false) }
-        for record in records {
-            if let line = try damage(of: record, containers) { report(line, false) }
+        for line in uses.unknown { report(line, false) }
+        for use in uses.all {
+            guard let lost = use.layers.first(where: { store.layer($0) == nil }) else { continue }
+            let config = try containers.records.read(use.id).config
+            report(
+                "container \(config.name): its layer \(lost.short) is missing or damaged: pull or load "
+                    + "\(config.imageName) again", false)
         }
     }
-
-    private func damage(of record: Records.Record, _ containers: Containers) throws -> String? {
-        let (id, name) = (record.config.id, record.config.name)
-        let needed: [Digest]
-        do { needed = try containers.layers(of: id) } catch {
-            return "container \(name): \(error): remove it with: apus rm -f \(name)"
-        }
-        guard let lost = needed.first(where: { store.layer($0) == nil }) else { return nil }
-        return "container \(name): its layer \(lost.short) is missing or damaged: pull or load "
-            + "\(record.config.imageName) again"
-    }
-
 }

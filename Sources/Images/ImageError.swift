@@ -12,8 +12,6 @@ public struct ImageError: Error, Equatable, Sendable, CustomStringConvertible {
         case conflict
         /// An archive or document that is damaged, hostile, or of a kind that is not read.
         case invalid
-        /// Less came than was promised.
-        case incomplete
         /// The disk or its inodes are used up.
         case noSpace
         /// A system call failed for another reason.

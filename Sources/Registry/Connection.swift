@@ -40,9 +40,9 @@ final class Connection: Sendable {
     /// Writes one part and waits until the kernel has it; cancelling closes the connection.
     func write(_ part: HTTPClientRequestPart) async throws {
         queue.setWaiting(true)
-        defer { queue.setWaiting(false) }
         try await withTaskCancellationHandler {
-            try await channel.writeAndFlush(part).get()
+            // On the loop, not here: a task may have to wait for its turn.
+            try await channel.writeAndFlush(part).always { [queue] _ in queue.setWaiting(false) }.get()
         } onCancel: {
             close()
         }
@@ -107,19 +107,20 @@ struct Connector: Sendable {
             ready?.fail(error)
             throw error
         }
-        // Closing makes both promises fail; a connection that is ready has cancelled this.
+        // Closing makes both promises fail. A connection that is ready cancels this on the loop: a task may have to wait
+        // for its turn.
         let limit = loop.scheduleTask(in: time) {
             queue.fail(ConnectionError.silent(time))
             channel.close(promise: nil)
         }
-        defer { limit.cancel() }
+        let tunnelled = tunnel?.futureResult.flatMap {
+            channel.pipeline.removeHandler(name: "tunnel")
+        }.flatMapThrowing { try addHTTP(to: channel, queue, key, tls, ready) }
+        let opened = (tunnelled ?? loop.makeSucceededVoidFuture()).flatMap {
+            ready?.futureResult ?? loop.makeSucceededVoidFuture()
+        }
         do {
-            if let tunnel {
-                try await tunnel.futureResult.flatMap {
-                    channel.pipeline.removeHandler(name: "tunnel")
-                }.flatMapThrowing { try addHTTP(to: channel, queue, key, tls, ready) }.get()
-            }
-            try await ready?.futureResult.get()
+            try await opened.always { _ in limit.cancel() }.get()
         } catch {
             ready?.fail(error)
             channel.close(promise: nil)

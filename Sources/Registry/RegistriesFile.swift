@@ -16,9 +16,8 @@ extension RegistryConfiguration {
             guard let text = try text(of: directory.appending("registries.conf")) else { continue }
             try configuration.add(text, from: directory.appending("registries.conf"))
             let parts = directory.appending("registries.conf.d")
-            // No such directory is the usual case.
-            let entries = (try? FD.directory(parts).entries()) ?? []
-            for name in entries.map(\.name.string).sorted() where name.hasSuffix(".conf") {
+            for name in try kernel({ () throws(SysError) in try FD.namesIfThere(in: parts) })
+            where name.hasSuffix(".conf") {
                 guard let text = try Self.text(of: parts.appending(name)) else { continue }
                 try configuration.add(text, from: parts.appending(name))
             }
@@ -87,6 +86,19 @@ extension RegistryTable {
             }
             mirror.use = known
             mirrors.append(mirror)
+        }
+    }
+}
+
+extension FD {
+    /// The sorted names in a directory of configuration; none when there is no such directory, which is the usual case.
+    /// One that cannot be read is an error: it may forbid something.
+    static func namesIfThere(in directory: FilePath) throws(SysError) -> [String] {
+        do {
+            return try FD.directory(directory).entries().map(\.name.string).sorted()
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory else { throw error }
+            return []
         }
     }
 }

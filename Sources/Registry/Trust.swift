@@ -50,9 +50,7 @@ final class TrustStore: Sendable {
     private func add(
         _ directory: FilePath, _ trust: Trust, to tls: inout TLSConfiguration
     ) throws(RegistryError) {
-        // No directory is the usual case.
-        guard let entries = try? FD.directory(directory).entries() else { return }
-        let names = entries.map(\.name.string).sorted()
+        let names = try kernel { () throws(SysError) in try FD.namesIfThere(in: directory) }
         for name in names where name.hasSuffix(".crt") {
             let path = directory.appending(name)
             tls.additionalTrustRoots.append(

@@ -103,7 +103,8 @@ struct StoreTests {
             var damage: [ImageError] = []
             #expect(try store.images { damage.append($0) }.map(\.id) == [good.id])
             #expect(damage.count == 1 && damage[0].description.contains("is damaged"))
-            #expect(try store.remove("good", force: false, noPrune: false, inUse: { [] }).count == 2)
+            #expect(
+                try store.remove("good", force: false, noPrune: false, inUse: { ContainerUses() }).count == 2)
         }
     }
 
@@ -282,16 +283,16 @@ struct StoreTests {
         try withStore { store, scratch in
             let image = try add("a", "1", store, scratch)
             try store.tag(image, as: try Reference("b:2"))
-            let untagged = try store.remove("a", force: false, noPrune: false, inUse: { [] })
+            let untagged = try store.remove("a", force: false, noPrune: false, inUse: { ContainerUses() })
             #expect(untagged == [.untagged("a:latest")])
             #expect(
-                try store.remove("b:2", force: false, noPrune: false, inUse: { [] }) == [
+                try store.remove("b:2", force: false, noPrune: false, inUse: { ContainerUses() }) == [
                     .untagged("b:2"), .deleted(image.id), .deleted(image.config.diffIDs[0]),
                 ])
             #expect(try listing(store.root.appending("blobs/sha256")).isEmpty)
             #expect(try listing(store.root.appending("layers")).isEmpty)
             #expect {
-                try store.remove("a", force: false, noPrune: false, inUse: { [] })
+                try store.remove("a", force: false, noPrune: false, inUse: { ContainerUses() })
             } throws: { "\($0)" == "No such image: a:latest" }
         }
     }
@@ -303,7 +304,7 @@ struct StoreTests {
             config.author = "someone"
             let layer = try #require(store.layer(image.config.diffIDs[0]))
             _ = try store.create(config: config, layers: [layer], as: [try Reference("b")])
-            _ = try store.remove("a", force: false, noPrune: false, inUse: { [] })
+            _ = try store.remove("a", force: false, noPrune: false, inUse: { ContainerUses() })
             #expect(
                 try listing(store.layerDirectories(of: try store.image(named: "b"))[0]) == ["f file 644 1"])
         }
@@ -322,7 +323,8 @@ struct StoreTests {
             }
             func refusal(_ name: String, force: Bool, running: Bool) -> String {
                 do {
-                    return "\(try store.remove(name, force: force, noPrune: false, inUse: { use(running) }))"
+                    return
+                        "\(try store.remove(name, force: force, noPrune: false, inUse: { ContainerUses(use(running)) }))"
                 } catch { return "\(error)" }
             }
             #expect(
@@ -340,7 +342,8 @@ struct StoreTests {
                 refusal(short, force: false, running: false) == "conflict: unable to delete \(short) "
                     + "(must be forced) - image is referenced in multiple repositories")
             // Forced away from under a stopped container: its layers stay.
-            let removed = try store.remove(short, force: true, noPrune: false, inUse: { use(false) })
+            let removed = try store.remove(
+                short, force: true, noPrune: false, inUse: { ContainerUses(use(false)) })
             #expect(removed == [.untagged("a:latest"), .untagged("b:latest"), .deleted(image.id)])
             #expect(try store.images().isEmpty && store.layer(image.config.diffIDs[0]) != nil)
         }
@@ -406,7 +409,7 @@ struct StoreTests {
         try withStore { store, scratch in
             let image = try add("a", "1", store, scratch)
             let layer = try #require(store.layer(image.config.diffIDs[0]))
-            _ = try store.remove("a", force: false, noPrune: false, inUse: { [] })
+            _ = try store.remove("a", force: false, noPrune: false, inUse: { ContainerUses() })
             #expect(throws: ImageError.self) {
                 _ = try store.create(config: image.config, layers: [layer], as: [])
             }

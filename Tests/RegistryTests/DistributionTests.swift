@@ -115,15 +115,7 @@ struct DistributionTests {
     private func chunksAndMounts(_ client: RegistryClient, _ host: String) async throws {
         let (name, other) = (try Reference("\(host)/team/app"), try Reference("\(host)/team/other"))
         let (bytes, blob) = try sample((9 << 20) + 1)
-        var at = 0
-        try await client.uploadBlob(to: name) { buffer in
-            let part = bytes[at...].prefix(buffer.count)
-            buffer.copyBytes(from: part)
-            at += part.count
-            return part.count
-        } digest: {
-            blob.digest
-        }
+        try await client.uploadInChunks(bytes, blob.digest, to: name)
         #expect(try await client.hasBlob(blob.digest, in: other) == nil)
         #expect(try await client.mountBlob(blob.digest, to: other, from: name))
         #expect(try await client.download(blob, of: other).bytes == bytes)

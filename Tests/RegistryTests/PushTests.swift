@@ -34,15 +34,7 @@ import Testing
     try await withClient { client in
         let (bytes, blob) = try sample((16 << 20) + 5)
         let name = try registry.repository("lossy")
-        var at = 0
-        try await client.uploadBlob(to: name) { buffer in
-            let part = bytes[at...].prefix(buffer.count)
-            buffer.copyBytes(from: part)
-            at += part.count
-            return part.count
-        } digest: {
-            blob.digest
-        }
+        try await client.uploadInChunks(bytes, blob.digest, to: name)
         #expect(try await client.hasBlob(blob.digest, in: name) == blob.size)
         let log = try await registry.log()
         #expect(log.filter { $0["method"] == .string("PATCH") }.count == 3)

@@ -65,6 +65,31 @@ public final class OCIBundle {
         return try self(["run", "--bundle", directory, id])
     }
 
+    /// Writes the configuration and starts a container with it in the background; answers the pid of its first process.
+    @discardableResult
+    public func start(_ change: (inout Configuration) -> Void) throws -> String {
+        try write(change)
+        let file = directory + "/pid"
+        let outcome = try self(["run", "--detach", "--pid-file", file, "--bundle", directory, id])
+        guard outcome.code == 0 else { throw Trouble(because: "apus-runtime run: \(outcome)") }
+        return trimmed(readFile(file) ?? "")
+    }
+
+    /// A shell script in the root, which has to succeed.
+    public func inRoot(_ script: String) throws { try onHost("cd rootfs && " + script) }
+
+    /// The same beside the root.
+    public func onHost(_ script: String) throws {
+        let outcome = try execute(["sh", "-c", "cd \(directory) && " + script])
+        guard outcome.code == 0 else { throw Trouble(because: "\(script): \(outcome)") }
+    }
+
+    /// An empty directory of the host's, for which hostile containers reach.
+    public func makeCanary() throws -> String {
+        try onHost("mkdir canary")
+        return directory + "/canary"
+    }
+
     /// Writes `config.json`.
     public func write(_ change: (inout Configuration) -> Void) throws {
         var configuration = Configuration()

@@ -41,6 +41,28 @@ final class PruneTests {
         #expect(try apus("system", "check").code == 0)
     }
 
+    /// What it runs on would be gone otherwise.
+    @Test(arguments: ["request.json", "config.json"])
+    func whatAContainerNeedsIsKeptWhereThatCannotBeRead(document: String) throws {
+        try build("app", "RUN echo one > /one\n")
+        let id = try apus.must("run", "-d", "--network", "none", "app", "sleep", "1000")
+        let layers = try apus.shell("ls $APUS_ROOT/layers")
+        try apus.shell("echo '{' > $APUS_ROOT/containers/\(id)/\(document)")
+        for words in [["rmi", "-f", "app"], ["image", "prune", "-af"], ["builder", "prune", "-af"]] {
+            _ = try apus.apus(words)
+            #expect(try apus.shell("ls $APUS_ROOT/layers").out == layers.out, "\(words)")
+        }
+        let pruned = try apus("image", "prune", "-af")
+        #expect(
+            pruned.err.contains(String(id.prefix(12))) && pruned.err.contains("cannot be known"), "\(pruned)")
+        let checked = try apus("system", "check", "--repair")
+        #expect(
+            checked.code == 1 && (checked.out + checked.err).contains(String(id.prefix(12))), "\(checked)")
+        try apus.must("rm", "-f", id)
+        try apus.must("image", "prune", "-af")
+        #expect(try apus.shell("ls $APUS_ROOT/layers").text.isEmpty)
+    }
+
     @Test func everythingThatNothingNeedsGoes() throws {
         try build("app", "RUN echo one > /one\nLABEL a=b\n")
         try apus.must("create", "--name", "idle", "-v", "/data", "app", "true")

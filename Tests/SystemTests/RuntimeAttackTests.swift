@@ -11,26 +11,9 @@ final class RuntimeAttackTests {
 
     init() throws {
         bundle = try OCIBundle()
-        canary = bundle.directory + "/canary"
-        #expect(try execute(["mkdir", canary]).code == 0)
+        canary = try bundle.makeCanary()
     }
     deinit { bundle.tearDown() }
-
-    private func inRoot(_ script: String) throws {
-        let outcome = try execute(["sh", "-c", "cd \(bundle.rootfs) && " + script])
-        #expect(outcome.code == 0, "\(outcome)")
-    }
-
-    /// Starts the bundle's container in the background; answers the pid of its first process.
-    private func start(_ change: (inout OCIBundle.Configuration) -> Void) throws -> String {
-        try bundle.write(change)
-        let file = bundle.directory + "/pid"
-        let outcome = try bundle([
-            "run", "--detach", "--pid-file", file, "--bundle", bundle.directory, bundle.id,
-        ])
-        #expect(outcome.code == 0, "\(outcome)")
-        return trimmed(readFile(file) ?? "")
-    }
 
     /// The directory of a process's cgroup.
     private func cgroup(of pid: String) -> String {
@@ -41,7 +24,7 @@ final class RuntimeAttackTests {
     /// An image's link to /dev or below it led a directory of the host's there, which then got the devices.
     @Test(arguments: ["/dev", "/dev/net"])
     func devicesAreNotMadeInWhatIsMountedThroughALink(target: String) throws {
-        try inRoot("ln -s \(target) data")
+        try bundle.inRoot("ln -s \(target) data")
         try writeFile(canary + "/null", "mine\n")
         let outcome = try bundle.run {
             $0.linux =
@@ -55,7 +38,7 @@ final class RuntimeAttackTests {
 
     /// A remount changes a file system wherever it is mounted: a link of the image must not choose it.
     @Test func noLinkOfTheImageLeadsARemount() throws {
-        try inRoot("mkdir data; ln -s data link")
+        try bundle.inRoot("mkdir data; ln -s data link")
         let outcome = try bundle.run {
             $0.mounts.append(Configuration.mount("/data", "tmpfs", "tmpfs", options: ["rw"]))
             $0.mounts.append(Configuration.mount("/link", "none", "none", options: ["remount", "ro"]))
@@ -73,15 +56,15 @@ final class RuntimeAttackTests {
     /// device that the container itself may not open, or a file of the kernel's.
     @Test func noDeviceIsOpenedForAUsersHome() throws {
         // Without a driver: to open it would fail with other words.
-        try inRoot("rm -f etc/passwd; mknod etc/passwd c 10 254")
-        _ = try start { $0.args = ["sleep", "1000"] }
+        try bundle.inRoot("rm -f etc/passwd; mknod etc/passwd c 10 254")
+        _ = try bundle.start { $0.args = ["sleep", "1000"] }
         let outcome = try bundle(["exec", bundle.id, "sh", "-c", "echo $HOME"])
         #expect(outcome.text == "/" && outcome.err.contains("not a regular file"), "\(outcome)")
     }
 
     @Test func noFileOfTheKernelsIsReadForAUsersHome() throws {
-        try inRoot("ln -sf /proc/kmsg etc/passwd")
-        _ = try start { $0.args = ["sleep", "1000"] }
+        try bundle.inRoot("ln -sf /proc/kmsg etc/passwd")
+        _ = try bundle.start { $0.args = ["sleep", "1000"] }
         let outcome = try bundle(["exec", bundle.id, "sh", "-c", "echo $HOME"])
         #expect(outcome.text == "/" && outcome.err.contains("a file of the kernel's"), "\(outcome)")
     }
@@ -104,7 +87,7 @@ final class RuntimeAttackTests {
     /// What covers the root is the root of whoever enters the container later, without masks and read-only paths.
     @Test(arguments: ["data", "proc"])
     func nothingIsMountedOnTheRootThroughALink(name: String) throws {
-        try inRoot("rmdir proc; mkdir -p proc; rm -rf \(name); ln -s / \(name)")
+        try bundle.inRoot("rmdir proc; mkdir -p proc; rm -rf \(name); ln -s / \(name)")
         let outcome = try bundle.run {
             $0.mounts = [
                 Configuration.mount("/" + name, "bind", name == "proc" ? "/proc" : canary, options: ["rbind"])
@@ -115,7 +98,7 @@ final class RuntimeAttackTests {
 
     /// With a writable cgroup a container made so many levels that no descriptors were left to remove them.
     @Test func aDeepTreeOfCgroupsIsRemoved() throws {
-        let pid = try start { $0.args = ["sleep", "1000"] }
+        let pid = try bundle.start { $0.args = ["sleep", "1000"] }
         let place = cgroup(of: pid)
         let made = try execute([
             "sh", "-c", "cd $0 && for i in $(seq 300); do mkdir a b && cd a || exit 1; done", place,
@@ -143,7 +126,7 @@ final class RuntimeAttackTests {
 
     /// Any user in the container could read what a joining process was told: `--env`, paths of the host.
     @Test func theCommandLineOfExecIsNotSeenInside() throws {
-        let place = cgroup(of: try start { $0.args = ["sleep", "1000"] })
+        let place = cgroup(of: try bundle.start { $0.args = ["sleep", "1000"] })
         // In a container that stands still it stands still itself, right after it was cloned.
         #expect(try bundle(["pause", bundle.id]).code == 0)
         let exec = try Running(

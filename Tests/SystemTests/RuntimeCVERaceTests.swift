@@ -12,15 +12,9 @@ final class RuntimeCVERaceTests {
 
     init() throws {
         bundle = try OCIBundle()
-        canary = bundle.directory + "/canary"
-        try onHost("mkdir canary")
+        canary = try bundle.makeCanary()
     }
     deinit { bundle.tearDown() }
-
-    private func onHost(_ script: String) throws {
-        let outcome = try execute(["sh", "-c", "cd \(bundle.directory) && " + script])
-        #expect(outcome.code == 0, "\(outcome)")
-    }
 
     private func run() throws -> Outcome { try bundle(["run", "--bundle", bundle.directory, bundle.id]) }
 
@@ -30,7 +24,7 @@ final class RuntimeCVERaceTests {
         _ destinations: () -> String, check: (Outcome) -> Void
     ) throws {
         let volume = bundle.directory + "/volume"
-        try onHost("mkdir -p volume/place rootfs/volume && ln -s \(canary) volume/link")
+        try bundle.onHost("mkdir -p volume/place rootfs/volume && ln -s \(canary) volume/link")
         let starts = try Race(between: volume + "/place", and: volume + "/link").run {
             try bundle.write {
                 $0.mounts += [
@@ -73,7 +67,8 @@ final class RuntimeCVERaceTests {
     /// /proc was a link at one moment and a directory at the next: settings went to a file of the volume.
     @Test func cve_2019_19921_settingsReachTheKernelOnly() throws {
         let file = "volume/sys/kernel/shm_rmid_forced"
-        try onHost("mkdir -p volume/sys/kernel && echo untouched >\(file) && ln -s /volume rootfs/link")
+        try bundle.onHost(
+            "mkdir -p volume/sys/kernel && echo untouched >\(file) && ln -s /volume rootfs/link")
         try bundle.write {
             $0.mounts.insert(
                 Configuration.mount("/volume", "bind", bundle.directory + "/volume", options: ["rbind"]),
@@ -88,7 +83,7 @@ final class RuntimeCVERaceTests {
 
     /// The same with false files mounted over the kernel's (the attack did it with those that change the host).
     @Test func cve_2025_52881_settingsGoPastWhatIsMountedOverProc() throws {
-        try onHost("mkdir -p proc false rootfs/mnt && echo untouched >false/shm_rmid_forced")
+        try bundle.onHost("mkdir -p proc false rootfs/mnt && echo untouched >false/shm_rmid_forced")
         let (proc, setting) = (bundle.directory + "/proc", "sys/kernel/shm_rmid_forced")
         try bundle.write {
             $0.mounts[0] = Configuration.mount("/proc", "bind", proc, options: ["rbind"])
@@ -108,7 +103,7 @@ final class RuntimeCVERaceTests {
 
     /// The container's own /dev/null was what a masked file was hidden behind, and it was a link to another one.
     @Test func cve_2025_31133_masksAreTheHostsNullDevice() throws {
-        try onHost("rm -rf rootfs/dev/* && mkdir -p rootfs/dev && mknod rootfs/dev/null c 1 3")
+        try bundle.onHost("rm -rf rootfs/dev/* && mkdir -p rootfs/dev && mknod rootfs/dev/null c 1 3")
         try bundle.write {
             $0.mounts = [Configuration.mount("/proc", "proc")]
             $0.linux = ", \"maskedPaths\": [\"/proc/version\", \"/proc/fs\", \"/proc/uptime\"]"
@@ -130,9 +125,9 @@ final class RuntimeCVERaceTests {
 
     /// The terminal was opened and bound to /dev/console by a path below /dev/pts, which was another file by then.
     @Test func cve_2025_52565_theConsoleIsTheTerminalItself() throws {
-        try onHost(
+        try bundle.onHost(
             "rm -rf rootfs/dev && mkdir -p rootfs/dev/pts rootfs/dev/false && touch rootfs/dev/console")
-        try onHost(
+        try bundle.onHost(
             "cd rootfs/dev/false && mknod ptmx c 5 2 && for n in 0 1 2 3; do ln -s /etc/passwd $n; done")
         try bundle.write {
             $0.mounts = [

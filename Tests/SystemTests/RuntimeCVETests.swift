@@ -11,22 +11,9 @@ final class RuntimeCVETests {
 
     init() throws {
         bundle = try OCIBundle()
-        canary = bundle.directory + "/canary"
-        #expect(try execute(["mkdir", canary]).code == 0)
+        canary = try bundle.makeCanary()
     }
     deinit { bundle.tearDown() }
-
-    /// Starts the bundle's container in the background.
-    private func start(_ change: (inout OCIBundle.Configuration) -> Void) throws {
-        try bundle.write(change)
-        let outcome = try bundle(["run", "--detach", "--bundle", bundle.directory, bundle.id])
-        #expect(outcome.code == 0, "\(outcome)")
-    }
-
-    private func inRoot(_ script: String) throws {
-        let outcome = try execute(["sh", "-c", "cd \(bundle.rootfs) && " + script])
-        #expect(outcome.code == 0, "\(outcome)")
-    }
 
     private func expectUntouchedCanary(location: SourceLocation = #_sourceLocation) throws {
         let made = try execute(["ls", "-A", canary]).lines
@@ -35,7 +22,7 @@ final class RuntimeCVETests {
 
     /// A user who is not root had all capabilities, in the first process or in further ones.
     @Test func cve_2018_10856_furtherProcessesOfUsersHaveNoCapabilities() throws {
-        try start {
+        try bundle.start {
             $0.args = ["sleep", "1000"]
             $0.process = Configuration.capabilities(["CAP_KILL", "CAP_CHOWN"])
         }
@@ -70,7 +57,7 @@ final class RuntimeCVETests {
 
     /// The primary group is among the groups of further processes too.
     @Test func cve_2022_36109_furtherProcessesHaveTheirPrimaryGroup() throws {
-        try start { $0.args = ["sleep", "1000"] }
+        try bundle.start { $0.args = ["sleep", "1000"] }
         let outcome = try bundle([
             "exec", "--user", "7:2000", bundle.id, "sh", "-c", "grep ^Groups /proc/self/status",
         ])
@@ -79,7 +66,7 @@ final class RuntimeCVETests {
 
     /// A user that wraps, or that the kernel takes for "do not change", was root.
     @Test func cve_2024_40635_furtherProcessesAreNotRootByOverflow() throws {
-        try start { $0.args = ["sleep", "1000"] }
+        try bundle.start { $0.args = ["sleep", "1000"] }
         for user in ["4294967295", "4294967296", "-1"] {
             let outcome = try bundle(["exec", "--user=\(user)", bundle.id, "sh", "-c", "id"])
             #expect(outcome.code != 0 && outcome.out.isEmpty, "\(user): \(outcome)")
@@ -88,7 +75,8 @@ final class RuntimeCVETests {
 
     /// Links of an image led a mount, a masked path and the working directory to places of the host.
     @Test func cve_2019_18837_linksOfAnImageStayInside() throws {
-        try inRoot("ln -s \(canary) absolute; ln -s ../../../../../..\(canary) upward; ln -s absolute again")
+        try bundle.inRoot(
+            "ln -s \(canary) absolute; ln -s ../../../../../..\(canary) upward; ln -s absolute again")
         let file = bundle.directory + "/config.json"
         let outcome = try bundle.run {
             $0.mounts += [
@@ -106,7 +94,7 @@ final class RuntimeCVETests {
 
     /// What has another name for /proc is no way to mount something into it.
     @Test func cve_2019_16884_linksAreNoWayIntoProc() throws {
-        try inRoot("ln -s proc/self attributes; mkdir empty")
+        try bundle.inRoot("ln -s proc/self attributes; mkdir empty")
         let outcome = try bundle.run {
             $0.mounts.append(Configuration.mount("/attributes/attr", "tmpfs"))
         }
@@ -116,7 +104,7 @@ final class RuntimeCVETests {
     /// A link in the place of /proc or /sys had them mounted elsewhere, so that the image's files were the kernel's.
     @Test(arguments: ["proc", "sys"])
     func cve_2023_27561_cve_2023_28642_aLinkIsNoPlaceForKernelFiles(name: String) throws {
-        try inRoot("rmdir \(name) 2>/dev/null; mkdir false; ln -s false \(name)")
+        try bundle.inRoot("rmdir \(name) 2>/dev/null; mkdir false; ln -s false \(name)")
         let outcome = try bundle.run {
             $0.mounts = [Configuration.mount("/" + name, name == "proc" ? "proc" : "sysfs")]
         }
@@ -127,7 +115,7 @@ final class RuntimeCVETests {
     /// Devices and links were made where an image's link /dev leads, which may be a directory of the host's.
     @Test(arguments: [true, false])
     func cve_2026_41579_cve_2026_47766_noDevicesWhereALinkLeads(hasTmpfs: Bool) throws {
-        try inRoot("rm -rf dev; mkdir volume; ln -s /volume dev")
+        try bundle.inRoot("rm -rf dev; mkdir volume; ln -s /volume dev")
         let outcome = try bundle.run {
             $0.mounts = [
                 Configuration.mount("/proc", "proc"),
@@ -157,7 +145,7 @@ final class RuntimeCVETests {
             let outcome = try leaking(["run", "--bundle", bundle.directory, bundle.id])
             #expect(outcome.code != 0 && outcome.out.isEmpty, "run in \(n): \(outcome)")
         }
-        try start { $0.args = ["sleep", "1000"] }
+        try bundle.start { $0.args = ["sleep", "1000"] }
         for n in numbers {
             let outcome = try leaking(["exec", "--cwd", "/proc/self/fd/\(n)", bundle.id] + show)
             #expect(outcome.code != 0 && outcome.out.isEmpty, "exec in \(n): \(outcome)")
@@ -173,10 +161,10 @@ final class RuntimeCVETests {
     /// A user database that never ends, or one of the host's, is not read.
     @Test func cve_2024_9676_theUserDatabaseIsAFileOfTheImage() throws {
         try writeFile(canary + "/passwd", "root:x:0:0::/stolen:/bin/sh\n")
-        try inRoot("rm etc/passwd; ln -s \(canary)/passwd etc/passwd")
+        try bundle.inRoot("rm etc/passwd; ln -s \(canary)/passwd etc/passwd")
         let link = try execute(runCommand { $0.args = ["sh", "-c", "echo $HOME"] }, timeout: 5)
         #expect(link.text == "/", "\(link)")
-        try inRoot("rm etc/passwd; mkfifo etc/passwd")
+        try bundle.inRoot("rm etc/passwd; mkfifo etc/passwd")
         let fifo = try execute(runCommand { $0.args = ["sh", "-c", "echo $HOME"] }, timeout: 5)
         #expect(fifo.text == "/" && fifo.err.contains("not a regular file"), "\(fifo)")
     }
@@ -212,7 +200,7 @@ final class RuntimeCVETests {
     @Test func cve_2017_5226_theCallersTerminalIsNotTheContainers() throws {
         // tty_nr of proc_pid_stat(5).
         let script = "cut -d' ' -f7 /proc/self/stat | sed 's/^/terminal /'; readlink /proc/self/fd/0"
-        try start { $0.args = ["sleep", "1000"] }
+        try bundle.start { $0.args = ["sleep", "1000"] }
         for command in [
             ["exec", bundle.id, "sh", "-c", script], ["run", "--bundle", bundle.directory, bundle.id + "-2"],
         ] {

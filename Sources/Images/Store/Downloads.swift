@@ -42,8 +42,8 @@ public final class Download {
     /// The end of what the registry sent.
     public func finish() throws(ImageError) {
         guard isComplete else {
-            throw ImageError(
-                .incomplete, "blob \(blob.digest.short) ended after \(count) of \(blob.size) bytes")
+            throw .invalid(
+                "blob \(blob.digest.short) ended after \(count) of \(blob.size) bytes")
         }
     }
 }
@@ -60,9 +60,13 @@ extension ImageStore {
 
     private static func name(of digest: Digest) -> FilePath { FilePath(digest.hex) }
 
+    /// The directory of blobs on their way; only pulls and those who clear up need it.
+    func downloads() throws(SysError) -> FD { try directory.openMaking("downloads") }
+
     /// Nil while another process downloads it.
     func lockDownload(_ digest: Digest) throws(ImageError) -> DownloadLock? {
         try kernel { () throws(SysError) in
+            let downloads = try downloads()
             while true {
                 let file = try downloads.open(Self.name(of: digest), [.readWrite, .create], mode: 0o600)
                 guard try file.lock(wait: false) else { return nil }
@@ -74,16 +78,17 @@ extension ImageStore {
     }
 
     func openDownload(_ digest: Digest) throws(ImageError) -> FD {
-        try kernel { () throws(SysError) in try downloads.open(Self.name(of: digest), .readWrite) }
+        try kernel { () throws(SysError) in try downloads().open(Self.name(of: digest), .readWrite) }
     }
 
     func removeDownload(_ digest: Digest) {
-        _ = try? downloads.remove(Self.name(of: digest))  // the next sweep finds it
+        _ = try? downloads().remove(Self.name(of: digest))  // the next sweep finds it
     }
 
     /// Removes what nobody is downloading: all of it, or what no pull has come back for.
     func sweepDownloads(all: Bool = false) throws(ImageError) {
         try kernel { () throws(SysError) in
+            let downloads = try downloads()
             for entry in try downloads.entries() {
                 guard let status = try downloads.status(of: entry.name) else { continue }
                 guard all || status.mtime.seconds + Self.patience < Timestamp.now().seconds else { continue }

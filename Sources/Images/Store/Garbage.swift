@@ -4,13 +4,15 @@ import SystemPackage
 
 /// Who needs what of a store, besides its index and the commands at work.
 public struct StoreUse: Equatable, Sendable {
-    public var containers: [ContainerUse]
+    public var containers: ContainerUses
     /// Layers that the build cache remembers.
     public var cached: Set<Digest>
     /// A build is at work: a layer that nobody has on record may be one that it has just made.
     public var isBuilding: Bool
 
-    public init(containers: [ContainerUse] = [], cached: Set<Digest> = [], isBuilding: Bool = false) {
+    public init(
+        containers: ContainerUses = ContainerUses(), cached: Set<Digest> = [], isBuilding: Bool = false
+    ) {
         (self.containers, self.cached, self.isBuilding) = (containers, cached, isBuilding)
     }
 }
@@ -44,7 +46,7 @@ public struct Pruned: Equatable, Sendable {
     public var removals: [Removal] = []
     /// Of the blobs and layers that go.
     public var bytes: Int64 = 0
-    /// Images that could not be read: what they need cannot be known, so that nothing was collected.
+    /// Images and containers that could not be read: what they need cannot be known, so that nothing was collected.
     public var damaged: [String] = []
 }
 
@@ -69,9 +71,10 @@ extension ImageStore {
         try locked { () throws(ImageError) in
             let use = try Self.ask(ask)
             var pruned = Pruned()
+            pruned.damaged = use.containers.unknown
             var needs = try needs(of: use)
             var index = try readIndex()
-            let inUse = Set(use.containers.map(\.image))
+            let inUse = Set(use.containers.all.map(\.image))
             var gone: [Image] = []
             for image in try images(onDamage: { pruned.damaged.append("\($0)") }) {
                 if !inUse.contains(image.id), chooses(image) { gone.append(image) } else { needs.add(image) }
@@ -117,8 +120,8 @@ extension ImageStore {
     func needs(of use: StoreUse) throws(ImageError) -> Needs {
         let leases = try Staging.leases(in: self)
         var needs = Needs()
-        needs.layers = leases.union(use.containers.flatMap(\.layers)).union(use.cached)
-        needs.blobs = leases.union(use.containers.map(\.image))
+        needs.layers = leases.union(use.containers.all.flatMap(\.layers)).union(use.cached)
+        needs.blobs = leases.union(use.containers.all.map(\.image))
         for diffID in needs.layers { if let layer = layer(diffID) { needs.blobs.insert(layer.blob.digest) } }
         return needs
     }

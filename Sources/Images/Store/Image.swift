@@ -78,3 +78,14 @@ public struct ContainerUse: Equatable, Sendable {
         (self.id, self.image, self.layers, self.isRunning) = (id, image, layers, isRunning)
     }
 }
+
+/// What all containers need.
+public struct ContainerUses: Equatable, Sendable {
+    public var all: [ContainerUse]
+    /// A line for each container whose needs cannot be read. What is needed is not known then: nothing is collected.
+    public var unknown: [String]
+
+    public init(_ all: [ContainerUse] = [], unknown: [String] = []) {
+        (self.all, self.unknown) = (all, unknown)
+    }
+}

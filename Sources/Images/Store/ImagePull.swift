@@ -10,13 +10,6 @@ public final class ImagePull: Sendable {
     private let staging: Staging
     private let locks = Mutex<[Digest: DownloadLock]>([:])
 
-    /// What a layer of the image still needs.
-    public enum Need: Sendable {
-        /// The store has it, blob and tree, and keeps it until this pull has ended.
-        case nothing
-        case download
-    }
-
     /// What is known of an image before its layers.
     public struct Plan: Sendable {
         public let manifest: Manifest
@@ -29,6 +22,7 @@ public final class ImagePull: Sendable {
     public init(into store: ImageStore) throws(ImageError) {
         self.store = store
         staging = try Staging(in: store)
+        _ = try? store.sweepDownloads()  // what cannot be removed hurts nobody
     }
 
     /// The longest configuration that is read, in bytes.
@@ -114,14 +108,13 @@ public final class ImagePull: Sendable {
         return true
     }
 
-    /// What is to be done for a layer whose download is ours.
-    public func need(_ blob: Descriptor, _ diffID: Digest) throws(ImageError) -> Need {
+    /// Whether the store has a layer, blob and tree: then it keeps both until this pull has ended.
+    public func finds(_ blob: Descriptor, _ diffID: Digest) throws(ImageError) -> Bool {
         try staging.lease([blob.digest, diffID])
         let size = try kernel { () throws(SysError) in
             try store.blobs.status(of: FilePath(blob.digest.hex))?.size
         }
-        let isThere = store.layer(diffID) != nil && size == UInt64(clamping: blob.size)
-        return isThere ? .nothing : .download
+        return store.layer(diffID) != nil && size == UInt64(clamping: blob.size)
     }
 
     /// What is there of a blob whose download is ours; more than its descriptor says is thrown away.
@@ -141,8 +134,8 @@ public final class ImagePull: Sendable {
             if error.kind == .invalid { try download(blob).start(at: 0) }
             throw error
         }
-        let name = try staging.link(FilePath(blob.digest.hex), of: store.downloads)
-        staging.keep(blob: name, blob.digest)
+        let place = try kernel { () throws(SysError) in try store.downloads() }
+        staging.keep(blob: try staging.link(FilePath(blob.digest.hex), of: place), blob.digest)
     }
 
     /// The image becomes visible with these names, whole and durable.

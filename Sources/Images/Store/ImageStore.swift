@@ -15,8 +15,6 @@ public final class ImageStore: Sendable {
     let blobs: FD
     let layers: FD
     let stagings: FD
-    /// Blobs on their way, see `Download`.
-    let downloads: FD
 
     /// Opens the store at `root`, making it when it is missing, and sweeps what dead processes left behind.
     public init(root: FilePath) throws(ImageError) {
@@ -27,7 +25,6 @@ public final class ImageStore: Sendable {
             blobs = try directory.openMaking("blobs/sha256")
             layers = try directory.openMaking("layers")
             stagings = try directory.openMaking("staging")
-            downloads = try directory.openMaking("downloads")
             if try directory.status(of: "oci-layout" as FilePath) == nil {
                 try directory.replace("oci-layout", with: Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8))
             }
@@ -35,7 +32,6 @@ public final class ImageStore: Sendable {
             throw ImageError(error).within("open the image store \(root)")
         }
         sweep()
-        _ = try? sweepDownloads()  // what cannot be removed hurts nobody
     }
 
     /// Runs `body` as the only one in the store: for changes of `index.json` and what it names.
@@ -129,7 +125,7 @@ public final class ImageStore: Sendable {
     ) throws(ImageError) -> [Image] {
         let groups = try readIndex().images
         let sizes = LayerSizes()
-        let found = Mutex<[Int: Result<Image, ImageError>]>([:])
+        let found = Mutex([Result<Image, ImageError>?](repeating: nil, count: groups.count))
         @Sendable func read(_ number: Int) {
             let (manifest, names) = groups[number]
             let result: Result<Image, ImageError>
@@ -144,10 +140,11 @@ public final class ImageStore: Sendable {
             groups.indices.forEach(read)
         }
         var images: [Image] = []
-        for (_, result) in found.withLock({ $0.sorted { $0.key < $1.key } }) {
+        for result in found.withLock({ $0 }) {
             switch result {
             case .success(let image): images.append(image)
             case .failure(let error): onDamage(error)
+            case nil: break
             }
         }
         return images.sorted { ($1.created, $0.digest.hex) < ($0.created, $1.digest.hex) }

@@ -7,7 +7,7 @@ extension ImageStore {
     /// repository, or with `force` all. Blobs and layers that nothing else needs go too. Images of ours have
     /// no untagged parents, so `noPrune` changes nothing. `inUse` is asked when no other command can change the store.
     public func remove(
-        _ name: String, force: Bool, noPrune: Bool, inUse: () throws -> [ContainerUse]
+        _ name: String, force: Bool, noPrune: Bool, inUse: () throws -> ContainerUses
     ) throws(ImageError) -> [Removal] {
         try locked { () throws(ImageError) in
             let image: Image
@@ -19,7 +19,7 @@ extension ImageStore {
             }
             let inUse = try Self.ask(inUse)
             let plan = try RemovalPlan(
-                image, as: name, force: force, inUse: inUse.filter { $0.image == image.id })
+                image, as: name, force: force, inUse: inUse.all.filter { $0.image == image.id })
             var index = try readIndex()
             for name in plan.untag { index.remove(name) }
             if plan.deletes { index.manifests.removeAll { $0.digest == image.digest } }
@@ -50,11 +50,13 @@ extension ImageStore {
 
     /// Deletes what only `image` needed; answers the diff ids of the layers. Only under the lock.
     private func collect(
-        _ image: Image, _ index: Index, inUse: [ContainerUse]
+        _ image: Image, _ index: Index, inUse: ContainerUses
     ) throws(ImageError) -> [Digest] {
+        // Nor is what is needed known where a container cannot be read.
+        guard inUse.unknown.isEmpty else { return [] }
         let leases = try Staging.leases(in: self)
-        var kept = leases.union(inUse.flatMap(\.layers))
-        var keptBlobs = leases.union(inUse.map(\.image))
+        var kept = leases.union(inUse.all.flatMap(\.layers))
+        var keptBlobs = leases.union(inUse.all.map(\.image))
         for group in index.images {
             keptBlobs.insert(group.manifest.digest)
             // What a damaged image needs cannot be known: nothing is deleted then.

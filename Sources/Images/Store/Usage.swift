@@ -44,6 +44,7 @@ extension ImageStore {
     public func usage(use ask: () throws -> StoreUse) throws(ImageError) -> StoreUsage {
         var usage = try locked { () throws(ImageError) in try partsInUse(try Self.ask(ask)) }
         try kernel { () throws(SysError) in
+            let downloads = try downloads()
             for entry in try downloads.sortedEntries() {
                 let size = Int64(clamping: entry.status.size)
                 if isBusy(entry.path, in: downloads) {
@@ -76,7 +77,7 @@ extension ImageStore {
         let images = try self.images { usage.damaged.append("\($0)") }
         var users: [Digest: Int] = [:]
         var (ofImages, ofActive) = (Needs(), Needs())
-        let active = Set(use.containers.map(\.image))
+        let active = Set(use.containers.all.map(\.image))
         for image in images {
             var needs = Needs()
             needs.add(image)
