@@ -17,7 +17,13 @@ public struct Image: Equatable, Sendable {
     /// Bytes of all files in its layers.
     public let size: Int64
     /// When it was made; `Timestamp.zero` when its configuration does not say.
-    public var created: Timestamp { config.created.flatMap { Timestamp(parsing: $0) } ?? .zero }
+    public let created: Timestamp
+
+    init(digest: Digest, manifest: Manifest, config: ImageConfig, names: [Reference], size: Int64) {
+        (self.digest, self.manifest, self.config) = (digest, manifest, config)
+        (self.names, self.size) = (names, size)
+        created = config.created.flatMap { Timestamp(parsing: $0) } ?? .zero
+    }
 }
 
 /// A layer of the store: its tree is complete and durable.
