@@ -30,7 +30,10 @@ public struct ImageCatalog: Sendable {
             let names = image.names.map(Optional.some) + (image.names.isEmpty ? [nil] : [])
             return names.filter { filters.holds(for: $0, repository) }.map { name in
                 ImageSummary(
-                    id: image.id, reference: name, digest: image.digest,
+                    id: image.id, reference: name,
+                    digest: name.flatMap { name in
+                        image.digests.first { $0.repository == name.repository }?.digest
+                    } ?? image.digest,
                     created: image.created == .zero ? nil : image.created, size: image.size)
             }
         }
@@ -41,8 +44,8 @@ public struct ImageCatalog: Sendable {
         guard let image = try found(name) else { return nil }
         let layers = try store.layerDirectories(of: image)
         return InspectView.image(
-            id: image.id, config: image.config, tags: image.names.map(\.description), size: image.size,
-            layers: layers.map(\.string))
+            id: image.id, config: image.config, tags: image.names.filter { $0.tag != nil }.map(\.description),
+            digests: image.digests.map(\.description), size: image.size, layers: layers.map(\.string))
     }
 
     /// How an image was made, the last step first.

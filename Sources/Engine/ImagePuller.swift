@@ -13,6 +13,20 @@ public protocol ImageSource: Sendable {
         _ blob: Descriptor, of repository: Reference, from offset: Int64, start: (Int64) throws -> Void,
         receive: (UnsafeRawBufferPointer) throws -> Void
     ) async throws
+    /// All tags of a repository.
+    func tags(of repository: Reference) async throws -> [String]
+}
+
+/// Which images a pull brings.
+public struct PullChoice: Equatable, Sendable {
+    /// Of an index; nil means the host's.
+    public var platform: Platform?
+    /// Every platform of an index; the name means the host's, the others are known by their digests.
+    public var hasAllPlatforms = false
+    /// Every tag of the repository.
+    public var hasAllTags = false
+
+    public init() {}
 }
 
 /// A document as a source sent it.
@@ -66,20 +80,58 @@ public struct ImagePuller: Sendable {
         (self.store, self.source, self.report) = (store, source, report)
     }
 
+    /// Pulls what is chosen of a name, in the order of the registry.
+    public func pull(_ name: Reference, _ choice: PullChoice) async throws -> [PulledImage] {
+        var names = [name]
+        if choice.hasAllTags {
+            names = try await source.tags(of: name).map { try Reference("\(name.repository):\($0)") }
+        }
+        var pulled: [PulledImage] = []
+        for name in names {
+            if choice.hasAllPlatforms { pulled += try await pullOtherPlatforms(of: name) }
+            pulled.append(try await pull(name, platform: choice.platform))
+        }
+        return pulled
+    }
+
     /// Pulls what a name means for a platform; the host's own, unless one is given.
     public func pull(_ name: Reference, platform: Platform?) async throws -> PulledImage {
-        do {
+        try await described(name) {
             let (digest, manifest, document) = try await resolve(name, for: platform ?? .host)
-            report(.begun(name))
-            let before = try? store.image(named: name.canonical)  // none: it is new
-            let image = try await take(document, manifest, name: name)
-            let pulled = PulledImage(
-                name: name, id: image.id, digest: digest, isUpToDate: before?.digest == image.digest)
-            report(.done(pulled))
+            return try await pull(name, digest: digest, manifest, document)
+        }
+    }
+
+    private func pullOtherPlatforms(of name: Reference) async throws -> [PulledImage] {
+        try await described(name) {
+            let (first, bytes) = try await document(name, expecting: nil)
+            guard first.isIndex else { return [] }
+            var pulled: [PulledImage] = []
+            for (manifest, document) in try await manifests(of: bytes, first, name, depth: Self.depth) {
+                pulled.append(
+                    try await pull(
+                        name.at(manifest.digest), digest: manifest.digest, manifest, document))
+            }
             return pulled
-        } catch let error as ImageError {
+        }
+    }
+
+    private func described<R>(_ name: Reference, _ body: () async throws -> R) async throws -> R {
+        do { return try await body() } catch let error as ImageError {
             throw store.described(error, of: "pull \(name)")
         }
+    }
+
+    private func pull(
+        _ name: Reference, digest: Digest, _ manifest: Descriptor, _ document: [UInt8]
+    ) async throws -> PulledImage {
+        report(.begun(name))
+        let before = try? store.image(named: name.canonical)  // none: it is new
+        let image = try await take(document, manifest, name: name, digest)
+        let pulled = PulledImage(
+            name: name, id: image.id, digest: digest, isUpToDate: before?.digest == image.digest)
+        report(.done(pulled))
+        return pulled
     }
 
     // MARK: documents
@@ -90,9 +142,7 @@ public struct ImagePuller: Sendable {
         let first = try await document(name, expecting: nil)
         var (descriptor, bytes) = first
         for _ in 0...Self.depth {
-            guard [MediaType.index, MediaType.dockerManifestList].contains(descriptor.mediaType) else {
-                return (first.0.digest, descriptor, bytes)
-            }
+            guard descriptor.isIndex else { return (first.0.digest, descriptor, bytes) }
             let index = try ImagePull.index(bytes, descriptor)
             guard let next = index.manifest(for: platform) else {
                 throw EngineError(
@@ -102,6 +152,25 @@ public struct ImagePuller: Sendable {
             (descriptor, bytes) = try await document(name.at(next.digest), expecting: next)
         }
         throw EngineError("\(name): the index is nested too deep", exitCode: 1)
+    }
+
+    /// The images for Linux of an index and of those below it. What has no platform of its own (attestations say
+    /// `unknown`) is none.
+    private func manifests(
+        of bytes: [UInt8], _ descriptor: Descriptor, _ name: Reference, depth: Int
+    ) async throws -> [(Descriptor, [UInt8])] {
+        guard depth > 0 else { throw EngineError("\(name): the index is nested too deep", exitCode: 1) }
+        var found: [(Descriptor, [UInt8])] = []
+        for entry in try ImagePull.index(bytes, descriptor).manifests
+        where entry.platform.map({ $0.os == "linux" }) ?? true {
+            let (descriptor, bytes) = try await document(name.at(entry.digest), expecting: entry)
+            if descriptor.isIndex {
+                found += try await manifests(of: bytes, descriptor, name, depth: depth - 1)
+            } else {
+                found.append((descriptor, bytes))
+            }
+        }
+        return found
     }
 
     /// Its descriptor is made of what came, unless it was promised.
@@ -139,7 +208,9 @@ public struct ImagePuller: Sendable {
 
     // MARK: layers
 
-    private func take(_ document: [UInt8], _ descriptor: Descriptor, name: Reference) async throws -> Image {
+    private func take(
+        _ document: [UInt8], _ descriptor: Descriptor, name: Reference, _ registryDigest: Digest
+    ) async throws -> Image {
         let pull = try ImagePull(into: store)
         let manifest = try ImagePull.manifest(document, descriptor)
         let plan = try pull.plan(manifest: document, descriptor, config: try await config(manifest, of: name))
@@ -153,7 +224,8 @@ public struct ImagePuller: Sendable {
         do {
             try await fetch(missing, pull, of: name)
             // With a digest the tag says nothing, as in docker.
-            return try pull.commit(plan, as: [name.digest.map(name.at) ?? name])
+            return try pull.commit(
+                plan, as: [name.digest.map(name.at) ?? name], registryDigest: registryDigest)
         } catch let error as ImageError where error.kind == .noSpace {
             pull.endDownloads()
             throw error

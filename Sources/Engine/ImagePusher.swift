@@ -54,7 +54,9 @@ public struct ImagePusher: Sendable {
             throw EngineError("An image does not exist locally with the tag: \(name.name)", exitCode: 1)
         }
         do {
-            return try await send(image, as: name)
+            let digest = try await send(image, as: name)
+            try store.remember(digest, of: name, for: image)
+            return digest
         } catch let error as ImageError {
             throw store.described(error, of: "push \(name)")
         }

@@ -31,6 +31,10 @@ struct Registries: ImageSource, ImageDestination {
         return SourceDocument(mediaType: manifest.mediaType, bytes: manifest.bytes)
     }
 
+    func tags(of repository: Reference) async throws -> [String] {
+        try await client.tags(of: repository)
+    }
+
     func blob(
         _ blob: Descriptor, of repository: Reference, from offset: Int64, start: (Int64) throws -> Void,
         receive: (UnsafeRawBufferPointer) throws -> Void
@@ -70,25 +74,38 @@ private final class Content: Sendable {
 }
 
 extension ImageCatalog {
-    /// Pulls an image; `environment` says where the user's credentials and proxies are.
+    /// Pulls images; `environment` says where the user's credentials and proxies are.
+    @discardableResult
     public func pull(
-        _ name: Reference, platform: Platform?, environment: [String: String],
+        _ name: Reference, _ choice: PullChoice, environment: [String: String],
         report: @escaping @Sendable (PullEvent) -> Void
-    ) async throws -> PulledImage {
+    ) async throws -> [PulledImage] {
         try await Registries.with(environment) { registries in
-            try await ImagePuller(into: store, from: registries, report: report)
-                .pull(name, platform: platform)
+            try await ImagePuller(into: store, from: registries, report: report).pull(name, choice)
         }
     }
 
-    /// Pushes the image of this name to where the name says.
-    @discardableResult
+    /// Pushes the images of these names to where the names say, one after the other.
     public func push(
-        _ name: Reference, environment: [String: String], report: @escaping @Sendable (PushEvent) -> Void
-    ) async throws -> Digest {
+        _ names: [Reference], environment: [String: String],
+        report: @escaping @Sendable (PushEvent) -> Void
+    ) async throws {
         try await Registries.with(environment) { registries in
-            try await ImagePusher(of: store, to: registries, report: report).push(name)
+            let pusher = ImagePusher(of: store, to: registries, report: report)
+            for name in names { _ = try await pusher.push(name) }
         }
+    }
+
+    /// The tags that a repository has here, in their order.
+    public func tags(of repository: Reference) throws -> [Reference] {
+        let names = try store.images().flatMap(\.names).filter {
+            $0.repository == repository.repository && $0.tag != nil
+        }
+        guard !names.isEmpty else {
+            throw EngineError(
+                "An image does not exist locally with the tag: \(repository.name)", exitCode: 1)
+        }
+        return names.sorted { $0.canonical < $1.canonical }
     }
 }
 

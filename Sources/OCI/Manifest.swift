@@ -32,6 +32,9 @@ public struct Descriptor: Equatable, Sendable {
         (self.annotations, self.platform) = (annotations, platform)
     }
 
+    /// Whether it points to an index, of either kind.
+    public var isIndex: Bool { [MediaType.index, MediaType.dockerManifestList].contains(mediaType) }
+
     /// Reads a descriptor; the digest grammar and a size from 0 to 2^53 are checked.
     public init(_ json: JSON) throws(JSONError) {
         mediaType = try json.requireString("mediaType")

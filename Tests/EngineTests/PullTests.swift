@@ -108,19 +108,9 @@ struct PullTests {
 
     @Test func anIndexGivesThePlatformThatIsAskedFor() async throws {
         try await withWorld { world in
-            let manifest = world.source.document(world.image.digest)
-            func entry(_ platform: Platform) -> Descriptor {
-                Descriptor(
-                    mediaType: MediaType.manifest, digest: world.image.digest, size: Int64(manifest.count),
-                    platform: platform)
-            }
-            let unknown = Platform(os: "unknown", architecture: "unknown")
-            let index = Index(manifests: [
-                entry(unknown), entry(Platform(architecture: "riscv64")), entry(.host),
-            ])
-            world.source.change { $0.tagged = (MediaType.index, index.json.bytes) }
+            let index = world.index(.riscv, .host)
             let pulled = try await world.pull()
-            #expect(pulled.id == world.image.id && pulled.digest.hex == SHA256.hex(of: index.json.bytes))
+            #expect(pulled.id == world.image.id && pulled.digest == index)
             await #expect {
                 try await world.pull(platform: Platform(architecture: "s390x"))
             } throws: {
@@ -128,9 +118,60 @@ struct PullTests {
             }
         }
     }
+
+    /// What a name means in its registry is an index, which the store does not have.
+    @Test func anImageIsKnownByTheDigestOfItsIndex() async throws {
+        try await withWorld { world in
+            let name = try Reference("registry.test/app")
+            let index = world.index(.host)
+            _ = try await world.pull()
+            #expect(try world.store.image(named: "registry.test/app").digests == [name.at(index)])
+            #expect(try world.store.image(named: "registry.test/app@\(index)").id == world.image.id)
+            // Another name for it says nothing of another registry; the same one again loses nothing.
+            try world.store.tag(world.image, as: try Reference("other"))
+            try world.store.tag(world.image, as: name)
+            #expect(
+                try world.store.image(named: "other").digests == [
+                    try Reference("other").at(world.image.digest), name.at(index),
+                ])
+        }
+    }
+
+    @Test func allPlatformsAreThereByTheirDigests() async throws {
+        try await withWorld { world in
+            _ = world.index(.riscv, .host)
+            var choice = PullChoice()
+            choice.hasAllPlatforms = true
+            let pulled = try await world.puller.pull(world.name, choice)
+            let other = world.name.at(world.image.digest)
+            #expect(pulled.map(\.name) == [other, other, world.name])
+            #expect(try world.store.image(named: "registry.test/app").names == [world.name, other])
+            #expect(world.source.fetches(of: world.layer) == [0])
+            try world.expectClean()
+        }
+    }
+
+    @Test func allTagsAreThere() async throws {
+        try await withWorld { world in
+            world.source.change { $0.tags = ["latest", "v1"] }
+            var choice = PullChoice()
+            choice.hasAllTags = true
+            _ = try await world.puller.pull(world.name, choice)
+            #expect(
+                try world.store.images().flatMap(\.names).map(\.description) == [
+                    "registry.test/app:latest", "registry.test/app:v1",
+                ])
+            world.source.change { $0.tags = ["../escape"] }
+            await #expect(throws: ReferenceError.self) { try await world.puller.pull(world.name, choice) }
+        }
+    }
 }
 
 // MARK: what they share
+
+extension Platform {
+    fileprivate static let riscv = Platform(architecture: "riscv64")
+}
 
 private func contents(_ path: FilePath) throws -> [UInt8] { try FD.open(path).readAll(limit: 1 << 20) }
 
@@ -151,9 +192,11 @@ private struct World: Sendable {
     let store: ImageStore
     let image: Image
     let source: FakeSource
+    let name: Reference
     var layer: Digest { image.manifest.layers[0].digest }
 
     init() throws {
+        name = try Reference("registry.test/app")
         directory = FilePath("/tmp/apus-test-\(SHA256.hex(of: Kernel.random(16)).prefix(16))")
         let tree = directory.appending("tree")
         _ = try FD.directory(tree, make: true)
@@ -174,9 +217,21 @@ private struct World: Sendable {
             layer: image.manifest.layers[0].digest, config: image.id)
     }
 
+    var puller: ImagePuller { ImagePuller(into: store, from: source) { _ in } }
+
     func pull(platform: Platform? = nil) async throws -> PulledImage {
-        try await ImagePuller(into: store, from: source) { _ in }
-            .pull(try Reference("registry.test/app"), platform: platform)
+        try await puller.pull(name, platform: platform)
+    }
+
+    /// Makes the tag an index of the image for these platforms and one that is none.
+    func index(_ platforms: Platform...) -> Digest {
+        let size = Int64(source.document(image.digest).count)
+        let index = Index(
+            manifests: ([Platform(os: "unknown", architecture: "unknown")] + platforms).map {
+                Descriptor(mediaType: MediaType.manifest, digest: image.digest, size: size, platform: $0)
+            })
+        source.change { $0.tagged = (MediaType.index, index.json.bytes) }
+        return Digest(hex: SHA256.hex(of: index.json.bytes)) ?? image.digest
     }
 
     /// Nothing of a pull that has ended lies about.
@@ -202,6 +257,7 @@ private final class FakeSource: ImageSource {
         var delay: Duration?
         /// What the tag means, when it is not the image.
         var tagged: (type: String, bytes: [UInt8])?
+        var tags: [String] = []
         var fetches: [Digest: [Int64]] = [:]
     }
     private struct Cut: Error, CustomStringConvertible { let description = "the cable was pulled" }
@@ -226,6 +282,8 @@ private final class FakeSource: ImageSource {
         }
         return SourceDocument(mediaType: MediaType.manifest, bytes: document(manifest))
     }
+
+    func tags(of repository: Reference) async throws -> [String] { behaviour.withLock { $0.tags } }
 
     func blob(
         _ blob: Descriptor, of repository: Reference, from offset: Int64, start: (Int64) throws -> Void,

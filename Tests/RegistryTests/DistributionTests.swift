@@ -110,6 +110,7 @@ struct DistributionTests {
         try await client.putManifest(index.json.bytes, mediaType: MediaType.index, to: list)
         #expect(try await client.manifest(list).mediaType == MediaType.index)
         #expect(try await client.manifest(remote.descriptor, of: list) == remote)
+        #expect(try await client.tags(of: name).sorted() == ["list", "v1"])
     }
 
     private func chunksAndMounts(_ client: RegistryClient, _ host: String) async throws {

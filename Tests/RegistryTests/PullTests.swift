@@ -32,3 +32,29 @@ private func push(_ registry: FakeRegistry, _ client: RegistryClient, size: Int 
         #expect(bytes == layer && start == 0)
     }
 }
+
+@Test func tagsOfAllPagesAreListed() async throws {
+    let registry = try FakeRegistry()
+    try await withClient { client in
+        let (_, manifest) = try await push(registry, client, size: 10)
+        let good = try registry.repository("good")
+        for tag in ["a", "b", "v1", "v2"] {
+            try await client.putManifest(
+                manifest.json.bytes, mediaType: MediaType.manifest,
+                to: try Reference("\(good.repository):\(tag)"))
+        }
+        #expect(try await client.tags(of: good) == ["a", "b", "latest", "v1", "v2"])
+        let away = try registry.repository("to-away")
+        let error = await failure { try await client.tags(of: away) }
+        #expect(
+            error?.description.contains("the next tags are said to be at http://registry.example/") == true)
+    }
+}
+
+@Test func aRepositoryWithoutTagsHasNone() async throws {
+    let registry = try FakeRegistry()
+    try await withClient { client in
+        let good = try registry.repository("good")
+        #expect(try await client.tags(of: good) == [])
+    }
+}

@@ -96,6 +96,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         parts = self.url.path.split("/")
         self.mood = parts[2] if len(parts) > 2 and parts[1] == "v2" else ""
 
+    def tags(self):
+        """Two a page."""
+        last = self.query.get("last", [""])[0]
+        with LOCK:
+            tags = sorted(tag for tag in MANIFESTS if ":" not in tag and tag > last)
+        more = {}
+        if tags[2:]:
+            there = "http://registry.example" if self.mood == "to-away" else ""
+            more["Link"] = f'<{there}{self.url.path}?last={tags[1]}>; rel="next"'
+        body = json.dumps({"name": "x", "tags": tags[:2] or None}).encode()
+        self.answer(200, body, Content_Type="application/json", **more)
+
     def do_GET(self):
         self.start()
         if self.url.path == "/log":
@@ -112,6 +124,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         if self.url.path == "/v2/":
             return self.answer(200, b"{}")
+        if self.url.path.endswith("/tags/list"):
+            return self.tags()
         found = REPOSITORY.match(self.url.path)
         if not found:
             return self.error(404, "NAME_UNKNOWN", "repository name not known to registry")

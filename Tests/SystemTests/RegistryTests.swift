@@ -65,6 +65,29 @@ final class RegistryTests {
         #expect(try apus.must("pull", "-q", "\(name)@\(digest)") == "\(name)@\(digest)")
     }
 
+    @Test func allTagsGoAndComeBack() throws {
+        let tags = ["\(name):v1", "\(name):v2"]
+        for tag in tags { try apus.must("tag", "busybox", tag) }
+        let pushed = try apus.must("push", "-a", name)
+        let digest = pushed.split(separator: " ").first { $0.hasPrefix("sha256:") }.map(String.init) ?? "none"
+        #expect(pushed.contains("v1: digest: sha256:") && pushed.contains("v2: digest: sha256:"))
+        let known = #"{{join .RepoDigests " "}}"#
+        #expect(try apus.must("inspect", "-f", known, tags[0]).contains("\(name)@\(digest)"))
+        try apus.must("rmi", "busybox", tags[0], tags[1])
+        let pulled = try apus.must("pull", "--all-tags", name)
+        #expect(pulled.contains("v1: Pulling from team/app") && pulled.hasSuffix("\n\(name)"))
+        #expect(
+            try apus.must("images", "--digests", "--format", "{{.Repository}}:{{.Tag}} {{.Digest}}", name)
+                .split(separator: "\n").sorted() == tags.map { "\($0) \(digest)" })
+        #expect(try apus.must("inspect", "-f", known, tags[1]) == "\(name)@\(digest)")
+        #expect(
+            try apus.must("run", "--rm", "--network", "none", "\(name)@\(digest)", "echo", "ran") == "ran")
+        for command in ["pull", "push"] {
+            let refused = try apus(command, "-a", tags[0])
+            #expect(refused.code == 1 && refused.err.contains("tag can't be used with --all-tags/-a"))
+        }
+    }
+
     /// Whiteouts, opaque directories and links, as another engine's tools packed them.
     @Test func severalLayersComeBack() throws {
         try apus.must("load", "-i", Host.fixture("archives/layered.tar"))

@@ -14,14 +14,21 @@ public struct Image: Equatable, Sendable {
     public let config: ImageConfig
     /// Every name it has, sorted; empty for a dangling image.
     public let names: [Reference]
+    /// Its repositories with the digests by which their registries have it (an index, where the name is one's), in the
+    /// order of its names, each once; of an image that no registry has, those of its manifest.
+    public let digests: [Reference]
     /// Bytes of all files in its layers.
     public let size: Int64
     /// When it was made; `Timestamp.zero` when its configuration does not say.
     public let created: Timestamp
 
-    init(digest: Digest, manifest: Manifest, config: ImageConfig, names: [Reference], size: Int64) {
-        (self.digest, self.manifest, self.config) = (digest, manifest, config)
-        (self.names, self.size) = (names, size)
+    init(manifest: Manifest, config: ImageConfig, entry: ImageEntry, size: Int64) {
+        (digest, self.manifest, self.config, self.size) = (entry.manifest.digest, manifest, config, size)
+        let sorted = zip(entry.names, entry.digests).sorted { $0.0.canonical < $1.0.canonical }
+        names = sorted.map(\.0)
+        digests = sorted.reduce(into: []) { found, pair in
+            if !found.contains(pair.1) { found.append(pair.1) }
+        }
         created = config.created.flatMap { Timestamp(parsing: $0) } ?? .zero
     }
 }

@@ -139,10 +139,14 @@ public final class ImagePull: Sendable {
     }
 
     /// The image becomes visible with these names, whole and durable.
-    public func commit(_ plan: Plan, as names: [Reference]) throws(ImageError) -> Image {
-        try store.commit([(plan.descriptor, names)], in: staging)
+    /// `registryDigest` is what the names mean in the registry: the manifest, or an index that led to it.
+    public func commit(
+        _ plan: Plan, as names: [Reference], registryDigest: Digest
+    ) throws(ImageError) -> Image {
+        try store.commit(
+            [(plan.descriptor, names)], in: staging, registryDigest: registryDigest)
         endDownloads()
-        return try store.image(manifest: plan.descriptor, names: names)
+        return try store.image(ImageEntry(manifest: plan.descriptor, names: names))
     }
 
     /// The rights end, and with them the files: after a commit they are blobs, after a full disk they are in the way.

@@ -64,6 +64,7 @@ public final class ImageStore: Sendable {
 
     static let nameKey = "org.opencontainers.image.ref.name"
     static let containerdKey = "io.containerd.image.name"
+    static let registryKey = "apus.registry.digest"
 
     func readIndex() throws(ImageError) -> Index {
         let bytes = try kernel { () throws(SysError) in try directory.contents(of: "index.json") }
@@ -96,10 +97,9 @@ public final class ImageStore: Sendable {
         return bytes
     }
 
-    /// Reads the image of a manifest; `sizes` remembers those of layers, which images share.
-    func image(
-        manifest descriptor: Descriptor, names: [Reference], sizes: LayerSizes = LayerSizes()
-    ) throws(ImageError) -> Image {
+    /// Reads the image of an entry; `sizes` remembers those of layers, which images share.
+    func image(_ entry: ImageEntry, sizes: LayerSizes = LayerSizes()) throws(ImageError) -> Image {
+        let descriptor = entry.manifest
         do {
             let manifest = try Manifest(
                 try JSON(parsing: try document(descriptor, limit: DocumentLimit.manifest)))
@@ -109,8 +109,8 @@ public final class ImageStore: Sendable {
                 sum + sizes.size(of: diffID) { layer(diffID)?.size ?? 0 }
             }
             return Image(
-                digest: descriptor.digest, manifest: manifest, config: config,
-                names: names.sorted { $0.canonical < $1.canonical }, size: size)
+                manifest: manifest, config: config,
+                entry: entry, size: size)
         } catch let error as ImageError {
             throw error.within("image \(descriptor.digest.short)")
         } catch {
@@ -123,21 +123,20 @@ public final class ImageStore: Sendable {
     public func images(
         sideBySide: Bool = false, onDamage: (ImageError) -> Void = { _ in }
     ) throws(ImageError) -> [Image] {
-        let groups = try readIndex().images
+        let entries = try readIndex().images
         let sizes = LayerSizes()
-        let found = Mutex([Result<Image, ImageError>?](repeating: nil, count: groups.count))
+        let found = Mutex([Result<Image, ImageError>?](repeating: nil, count: entries.count))
         @Sendable func read(_ number: Int) {
-            let (manifest, names) = groups[number]
             let result: Result<Image, ImageError>
             do throws(ImageError) {
-                result = .success(try image(manifest: manifest, names: names, sizes: sizes))
+                result = .success(try image(entries[number], sizes: sizes))
             } catch { result = .failure(error) }
             found.withLock { $0[number] = result }
         }
         if sideBySide {
-            DispatchQueue.concurrentPerform(iterations: groups.count, execute: read)
+            DispatchQueue.concurrentPerform(iterations: entries.count, execute: read)
         } else {
-            groups.indices.forEach(read)
+            entries.indices.forEach(read)
         }
         var images: [Image] = []
         for result in found.withLock({ $0 }) {
@@ -171,29 +170,32 @@ enum DocumentLimit {
 
 extension Index {
     /// The entries by manifest, with all its names.
-    var images: [(manifest: Descriptor, names: [Reference])] {
+    var images: [ImageEntry] {
         var order: [Digest] = []
-        var groups: [Digest: (manifest: Descriptor, names: [Reference])] = [:]
+        var groups: [Digest: ImageEntry] = [:]
         for entry in manifests {
-            if groups[entry.digest] == nil {
-                order.append(entry.digest)
-                groups[entry.digest] = (entry, [])
-            }
-            if let name = entry.reference { groups[entry.digest]?.names.append(name) }
+            if groups[entry.digest] == nil { order.append(entry.digest) }
+            var image = groups.removeValue(forKey: entry.digest) ?? ImageEntry(manifest: entry)
+            if let name = entry.reference { image.add(name, entry.registryDigest) }
+            groups[entry.digest] = image
         }
         return order.compactMap { groups[$0] }
     }
 
     /// Gives a name to a manifest and takes it from others; a manifest keeps one entry without a name when it
-    /// has no other. Without a name the manifest is entered when it is not there yet.
-    mutating func enter(_ manifest: Descriptor, as name: Reference?) {
-        if let name { remove(name) }
+    /// has no other. Without a name the manifest is entered when it is not there yet. `registryDigest` is what the name
+    /// means in its registry (an index, or a manifest of layers that were compressed on the way); what is known of that
+    /// is kept where nothing changes.
+    mutating func enter(_ manifest: Descriptor, as name: Reference?, registryDigest: Digest? = nil) {
         if let name {
+            let same = manifests.first { $0.reference == name && $0.digest == manifest.digest }
+            remove(name)
             manifests.removeAll { $0.digest == manifest.digest && $0.reference == nil }
             var entry = manifest
             entry.annotations = [
                 ImageStore.nameKey: name.canonical, ImageStore.containerdKey: name.canonical,
             ]
+            entry.annotations[ImageStore.registryKey] = (registryDigest ?? same?.registryDigest)?.description
             manifests.append(entry)
         } else if !manifests.contains(where: { $0.digest == manifest.digest }) {
             var entry = manifest
@@ -211,7 +213,28 @@ extension Index {
     }
 }
 
+/// An image as the index has it.
+struct ImageEntry {
+    let manifest: Descriptor
+    private(set) var names: [Reference] = []
+    /// For each name: the repository with the digest that its registry has.
+    private(set) var digests: [Reference] = []
+
+    init(manifest: Descriptor, names: [Reference] = []) {
+        self.manifest = manifest
+        for name in names { add(name, nil) }
+    }
+
+    mutating func add(_ name: Reference, _ registryDigest: Digest?) {
+        names.append(name)
+        digests.append(name.at(name.digest ?? registryDigest ?? manifest.digest))
+    }
+}
+
 extension Descriptor {
+    /// What the name of an entry means in its registry; nil: not known, or the manifest itself.
+    var registryDigest: Digest? { annotations[ImageStore.registryKey].flatMap { Digest($0) } }
+
     /// The name in an entry of our index; what other tools wrote there may be only a tag, which names
     /// nothing.
     var reference: Reference? {

@@ -58,13 +58,13 @@ extension ImageStore {
             config: try staging.add(config.json.bytes, mediaType: MediaType.config), layers: layers)
         let descriptor = try staging.add(manifest.json.bytes, mediaType: MediaType.manifest)
         try commit([(descriptor, names)], in: staging, checking: check)
-        return try image(manifest: descriptor, names: names)
+        return try image(ImageEntry(manifest: descriptor, names: names))
     }
 
     /// Enters staged images in the index, when `check` agrees under the lock.
     func commit(
         _ images: [(manifest: Descriptor, names: [Reference])], in staging: Staging,
-        checking check: () throws(ImageError) -> Void = {}
+        registryDigest: Digest? = nil, checking check: () throws(ImageError) -> Void = {}
     ) throws(ImageError) {
         try staging.commit { index throws(ImageError) in
             try check()
@@ -72,7 +72,7 @@ extension ImageStore {
                 var entry = image.manifest
                 entry.annotations = [:]
                 if image.names.isEmpty { index.enter(entry, as: nil) }
-                for name in image.names { index.enter(entry, as: name) }
+                for name in image.names { index.enter(entry, as: name, registryDigest: registryDigest) }
             }
         }
     }

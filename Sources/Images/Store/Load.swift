@@ -20,7 +20,8 @@ extension ImageStore {
             try commit(loader.images.map { ($0.manifest, $0.names) }, in: staging)
             return try loader.images.map { found throws(ImageError) in
                 LoadedImage(
-                    image: try image(manifest: found.manifest, names: found.names), names: found.names)
+                    image: try image(ImageEntry(manifest: found.manifest, names: found.names)),
+                    names: found.names)
             }
         }
         for image in loaded { onLoaded(image) }

@@ -12,7 +12,9 @@ extension ImageStore {
                 return try whole(entry, index)
             }
             if let digest = reference.digest,
-                let found = try find(index, { $0.digest == digest || $0.id == digest })
+                let found = try find(
+                    index,
+                    { $0.digests.contains(reference.at(digest)) || $0.digest == digest || $0.id == digest })
             {
                 return found
             }
@@ -29,8 +31,7 @@ extension ImageStore {
     }
 
     private func whole(_ entry: Descriptor, _ index: Index) throws(ImageError) -> Image {
-        let names = index.manifests.filter { $0.digest == entry.digest }.compactMap(\.reference)
-        return try image(manifest: entry, names: names)
+        try image(index.images.first { $0.manifest.digest == entry.digest } ?? ImageEntry(manifest: entry))
     }
 
     private func image(withID text: String, _ index: Index) throws(ImageError) -> Image? {
@@ -52,6 +53,18 @@ extension ImageStore {
 
     private func find(_ index: Index, _ fits: (Image) -> Bool) throws(ImageError) -> Image? {
         try images().first(where: fits)
+    }
+
+    /// Remembers what a name means in its registry now, unless the name has come to mean another image.
+    public func remember(_ digest: Digest, of name: Reference, for image: Image) throws(ImageError) {
+        try locked { () throws(ImageError) in
+            var index = try readIndex()
+            guard let entry = index.manifests.first(where: { $0.reference == name }),
+                entry.digest == image.digest, entry.registryDigest != digest
+            else { return }
+            index.enter(entry, as: name, registryDigest: digest)
+            try writeIndex(index)
+        }
     }
 
     /// Gives an image a name, taking it from the one that had it.

@@ -60,7 +60,7 @@ extension ImageStore {
         for group in index.images {
             keptBlobs.insert(group.manifest.digest)
             // What a damaged image needs cannot be known: nothing is deleted then.
-            guard let other = try? self.image(manifest: group.manifest, names: []) else { return [] }
+            guard let other = try? self.image(group) else { return [] }
             kept.formUnion(other.config.diffIDs)
             keptBlobs.formUnion(other.manifest.layers.map(\.digest) + [other.id])
         }

@@ -10,48 +10,55 @@ enum TransferCommands {
     static let pull = Command(
         "pull", group: "image", "NAME[:TAG|@DIGEST]", "Download an image from a registry", words: 1...1,
         flags: [
+            .toggle("all-platforms", "Pull the images for all platforms; the name means the host's"),
+            .toggle("all-tags", "a", "Download all tagged images in the repository"),
             .value("platform", "Set platform if server is multi-platform capable"),
             .toggle("quiet", "q", "Suppress verbose output"), progress,
-        ] + Flag.later("all-tags", toggle: true) + Flag.later("disable-content-trust", toggle: true)
+        ] + Flag.later("disable-content-trust", toggle: true)
     ) { arguments, session in
-        let name = try reference(arguments.words[0])
         let display = try ProgressDisplay(mode(arguments), to: 1)
-        if name.tag == "latest", !arguments.words[0].hasSuffix(":latest") {
-            display.say("Using default tag: latest")
+        let name = try reference(arguments, on: display)
+        let (images, choice) = (try session.images(), try choice(arguments))
+        try waiting {
+            try await images.pull(name, choice, environment: session.environment) { show($0, on: display) }
         }
-        var platform: Platform?
-        if let text = arguments.value("platform") {
-            platform = Platform(text)
-            guard platform != nil else {
-                throw CommandFailure("\"\(text)\" is an invalid platform: it is os/architecture[/variant]")
-            }
-        }
-        let (images, chosen) = (try session.images(), platform)
-        let pulled = try waiting {
-            try await images.pull(name, platform: chosen, environment: session.environment) {
-                show($0, on: display)
-            }
-        }
-        if mode(arguments) != "json" { try Standard.out("\(pulled.name.canonical)\n") }
+        let title = choice.hasAllTags ? name.repository : name.canonical
+        if mode(arguments) != "json" { try Standard.out("\(title)\n") }
         return 0
+    }
+
+    private static func choice(_ arguments: Arguments) throws -> PullChoice {
+        var choice = PullChoice()
+        choice.hasAllTags = arguments.isOn("all-tags")
+        choice.hasAllPlatforms = arguments.isOn("all-platforms")
+        guard let text = arguments.value("platform") else { return choice }
+        guard let platform = Platform(text) else {
+            throw CommandFailure("\"\(text)\" is an invalid platform: it is os/architecture[/variant]")
+        }
+        if choice.hasAllPlatforms {
+            throw CommandFailure("conflicting options: --platform and --all-platforms")
+        }
+        choice.platform = platform
+        return choice
     }
 
     static let push = Command(
         "push", group: "image", "NAME[:TAG]", "Upload an image to a registry", words: 1...1,
-        flags: [.toggle("quiet", "q", "Suppress verbose output"), progress]
-            + Flag.later("all-tags", toggle: true) + Flag.later("platform")
-            + Flag.later("disable-content-trust", toggle: true)
+        flags: [
+            .toggle("all-tags", "a", "Push all tags of an image to the repository"),
+            .toggle("quiet", "q", "Suppress verbose output"), progress,
+        ] + Flag.later("platform") + Flag.later("disable-content-trust", toggle: true)
     ) { arguments, session in
-        let name = try reference(arguments.words[0])
         let display = try ProgressDisplay(mode(arguments), to: 1)
-        if name.tag == "latest", !arguments.words[0].hasSuffix(":latest") {
-            display.say("Using default tag: latest")
-        }
+        let name = try reference(arguments, on: display)
         let images = try session.images()
+        let names = arguments.isOn("all-tags") ? try images.tags(of: name) : [name]
         try waiting {
-            try await images.push(name, environment: session.environment) { show($0, on: display) }
+            try await images.push(names, environment: session.environment) { show($0, on: display) }
         }
-        if mode(arguments) == "quiet" { try Standard.out("\(name.canonical)\n") }
+        if mode(arguments) == "quiet" {
+            for name in names { try Standard.out("\(name.canonical)\n") }
+        }
         return 0
     }
 
@@ -59,8 +66,20 @@ enum TransferCommands {
         arguments.isOn("quiet") ? "quiet" : arguments.value("progress") ?? "auto"
     }
 
-    private static func reference(_ text: String) throws -> Reference {
-        do { return try Reference(text) } catch { throw CommandFailure("\(error)") }
+    /// The name that was typed; that a tag is taken for granted is told.
+    private static func reference(
+        _ arguments: Arguments, on display: ProgressDisplay
+    ) throws -> Reference {
+        let text = arguments.words[0]
+        let name: Reference
+        do { name = try Reference(text) } catch { throw CommandFailure("\(error)") }
+        let hasTag = name.digest != nil || name.tag != "latest" || text.hasSuffix(":latest")
+        if arguments.isOn("all-tags") {
+            guard !hasTag else { throw CommandFailure("tag can't be used with --all-tags/-a") }
+        } else if !hasTag {
+            display.say("Using default tag: latest")
+        }
+        return name
     }
 
     // MARK: what is shown, in docker's words

@@ -1,0 +1,52 @@
+public import OCI
+
+extension RegistryClient {
+    /// The tags of a repository, all pages of them, in the registry's order (distribution-spec, "Listing tags"). A
+    /// registry that gives more than a million, or leads elsewhere for the rest, is refused.
+    public func tags(of repository: Reference) async throws(RegistryError) -> [String] {
+        try await fromEachEndpoint(of: repository) { endpoint in
+            var call = Call(at: endpoint, path: "\(endpoint.repository)/tags/list")
+            var tags: [String] = []
+            while true {
+                let (page, next) = try await self.tags(call, repository)
+                tags += page
+                guard tags.count <= 1_000_000 else {
+                    throw RegistryError(.invalid, "\(repository.name): more than a million tags")
+                }
+                guard let next, !page.isEmpty else { return tags }
+                guard call.isOwn(next) else {
+                    throw RegistryError(
+                        .refused, "\(repository.name): the next tags are said to be at \(next)")
+                }
+                call.target = .url(next)
+            }
+        }
+    }
+
+    private func tags(_ call: Call, _ repository: Reference) async throws -> ([String], WebURL?) {
+        try await perform(call) { response in
+            let body = try await response.bytes(limit: response.status == 200 ? 16 << 20 : 65536)
+            guard response.status == 200 else {
+                throw PullError.of(response, Problem(body), repository, nil)
+            }
+            let tags: [String]
+            do throws(JSONError) {
+                // A repository without tags has null in some registries.
+                tags = try JSON(parsing: body).stringsOrEmpty("tags")
+            } catch {
+                throw RegistryError(.invalid, "\(response.url): not a valid list of tags: \(error)")
+            }
+            return (
+                tags, try response.header("Link").flatMap(nextPage).map { try response.url.resolving($0) }
+            )
+        }
+    }
+
+    /// The target in `<target>; rel="next"` (RFC 8288).
+    private func nextPage(_ link: String) -> String? {
+        guard link.hasPrefix("<"), let end = link.firstIndex(of: ">") else { return nil }
+        let parameters = link[end...].lowercased()
+        guard parameters.contains("rel=\"next\"") || parameters.contains("rel=next") else { return nil }
+        return String(link[link.index(after: link.startIndex)..<end])
+    }
+}
