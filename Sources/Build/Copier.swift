@@ -95,7 +95,7 @@ extension Copier {
                 try setTimes(of: entry, in: target, as: entry.path)
             case .symlink:
                 try clear(entry.path, in: target)
-                try target.makeSymlink(entry.path, to: try source.readSymlink(entry.path))
+                try target.makeSymlink(entry.path, toBytes: try source.symlinkBytes(entry.path))
                 try setOwner(of: entry, in: target, as: entry.path, tree)
                 try setTimes(of: entry, in: target, as: entry.path)
             default:

@@ -45,7 +45,7 @@ extension SourceTree {
                 try addTree(inner, at: visible.path, visible.state, depth: depth + 1, to: &hash)
                 hash.update("end\n")
             case .symlink:
-                hash.update(try directory.readSymlink(entry.path).bytes + [0])
+                hash.update(try directory.symlinkBytes(entry.path) + [0])
             default:
                 hash.update(try contentDigest(of: entry, in: directory))
             }

@@ -18,7 +18,7 @@ extension FD {
             let from = try source.open(name, flags, resolve: [.beneath, .noSymlinks])
             try open(name, flags, resolve: [.beneath, .noSymlinks]).copyTree(of: from)
         case .symlink:
-            try makeSymlink(name, to: try source.readSymlink(name))
+            try makeSymlink(name, toBytes: try source.symlinkBytes(name))
             try changeOwner(of: name, uid: entry.status.uid, gid: entry.status.gid)
         case .regular:
             let from = try source.open(

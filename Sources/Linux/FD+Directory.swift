@@ -18,11 +18,15 @@ extension FD {
         }
     }
 
-    /// symlinkat(2); the target is written as it is.
+    /// symlinkat(2).
     public func makeSymlink(_ name: FilePath, to target: FilePath) throws(SysError) {
-        _ = try sys("symlink", name.string) {
-            target.withPlatformString { t in name.withPlatformString { cl_symlinkat(t, raw, $0) } }
-        }
+        try makeSymlink(name, toBytes: target.bytes)
+    }
+
+    /// symlinkat(2); the target is written as it is, which a `FilePath` is not: that has no slash at its end.
+    public func makeSymlink(_ name: FilePath, toBytes target: [UInt8]) throws(SysError) {
+        let target = target.map { CChar(bitPattern: $0) } + [0]
+        _ = try sys("symlink", name.string) { name.withPlatformString { cl_symlinkat(target, raw, $0) } }
     }
 
     /// A second name for the file `existing` of `directory`.
@@ -35,16 +39,21 @@ extension FD {
         }
     }
 
-    /// Where the symbolic link `name` points, as it is written.
+    /// Where the symbolic link `name` points.
     public func readSymlink(_ name: FilePath) throws(SysError) -> FilePath {
+        FilePath(bytes: try symlinkBytes(name))
+    }
+
+    /// Where the symbolic link `name` points, as it is written: a `FilePath` has no slash at its end.
+    public func symlinkBytes(_ name: FilePath) throws(SysError) -> [UInt8] {
         // A link holds at most 4095 bytes (PATH_MAX with its NUL).
-        var buffer = [CChar](repeating: 0, count: 4097)
-        _ = try sys("readlink", name.string) {
+        var buffer = [CChar](repeating: 0, count: 4096)
+        let count = try sys("readlink", name.string) {
             name.withPlatformString { n in
                 buffer.withUnsafeMutableBufferPointer { cl_readlinkat(raw, n, $0.baseAddress, 4096) }
             }
         }
-        return FilePath(platformString: buffer)
+        return buffer.prefix(Int(count)).map(UInt8.init(bitPattern:))
     }
 
     /// Removes a file, or with `directory` an empty directory; `false` when there is none.

@@ -24,6 +24,8 @@ struct DirectoryWalker: ~Copyable {
     private static let levelLimit = 64
 
     let root: Directory
+    /// No directory gets the name of a whiteout, whatever link leads there.
+    private let isLayer: Bool
     private let depth: Int
     private var levels: [Level] = []
     private var current: [UInt8] = []
@@ -35,7 +37,9 @@ struct DirectoryWalker: ~Copyable {
     /// The time of directories that no entry describes.
     var impliedTime: Int64 = 0
 
-    init(root: Directory, depth: Int = 0) { (self.root, self.depth) = (root, depth) }
+    init(root: Directory, isLayer: Bool = false, depth: Int = 0) {
+        (self.root, self.isLayer, self.depth) = (root, isLayer, depth)
+    }
 
     /// What is cached may no longer be what its path means: a directory or a link was removed.
     mutating func forget() {
@@ -130,6 +134,10 @@ struct DirectoryWalker: ~Copyable {
     private mutating func make(_ parent: Directory, _ name: FD.CName, end: Int) throws(ImageError)
         -> Directory
     {
+        let start = current[..<end].lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
+        if isLayer, current[start..<end].starts(with: ".wh.".utf8) {
+            throw .invalid("entry below a whiteout")
+        }
         later.add(current[..<end], mode: 0o755, seconds: impliedTime, nanoseconds: 0)
         return try kernel { () throws(SysError) in
             try parent.fd.makeDirectory(name, mode: 0o700)
@@ -139,7 +147,7 @@ struct DirectoryWalker: ~Copyable {
 
     /// What the link at `current[..<end]` leads to with the root as `/`; a place that is not there yet is
     /// made.
-    private func followLink(
+    private mutating func followLink(
         _ parent: Directory, _ name: FD.CName, end: Int, making: Bool
     ) throws(ImageError) -> Directory {
         let path = FilePath(platformBytes: current[..<end])
@@ -160,13 +168,13 @@ struct DirectoryWalker: ~Copyable {
         let base = current[..<end].lastIndex(of: UInt8(ascii: "/")) ?? 0
         let place = Self.normal(
             (isAbsolute ? [] : Array(current[..<base]) + [UInt8(ascii: "/")]) + target[..<count])
-        var walker = DirectoryWalker(root: root, depth: depth + 1)
+        var walker = DirectoryWalker(root: root, isLayer: isLayer, depth: depth + 1)
         walker.impliedTime = impliedTime
         var result: Result<Directory, ImageError> = .success(root)
         place.withUnsafeBufferPointer { bytes in
             do throws(ImageError) {
                 let made = try walker.directory(at: bytes)
-                try walker.later.apply(below: root)
+                later.add(walker.later)
                 result = .success(made)
             } catch { result = .failure(error) }
         }
@@ -204,6 +212,14 @@ struct LaterAttributes: ~Copyable {
         let start = paths.count
         paths.append(contentsOf: path)
         items.append(Item(path: start..<paths.count, mode: mode, nanoseconds: nanoseconds, seconds: seconds))
+    }
+
+    mutating func add(_ other: borrowing LaterAttributes) {
+        for item in other.items {
+            add(
+                other.paths[item.path], mode: item.mode, seconds: item.seconds,
+                nanoseconds: item.nanoseconds)
+        }
     }
 
     /// Sets them in the order of the archive: where a directory came twice, the last one counts. What is no

@@ -83,7 +83,12 @@ struct TreePacker: ~Copyable {
             try writer.add(path, entry(.file, time: min(status.mtime.seconds, epoch ?? .max)))
             return nil
         }
+        if purpose != .exported, bytes.starts(with: ".wh.".utf8) {
+            throw .invalid(
+                "\(quoted(bytes)) cannot be in a layer, where such a name hides another (rename it)")
+        }
         path += bytes
+        if try addLink(status) { return nil }
         switch status.type {
         case .directory:
             let child = Directory(
@@ -94,10 +99,7 @@ struct TreePacker: ~Copyable {
         case .regular: try addFile(name, status, in: parent)
         case .symlink:
             try setTime(name, status, in: parent)
-            let target = try kernel { () throws(SysError) in try parent.fd.readSymlink(name) }
-            let link = target.withPlatformString {
-                UnsafeRawBufferPointer(start: $0, count: target.length).map { $0 }
-            }
+            let link = try kernel { () throws(SysError) in try parent.fd.symlinkBytes(name) }
             try writer.add(path, entry(.symlink, status), link: link)
         case .fifo: try addNode(.fifo, name, status, in: parent)
         case .character:
@@ -108,6 +110,18 @@ struct TreePacker: ~Copyable {
         case .socket: if isTaken { _ = try kernel { () throws(SysError) in try parent.fd.remove(name) } }
         }
         return nil
+    }
+
+    /// Whether the file has a name already, of which this one becomes a link.
+    private mutating func addLink(_ status: FileStatus) throws(ImageError) -> Bool {
+        guard status.links > 1, status.type != .directory, status.type != .socket else { return false }
+        let inode = Inode(device: status.device, number: status.inode)
+        guard let first = links[inode] else {
+            links[inode] = path
+            return false
+        }
+        try writer.add(path, entry(.hardLink, status), link: first)
+        return true
     }
 
     /// A directory's own entry, and its opaque mark; the root's has the name `./`.
@@ -138,11 +152,6 @@ struct TreePacker: ~Copyable {
     private mutating func addFile(
         _ name: FilePath, _ status: FileStatus, in parent: Directory
     ) throws(ImageError) {
-        if status.links > 1 {
-            let inode = Inode(device: status.device, number: status.inode)
-            if let first = links[inode] { return try writer.add(path, entry(.hardLink, status), link: first) }
-            links[inode] = path
-        }
         let file = try kernel { () throws(SysError) in
             try parent.fd.open(
                 name, [.readOnly, .noFollow, .nonBlocking], resolve: [.beneath, .noSymlinks])

@@ -29,7 +29,7 @@ struct Unpacker: ~Copyable {
 
     init(into root: Directory, rules: UnpackRules) {
         (self.root, self.rules) = (root, rules)
-        walker = DirectoryWalker(root: root)
+        walker = DirectoryWalker(root: root, isLayer: rules.isLayer)
     }
 
     /// Unpacks all entries and reads the stream to its end.
@@ -62,7 +62,7 @@ struct Unpacker: ~Copyable {
                 }
                 return  // aufs's own bookkeeping
             }
-            if path.name.starts(with: ".wh.".utf8) { return try placeWhiteout() }
+            if path.name.starts(with: ".wh.".utf8) { return try placeWhiteout(reader) }
         }
         let parent = try walker.directory(at: path.parent)
         switch reader.entry.kind {
@@ -207,7 +207,10 @@ struct Unpacker: ~Copyable {
         throws(ImageError)
     {
         try target.set(reader.link.bytes, below: rules.prefix)
-        let directory = try walker.directory(at: target.parent, making: false)
+        let directory: Directory
+        do { directory = try walker.directory(at: target.parent, making: false) } catch {
+            throw error.within("hard link to \(quoted(reader.link.bytes)), which is not there")
+        }
         let existing = target.cName()
         let status = try kernel { () throws(SysError) in try directory.fd.status(of: existing) }
         guard let status, !OverlayMarkers.isWhiteout(status) else {
@@ -268,7 +271,7 @@ struct Unpacker: ~Copyable {
 
     /// `.wh.NAME` hides NAME of the layers below, `.wh..wh..opq` everything in its directory. What this layer
     /// itself puts there stays, before or after.
-    private mutating func placeWhiteout() throws(ImageError) {
+    private mutating func placeWhiteout(_ reader: borrowing TarReader) throws(ImageError) {
         let name = path.name.dropFirst(4)
         if name.elementsEqual(".wh..opq".utf8) {
             if path.parent.isEmpty { isOpaque = true }
@@ -288,7 +291,12 @@ struct Unpacker: ~Copyable {
             }
             try kernel { () throws(SysError) in try OverlayMarkers.markOpaque(directory) }
         } else if try kernel({ () throws(SysError) in try !OverlayMarkers.isOpaque(parent.fd) }) {
-            try kernel { () throws(SysError) in try OverlayMarkers.makeWhiteout(hidden, in: parent.fd) }
+            // With the entry's time, so that packing the tree again gives the same bytes.
+            let entry = reader.entry
+            try kernel { () throws(SysError) in
+                try OverlayMarkers.makeWhiteout(hidden, in: parent.fd)
+                try parent.fd.changeTimes(hidden, seconds: entry.seconds, nanoseconds: entry.nanoseconds)
+            }
         }
     }
 

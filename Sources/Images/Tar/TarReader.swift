@@ -88,7 +88,9 @@ struct TarReader: ~Copyable {
         case UInt8(ascii: "x"), UInt8(ascii: "X"): try readPax(header)
         case UInt8(ascii: "g"): try readGlobalPax(header)
         case UInt8(ascii: "L"), UInt8(ascii: "K"): try readLongName(header, isLink: type == UInt8(ascii: "K"))
-        case UInt8(ascii: "V"): stream.consume(TarFields.block)  // a volume label
+        case UInt8(ascii: "V"):  // a volume label; what was said of it holds for nothing else
+            stream.consume(TarFields.block)
+            records.reset(to: global)
         default:
             try readEntry(header, type)
             return true

@@ -75,8 +75,8 @@ struct TarWriter: ~Copyable {
         attributes: [(name: String, value: [UInt8])] = []
     ) throws(ImageError) {
         var records: [UInt8] = []
-        let (prefix, name) = Self.split(path)
-        if prefix.count + name.count < path.count - 1 { Self.add("path", path, to: &records) }
+        let parts = Self.split(path)
+        if parts == nil { Self.add("path", path, to: &records) }
         if link.count > 100 { Self.add("linkpath", link, to: &records) }
         if entry.size > Self.largest { Self.add("size", Array(String(entry.size).utf8), to: &records) }
         if entry.uid > 0o7777777 { Self.add("uid", Array(String(entry.uid).utf8), to: &records) }
@@ -94,7 +94,10 @@ struct TarWriter: ~Copyable {
             try pad(UInt64(records.count))
         }
         try sink.write(
-            Self.header(prefix, name, entry, type: Self.type(entry.kind), link: Array(link.prefix(100))))
+            Self.header(
+                parts?.prefix ?? [], parts?.name ?? Array(path.prefix(100)), entry,
+                type: Self.type(entry.kind),
+                link: Array(link.prefix(100))))
     }
 
     /// Fills content of `size` bytes up to a block.
@@ -128,11 +131,13 @@ struct TarWriter: ~Copyable {
         try sink.flush()
     }
 
-    /// A time that ustar has no room for; of one before 1970 the fraction is left out.
+    /// A time that ustar has no room for, as a decimal number.
     private static func time(_ entry: TarEntry) -> String? {
-        if entry.nanoseconds > 0, entry.seconds >= 0 {
-            let digits = String(entry.nanoseconds)
-            return "\(entry.seconds)." + String(repeating: "0", count: 9 - digits.utf8.count) + digits
+        if entry.nanoseconds > 0 {
+            let isBefore = entry.seconds < 0
+            let digits = String(isBefore ? 1_000_000_000 - entry.nanoseconds : entry.nanoseconds)
+            return "\(isBefore ? "-" : "")\(isBefore ? -(entry.seconds + 1) : entry.seconds)."
+                + String(repeating: "0", count: 9 - digits.utf8.count) + digits
         }
         return entry.seconds < 0 || entry.seconds > Int64(largest) ? String(entry.seconds) : nil
     }
@@ -157,15 +162,15 @@ struct TarWriter: ~Copyable {
         records += Array("\(length) \(key)=".utf8) + value + [0x0a]
     }
 
-    /// Name and prefix as ustar wants them; when they do not fit, what fits of the name, for old readers.
-    private static func split(_ path: [UInt8]) -> (prefix: [UInt8], name: [UInt8]) {
+    /// Name and prefix as ustar wants them; nil when they do not fit.
+    private static func split(_ path: [UInt8]) -> (prefix: [UInt8], name: [UInt8])? {
         if path.count <= 100 { return ([], path) }
         let slash = path.dropLast().lastIndex { $0 == UInt8(ascii: "/") } ?? 0
         for at in stride(from: min(155, slash), to: 0, by: -1) where path[at] == UInt8(ascii: "/") {
             if path.count - at - 1 <= 100 { return (Array(path[..<at]), Array(path[(at + 1)...])) }
             break
         }
-        return ([], Array(path.prefix(100)))
+        return nil
     }
 
     private static func header(
