@@ -57,12 +57,16 @@ public struct Reference: Hashable, Sendable, CustomStringConvertible {
     private static func takeRegistry(_ rest: inout Substring) -> String {
         guard let slash = rest.firstIndex(of: "/") else { return "docker.io" }
         let first = rest[..<slash]
-        let isHost = first.utf8.contains {
-            $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: ":") || isCapital($0)
-        }
-        guard isHost || first == "localhost" else { return "docker.io" }
+        guard isHost(first) else { return "docker.io" }
         rest = rest[rest.index(after: slash)...]
         return first == "index.docker.io" ? "docker.io" : String(first)
+    }
+
+    private static func isHost(_ first: Substring) -> Bool {
+        first == "localhost"
+            || first.utf8.contains {
+                $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: ":") || isCapital($0)
+            }
     }
 
     /// What docker prints: no `docker.io/library/`, the tag, or else the digest.
@@ -70,8 +74,11 @@ public struct Reference: Hashable, Sendable, CustomStringConvertible {
 
     /// What docker prints in the REPOSITORY column.
     public var name: String {
-        guard registry == "docker.io" else { return "\(registry)/\(path)" }
         let parts = path.split(separator: "/")
+        // What would be read as another registry keeps its own.
+        guard registry == "docker.io", parts.count < 2 || !Self.isHost(parts[0]) else {
+            return "\(registry)/\(path)"
+        }
         return parts.count == 2 && parts[0] == "library" ? String(parts[1]) : path
     }
 

@@ -8,6 +8,7 @@ private let hex = String(repeating: "a1", count: 32)
     ["busybox", "docker.io", "library/busybox", "latest", "busybox:latest"],
     ["busybox:1.36", "docker.io", "library/busybox", "1.36", "busybox:1.36"],
     ["team/app", "docker.io", "team/app", "latest", "team/app:latest"],
+    ["docker.io/a.b/c", "docker.io", "a.b/c", "latest", "docker.io/a.b/c:latest"],
     ["docker.io/busybox", "docker.io", "library/busybox", "latest", "busybox:latest"],
     ["docker.io/library/busybox", "docker.io", "library/busybox", "latest", "busybox:latest"],
     ["index.docker.io/library/busybox", "docker.io", "library/busybox", "latest", "busybox:latest"],
