@@ -66,6 +66,7 @@ int cc_decode(cc_decoder *d, const void *in, size_t *in_size, void *out, size_t 
 const char *cc_error(const cc_decoder *d) { return d->error; }
 
 struct cc_encoder {
+    ZSTD_CStream *zstd;  // NULL: gzip
     z_stream z;
 };
 
@@ -75,13 +76,30 @@ cc_encoder *cc_gzip_encoder(int level) {
     return e;
 }
 
+cc_encoder *cc_zstd_encoder(int level) {
+    cc_encoder *e = calloc(1, sizeof *e);
+    if (!e) return NULL;
+    e->zstd = ZSTD_createCStream();
+    if (e->zstd && !ZSTD_isError(ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_compressionLevel, level))) return e;
+    cc_free_encoder(e);
+    return NULL;
+}
+
 void cc_free_encoder(cc_encoder *e) {
     if (!e) return;
-    deflateEnd(&e->z);
+    if (e->zstd) ZSTD_freeCStream(e->zstd); else deflateEnd(&e->z);
     free(e);
 }
 
 int cc_encode(cc_encoder *e, const void *in, size_t *in_size, void *out, size_t *out_size, int is_last) {
+    if (e->zstd) {
+        ZSTD_inBuffer from = {in, *in_size, 0};
+        ZSTD_outBuffer to = {out, *out_size, 0};
+        size_t left = ZSTD_compressStream2(e->zstd, &to, &from, is_last ? ZSTD_e_end : ZSTD_e_continue);
+        *in_size = from.pos;
+        *out_size = to.pos;
+        return ZSTD_isError(left) ? -1 : is_last && left == 0;
+    }
     // The buffers are of our own making and far smaller than UINT_MAX.
     e->z.next_in = (Bytef *)in;
     e->z.avail_in = (uInt)*in_size;

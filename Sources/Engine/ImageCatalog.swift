@@ -24,16 +24,14 @@ public struct ImageCatalog: Sendable {
     public func list(repository: String? = nil, filters: ImageFilters = ImageFilters()) throws
         -> [ImageSummary]
     {
-        let bounds = try filters.bounds { try store.image(named: $0).created }
+        let bounds = try filters.bounds { try store.image(named: $0) }
         return try store.images(sideBySide: true).filter { filters.holds(for: $0, bounds) }.flatMap {
             image -> [ImageSummary] in
             let names = image.names.map(Optional.some) + (image.names.isEmpty ? [nil] : [])
             return names.filter { filters.holds(for: $0, repository) }.map { name in
                 ImageSummary(
                     id: image.id, reference: name,
-                    digest: name.flatMap { name in
-                        image.digests.first { $0.repository == name.repository }?.digest
-                    } ?? image.digest,
+                    digest: image.digests.first { $0.repository == name?.repository }?.digest,
                     created: image.created == .zero ? nil : image.created, size: image.size)
             }
         }
@@ -41,11 +39,12 @@ public struct ImageCatalog: Sendable {
 
     /// The document of `inspect`; nil when no image has this name or id.
     public func inspect(_ name: String) throws -> JSON? {
-        guard let image = try found(name) else { return nil }
+        guard let image = try found(name).map(store.withTwins) else { return nil }
         let layers = try store.layerDirectories(of: image)
         return InspectView.image(
             id: image.id, config: image.config, tags: image.names.filter { $0.tag != nil }.map(\.description),
-            digests: image.digests.map(\.description), size: image.size, layers: layers.map(\.string))
+            digests: image.digests.map(\.description), size: image.size, layers: layers.map(\.string),
+            tagged: image.tagged)
     }
 
     /// How an image was made, the last step first.
@@ -72,9 +71,15 @@ public struct ImageCatalog: Sendable {
         try store.tag(try store.image(named: name), as: reference)
     }
 
-    /// docker's lines of what was untagged and deleted.
-    public func remove(_ name: String, force: Bool, keepsParents: Bool) throws -> [String] {
-        try store.remove(name, force: force, noPrune: keepsParents, inUse: uses).map(\.description)
+    /// docker's lines of what was untagged and deleted. Nil: with `force` nothing had to be done.
+    public func remove(_ name: String, force: Bool, keepsParents: Bool) throws -> [String]? {
+        do {
+            return try store.remove(name, force: force, noPrune: keepsParents, inUse: uses).map(
+                \.description)
+        } catch {
+            guard force, error.kind == .notFound else { throw error }
+            return nil
+        }
     }
 
     /// Makes an image of a root file system's tar; the answer is its id.
@@ -99,16 +104,39 @@ public struct ImageCatalog: Sendable {
         try store.load(archive) { report($0.description) }
     }
 
-    /// Writes images with the names by which they were asked for; one asked for by its id has none.
-    public func save(_ names: [String], to archive: borrowing FD) throws {
+    /// Writes images with the names by which they were asked for: of a repository without a tag all of its tags; one
+    /// asked for by its id has none.
+    /// `compression` is none, gzip or zstd.
+    public func save(_ names: [String], to archive: borrowing FD, compression word: String) throws {
+        guard let compression = ArchiveCompression(rawValue: word) else {
+            throw UsageError("invalid --compression \"\(word)\": it is none, gzip or zstd")
+        }
         var images: [(Image, [Reference])] = []
         for name in names {
-            let image = try store.image(named: name)
-            // What is no reference is an id.
-            let reference = (try? Reference(name)).flatMap { image.names.contains($0) ? $0 : nil }
-            images.append((image, reference.map { [$0] } ?? []))
+            for (image, reference) in try chosen(name) {
+                if let at = images.firstIndex(where: { $0.0.digest == image.digest }) {
+                    images[at].1 += reference.map { images[at].1.contains($0) ? [] : [$0] } ?? []
+                } else {
+                    images.append((image, reference.map { [$0] } ?? []))
+                }
+            }
         }
-        try store.save(images, to: archive)
+        try store.save(images, to: archive, compression: compression)
+    }
+
+    private func chosen(_ name: String) throws -> [(Image, Reference?)] {
+        // What is no reference is an id.
+        guard let reference = try? Reference(name) else { return [(try store.image(named: name), nil)] }
+        if !Reference.hasTagOrDigest(name) {
+            let tags = try store.images().flatMap(\.names).filter {
+                $0.repository == reference.repository && $0.tag != nil
+            }
+            if !tags.isEmpty {
+                return try tags.sorted().map { (try store.image(named: $0.canonical), $0) }
+            }
+        }
+        let image = try store.image(named: name)
+        return [(image, image.names.contains(reference) ? reference : nil)]
     }
 
     func uses() throws -> ContainerUses { try Containers(paths: paths).uses() }
@@ -125,7 +153,7 @@ extension Containers {
         let image = try image(options, store, puller)
         if let wanted = options.platform {
             let has = image.config.platform
-            guard has.os == wanted.os, has.architecture == wanted.architecture else {
+            guard has.runs(on: wanted) else {
                 throw EngineError(
                     "image with reference \(options.image) was found but its platform (\(has)) does not match the "
                         + "specified platform (\(wanted))")
@@ -136,7 +164,9 @@ extension Containers {
 
     private func image(_ options: RunOptions, _ store: ImageStore, _ puller: Pulling) throws -> Image {
         do throws(ImageError) {
-            return try store.image(named: options.image)
+            let image = try store.image(named: options.image)
+            let fits = options.platform.map(image.config.platform.runs) ?? true
+            if fits || options.pull != .missing { return image }
         } catch {
             guard error.kind == .notFound, options.pull == .missing else { throw error }
         }

@@ -30,21 +30,23 @@ public struct ImageFilters: Equatable, Sendable {
         values[key, default: []].append(value)
     }
 
-    /// The times that `before` and `since` stand for; `created` finds an image's.
-    func bounds(_ created: (String) throws -> Timestamp) rethrows -> (before: Timestamp?, since: Timestamp?) {
-        (try values["before"]?.last.map(created), try values["since"]?.last.map(created))
+    /// The images that `before` and `since` stand for.
+    func bounds(_ find: (String) throws -> Image) rethrows -> (before: Image?, since: Image?) {
+        (try values["before"]?.last.map(find), try values["since"]?.last.map(find))
     }
 
     /// Whether an image passes, its names aside.
-    func holds(for image: Image, _ bounds: (before: Timestamp?, since: Timestamp?)) -> Bool {
+    func holds(for image: Image, _ bounds: (before: Image?, since: Image?)) -> Bool {
         // `add` has read it.
         if let until = values["until"]?.last.flatMap({ try? Durations.moment($0, now: .now()) }),
-            image.created > until
+            image.appeared > until
         {
             return false
         }
-        if let before = bounds.before, image.created >= before { return false }
-        if let since = bounds.since, image.created <= since { return false }
+        // In the order of the listing: builds from one base have its date.
+        func moment(_ image: Image) -> (Timestamp, Timestamp) { (image.created, image.tagged) }
+        if let before = bounds.before, moment(image) >= moment(before) { return false }
+        if let since = bounds.since, moment(image) <= moment(since) { return false }
         if let dangling = values["dangling"]?.last.flatMap(parseBool), dangling != image.names.isEmpty {
             return false
         }

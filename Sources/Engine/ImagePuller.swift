@@ -60,6 +60,8 @@ public struct PulledImage: Sendable {
     public let id: Digest
     /// Of what the name means in the registry: an index or a manifest.
     public let digest: Digest
+    /// What it runs on, as its configuration says.
+    public let platform: Platform
     /// The store had it under this name.
     public let isUpToDate: Bool
 }
@@ -97,8 +99,17 @@ public struct ImagePuller: Sendable {
     /// Pulls what a name means for a platform; the host's own, unless one is given.
     public func pull(_ name: Reference, platform: Platform?) async throws -> PulledImage {
         try await described(name) {
-            let (digest, manifest, document) = try await resolve(name, for: platform ?? .host)
-            return try await pull(name, digest: digest, manifest, document)
+            let first = try await document(name, expecting: nil)
+            if let image = held(name, first.0.digest, platform) {
+                report(.begun(name))
+                let pulled = PulledImage(
+                    name: name, id: image.id, digest: first.0.digest, platform: image.config.platform,
+                    isUpToDate: true)
+                report(.done(pulled))
+                return pulled
+            }
+            let (manifest, document) = try await resolve(first, name, for: platform ?? .host)
+            return try await pull(name, digest: first.0.digest, manifest, document)
         }
     }
 
@@ -129,20 +140,30 @@ public struct ImagePuller: Sendable {
         let before = try? store.image(named: name.canonical)  // none: it is new
         let image = try await take(document, manifest, name: name, digest)
         let pulled = PulledImage(
-            name: name, id: image.id, digest: digest, isUpToDate: before?.digest == image.digest)
+            name: name, id: image.id, digest: digest, platform: image.config.platform,
+            isUpToDate: before?.digest == image.digest)
         report(.done(pulled))
         return pulled
     }
 
     // MARK: documents
 
+    /// The image of this name, when it is whole and what its registry has: pulled from there or pushed to it.
+    private func held(_ name: Reference, _ digest: Digest, _ platform: Platform?) -> Image? {
+        // What cannot be read is pulled again.
+        guard let image = try? store.image(named: name.canonical), image.digests.contains(name.at(digest)),
+            image.config.diffIDs.allSatisfy({ store.layer($0) != nil }),
+            platform.map(image.config.platform.runs) ?? image.config.platform.runs(on: .host)
+        else { return nil }
+        return image
+    }
+
     private func resolve(
-        _ name: Reference, for platform: Platform
-    ) async throws -> (digest: Digest, manifest: Descriptor, document: [UInt8]) {
-        let first = try await document(name, expecting: nil)
+        _ first: (Descriptor, [UInt8]), _ name: Reference, for platform: Platform
+    ) async throws -> (manifest: Descriptor, document: [UInt8]) {
         var (descriptor, bytes) = first
         for _ in 0...Self.depth {
-            guard descriptor.isIndex else { return (first.0.digest, descriptor, bytes) }
+            guard descriptor.isIndex else { return (descriptor, bytes) }
             let index = try ImagePull.index(bytes, descriptor)
             guard let next = index.manifest(for: platform) else {
                 throw EngineError(

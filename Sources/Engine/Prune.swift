@@ -21,7 +21,7 @@ extension ImageCatalog {
         let hold = try BuildCacheHold(root: paths.root)
         let pruned = try store.prune(use: { try use(hold) }, isDryRun: isDryRun) { image in
             (all || image.names.isEmpty)
-                && filters.holds(created: image.created, labels: image.config.process.labels)
+                && filters.holds(created: image.appeared, labels: image.config.process.labels)
         }
         return Reclaimed(pruned)
     }

@@ -1,6 +1,6 @@
 /// A name of an image as a user types it: `[registry[:port]/]path[:tag][@digest]` (distribution,
 /// reference.go's grammar). Short names mean docker.io, and official ones docker.io/library, as in docker.
-public struct Reference: Hashable, Sendable, CustomStringConvertible {
+public struct Reference: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// `docker.io` unless given.
     public let registry: String
     /// `library/busybox`, `team/app`.
@@ -32,6 +32,12 @@ public struct Reference: Hashable, Sendable, CustomStringConvertible {
             throw ReferenceError("repository name must not be more than 255 characters")
         }
         self.tag = tag ?? (digest == nil ? "latest" : nil)
+    }
+
+    /// Whether what was typed says a tag or a digest: without one some commands mean all tags.
+    public static func hasTagOrDigest(_ text: String) -> Bool {
+        var rest = Substring(text)
+        return text.contains("@") || takeTag(&rest) != nil
     }
 
     /// What follows `@`.
@@ -89,6 +95,9 @@ public struct Reference: Hashable, Sendable, CustomStringConvertible {
 
     /// `docker.io/library/busybox`: what holds its tags and digests.
     public var repository: String { "\(registry)/\(path)" }
+
+    /// In the order of their canonical names.
+    public static func < (a: Reference, b: Reference) -> Bool { a.canonical < b.canonical }
 
     /// This content of the same repository, whatever its tag.
     public func at(_ digest: Digest) -> Reference {

@@ -141,7 +141,7 @@ struct BuilderTests {
         #expect(site.hits == 0 && site.runner.steps.count == 2)
         let second = try site.build(file) { $0.tags = tags("app") }
         #expect(site.hits == 4 && site.runner.steps.isEmpty)
-        #expect(first == second)
+        #expect(first.digest == second.digest && first.names == second.names)
         #expect(first.config.diffIDs.count == 3)
         #expect(first.config.history.map(\.emptyLayer) == [false, false, false, true, true])
         #expect(site.lines.first == "Step 1/6 : FROM scratch")

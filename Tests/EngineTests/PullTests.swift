@@ -131,9 +131,13 @@ struct PullTests {
             try world.store.tag(world.image, as: try Reference("other"))
             try world.store.tag(world.image, as: name)
             #expect(
-                try world.store.image(named: "other").digests == [
-                    try Reference("other").at(world.image.digest), name.at(index),
-                ])
+                try world.store.image(named: "other").digests == [name.at(index)])
+            #expect(throws: ImageError.self) { try world.store.image(named: "other@\(index)") }
+            #expect(try await world.pull().isUpToDate)
+            // What it is called elsewhere is not its name there.
+            #expect(throws: ImageError.self) {
+                try world.store.image(named: "somebody/else@\(world.image.digest)")
+            }
         }
     }
 

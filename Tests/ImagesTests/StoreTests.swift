@@ -230,6 +230,15 @@ struct StoreTests {
                 [(one, one.names), (two, [])], to: try FD.open(path, [.writeOnly, .create], mode: 0o600))
             let saved = try FD.open(path).readAll(limit: 1 << 20)
             let packed = try run(["zstd", "-qc"], input: saved, in: scratch)
+            for (form, unpack) in [(ArchiveCompression.gzip, "gzip"), (.zstd, "zstd")] {
+                let path = scratch.appending(unpack)
+                try store.save(
+                    [(one, one.names), (two, [])],
+                    to: try FD.open(path, [.writeOnly, .create], mode: 0o600), compression: form)
+                #expect(
+                    try run([unpack, "-dc"], input: try FD.open(path).readAll(limit: 1 << 20), in: scratch)
+                        == saved)
+            }
             for bytes in [saved, packed] {
                 let other = try ImageStore(root: scratch.appending(SHA256.hex(of: bytes)))
                 let loaded = try other.load(try openFile(bytes, in: scratch))
@@ -402,6 +411,45 @@ struct StoreTests {
                 String(decoding: names, as: UTF8.self).split(separator: "\n") == [
                     "./", "d/", "d/.wh..wh..opq", "d/a", "d/b", "d/\(long)", ".wh.gone",
                 ])
+        }
+    }
+
+    /// The same root as a plain and as a gzip layer: two manifests, one configuration.
+    @Test func manifestsOfOneConfigurationAreOneImage() throws {
+        try withStore { store, scratch in
+            let plain = try add("a", "1", store, scratch)
+            let packed = try run(["gzip", "-c"], input: RawTar.make { $0.file("f", "1") }, in: scratch)
+            func addPacked(_ name: String) throws -> Image {
+                try store.importRoot(
+                    try openFile(packed, in: scratch), as: try Reference(name), process: .init(),
+                    comment: "test")
+            }
+            let twin = try addPacked("b")
+            #expect(plain.id == twin.id && plain.digest != twin.digest)
+            #expect(try store.images().map { $0.names.map(\.description) } == [["a:latest", "b:latest"]])
+            #expect(throws: ImageError.self) {
+                try store.remove(plain.id.short, force: false, noPrune: false) { ContainerUses() }
+            }
+            // The plain one loses its name: nothing dangles, and a prune drops what it alone needed.
+            _ = try addPacked("a")
+            #expect(try store.images().map(\.names.count) == [2])
+            let pruned = try store.prune(use: { StoreUse() }, isDryRun: false) { $0.names.isEmpty }
+            #expect(pruned.removals.isEmpty && pruned.bytes > 0)
+            // The plain blob stays: the layer was unpacked from it.
+            #expect(try listing(store.root.appending("blobs/sha256")).count == 4)
+            let removed = try store.remove(plain.id.short, force: true, noPrune: false) { ContainerUses() }
+            #expect(removed.count == 4 && removed.first == .untagged("a:latest"))
+            #expect(try listing(store.root.appending("blobs/sha256")).isEmpty)
+        }
+    }
+
+    /// The date of an image may be its base's; what came just now is new all the same.
+    @Test func anImageAppearsWhenItIsNamed() throws {
+        try withStore { store, scratch in
+            let before = Timestamp.now()
+            let image = try add("a", "1", store, scratch)
+            let listed = try store.image(named: "a")
+            #expect(image.created < before && listed.appeared >= before && listed.tagged == listed.appeared)
         }
     }
 

@@ -86,5 +86,9 @@ func namesThatDockerRefusesAreRefused(text: String) {
 @Test func platformsAreReadAndPrinted() {
     #expect(Platform("linux/arm64/v8") == Platform(architecture: "arm64", variant: "v8"))
     #expect(Platform("linux/amd64")?.description == "linux/amd64")
-    for text in ["", "linux", "linux/", "/amd64", "a/b/c/d", "linux//v8"] { #expect(Platform(text) == nil) }
+    #expect(Platform("linux") == .host && Platform("LINUX/x86_64")?.description == "linux/amd64")
+    #expect(Platform("aarch64")?.description == "linux/arm64" && Platform("armhf")?.variant == "v7")
+    for text in ["", "x86-32", "linux/a d", "linux/", "/amd64", "a/b/c/d", "linux//v8"] {
+        #expect(Platform(text) == nil)
+    }
 }

@@ -98,6 +98,38 @@ final class ImageTests {
         #expect(try apus("run", "--rm", "--network", "none", "busybox", "echo", "yes").text == "yes")
     }
 
+    /// Also after what a file has already, and to and from sockets.
+    @Test func archivesGoWhereStdoutStands() throws {
+        try apus.must("tag", "busybox", "apart:1")
+        let engine = Host.bin + "/apus"
+        let path = apus.directory
+        let outcome = try apus.shell(
+            """
+            set -e; printf 12345 >\(path)/both; \(engine) save busybox >>\(path)/both
+            \(engine) save busybox >\(path)/one; tail -c +6 \(path)/both | cmp - \(path)/one
+            (head -c 5 >/dev/null; \(engine) load) <\(path)/both
+            python3 -c 'import socket, subprocess, sys
+            a, b = socket.socketpair()
+            saving = subprocess.Popen(sys.argv[1:] + ["save", "busybox"], stdout=b); b.close()
+            data = a.makefile("rb").read(); assert saving.wait() == 0
+            assert data == open("\(path)/one", "rb").read()' \(engine)
+            """)
+        #expect(outcome.code == 0 && outcome.out.contains("Loaded image: busybox:latest"), "\(outcome)")
+    }
+
+    @Test func aRepositoryIsSavedWithAllItsTags() throws {
+        for tag in ["two:a", "two:b"] { try apus.must("tag", "busybox", tag) }
+        try apus.must("save", "-o", apus.directory + "/two.tar", "two")
+        let list = try apus.shell("tar -xOf \(apus.directory)/two.tar manifest.json")
+        #expect(list.out.contains(#""RepoTags":["two:a","two:b"]"#), "\(list)")
+    }
+
+    @Test func removingWhatIsNotThereIsDoneWithForce() throws {
+        let outcome = try apus("rmi", "-f", "absent")
+        #expect(outcome.code == 0 && outcome.err.contains("No such image: absent"))
+        try apus.expectRefusal("rmi", "absent", code: 1, mentions: ["No such image: absent"])
+    }
+
     @Test func theImagesSettingsApply() throws {
         try apus.must("load", "-i", Host.fixture("archives/user.tar"))
         let script = "id -un; pwd; echo $FROM_IMAGE"

@@ -108,6 +108,7 @@ final class RegistryTests {
         try apus.must("push", "-q", name)
         let sent = try apus.shell("du -sb \(apus.directory)/registry-5000 | cut -f1")
         #expect((Int(sent.text) ?? 0) < 2_500_000, "\(sent)")
+        #expect(try apus.must("pull", name).contains("Status: Image is up to date for"))
         try apus.must("rmi", name)
         try apus.must("pull", "-q", name)
         #expect(try apus.must("images", "-q", "--no-trunc", name) == id)
@@ -124,6 +125,10 @@ final class RegistryTests {
         let first = try apus("run", "--rm", "--network", "none", name, "echo", "ran")
         #expect(
             first.out == "ran\n" && first.err.hasPrefix("Unable to find image '\(name):latest' locally\n"))
+        // What is here is for another platform: what the registry has is taken, and that is no better.
+        let other = try apus("run", "--rm", "--platform", "linux/s390x", name, "true")
+        #expect(other.code == 125 && other.err.contains("does not match the specified platform"))
+        #expect(try apus("pull", "--platform", "s390x", name).err.contains("WARNING: image with reference"))
         let second = try apus("run", "--rm", "--network", "none", name, "echo", "ran")
         #expect(second.err.isEmpty && second.out == "ran\n")
         let always = try apus(

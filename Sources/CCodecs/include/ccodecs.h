@@ -20,12 +20,13 @@ const char *cc_error(const cc_decoder *decoder);
 
 typedef struct cc_encoder cc_encoder;
 
-/// An encoder of one gzip member without a name or a time: the same data gives the same bytes. NULL when memory is
-/// short.
+/// An encoder of one gzip member without a name or a time, or of one zstd frame: the same data gives the same bytes.
+/// NULL when memory is short.
 cc_encoder *cc_gzip_encoder(int level);
+cc_encoder *cc_zstd_encoder(int level);
 void cc_free_encoder(cc_encoder *encoder);
 
 /// Encodes from `in` to `out`; `*in_size` and `*out_size` become what was used of each. `is_last`: no more comes after
-/// `in`. 0: go on; 1: the member is whole.
+/// `in`. 0: go on; 1: the member or frame is whole; -1: memory is short.
 int cc_encode(cc_encoder *encoder, const void *in, size_t *in_size, void *out, size_t *out_size, int is_last);
 #endif

@@ -55,9 +55,13 @@ struct Needs {
     var blobs: Set<Digest> = []
     var layers: Set<Digest> = []
 
+    /// What a name leads to; a manifest without one, of an image that has one, is replaced and needs nothing.
     mutating func add(_ image: Image) {
         layers.formUnion(image.config.diffIDs)
         blobs.formUnion(image.manifest.layers.map(\.digest) + [image.id, image.digest])
+        for twin in image.twins where twin.isNamed || image.names.isEmpty {
+            blobs.formUnion(twin.manifest.layers.map(\.digest) + [twin.digest])
+        }
     }
 }
 
@@ -76,8 +80,17 @@ extension ImageStore {
             var index = try readIndex()
             let inUse = Set(use.containers.all.map(\.image))
             var gone: [Image] = []
+            var dropped: Set<Digest> = []
             for image in try images(onDamage: { pruned.damaged.append("\($0)") }) {
-                if !inUse.contains(image.id), chooses(image) { gone.append(image) } else { needs.add(image) }
+                if !inUse.contains(image.id), chooses(image) {
+                    gone.append(image)
+                    dropped.formUnion([image.digest] + image.twins.map(\.digest))
+                } else {
+                    needs.add(image)
+                    // Replaced by one of the same configuration.
+                    guard !image.names.isEmpty else { continue }
+                    dropped.formUnion(image.twins.filter { !$0.isNamed }.map(\.digest))
+                }
             }
             let parts = try self.parts()
             var garbage = StoreParts()
@@ -93,8 +106,9 @@ extension ImageStore {
             pruned.bytes = garbage.bytes
             pruned.removals = Self.removals(gone, garbage)
             if isDryRun { return pruned }
-            for image in gone { index.manifests.removeAll { $0.digest == image.digest } }
-            if !gone.isEmpty { try writeIndex(index) }
+            let before = index
+            index.manifests.removeAll { dropped.contains($0.digest) }
+            if index != before { try writeIndex(index) }
             for diffID in garbage.layers.keys { try discardLayer(diffID) }
             for digest in garbage.blobs.keys { try deleteBlob(digest) }
             return pruned

@@ -6,6 +6,16 @@ public import SystemPackage
 public struct Image: Equatable, Sendable {
     /// Of the manifest: what a registry and `index.json` call it.
     public let digest: Digest
+    /// The other manifests of the same configuration: the same layers packed in other ways, under other names or under
+    /// none. Only a listing has them; to whoever types an id they are one image.
+    public private(set) var twins: [Twin] = []
+
+    /// One more manifest of an image.
+    public struct Twin: Equatable, Sendable {
+        let digest: Digest
+        let manifest: Manifest
+        let isNamed: Bool
+    }
     /// Of the configuration: docker's IMAGE ID.
     public var id: Digest { manifest.config.digest }
     /// As it stands in the store, byte for byte behind `digest`.
@@ -13,23 +23,33 @@ public struct Image: Equatable, Sendable {
     /// Read from the blob `id`.
     public let config: ImageConfig
     /// Every name it has, sorted; empty for a dangling image.
-    public let names: [Reference]
-    /// Its repositories with the digests by which their registries have it (an index, where the name is one's), in the
-    /// order of its names, each once; of an image that no registry has, those of its manifest.
-    public let digests: [Reference]
+    public private(set) var names: [Reference]
+    /// Its repositories with the digests by which their registries have it (an index's, where the name means one), as
+    /// far as a pull or a push has told, sorted.
+    public private(set) var digests: [Reference]
     /// Bytes of all files in its layers.
     public let size: Int64
     /// When it was made; `Timestamp.zero` when its configuration does not say.
     public let created: Timestamp
+    /// When it was given a name last; `Timestamp.zero` when that is not known.
+    public private(set) var tagged: Timestamp
+    /// Since when it has been here as it is: what was just built from an old base is new.
+    public var appeared: Timestamp { max(created, tagged) }
 
     init(manifest: Manifest, config: ImageConfig, entry: ImageEntry, size: Int64) {
         (digest, self.manifest, self.config, self.size) = (entry.manifest.digest, manifest, config, size)
-        let sorted = zip(entry.names, entry.digests).sorted { $0.0.canonical < $1.0.canonical }
-        names = sorted.map(\.0)
-        digests = sorted.reduce(into: []) { found, pair in
-            if !found.contains(pair.1) { found.append(pair.1) }
-        }
+        (names, digests, tagged) = (entry.names.sorted(), entry.digests.sorted(), entry.tagged)
         created = config.created.flatMap { Timestamp(parsing: $0) } ?? .zero
+    }
+
+    /// Takes in what another manifest of the same configuration has.
+    mutating func join(_ other: Image) {
+        twins.append(
+            Twin(digest: other.digest, manifest: other.manifest, isNamed: !other.names.isEmpty))
+        twins += other.twins
+        names = (names + other.names).sorted()
+        digests = Set(digests + other.digests).sorted()
+        tagged = max(tagged, other.tagged)
     }
 }
 
@@ -48,16 +68,21 @@ public struct Layer: Equatable, Sendable {
 }
 
 /// One image that `load` brought in.
-public struct LoadedImage: Equatable, Sendable, CustomStringConvertible {
+public struct LoadedImage: Sendable, CustomStringConvertible {
     /// With the names of the archive.
     public let image: Image
     /// The names it was given by the archive.
     public let names: [Reference]
+    /// Those that another image had, by its id.
+    public let taken: [(name: Reference, from: Digest)]
 
     /// What `docker load` prints, one line a name.
     public var description: String {
-        names.isEmpty
-            ? "Loaded image ID: \(image.id)" : names.map { "Loaded image: \($0)" }.joined(separator: "\n")
+        let lines = taken.map {
+            "The image \($0.name) already exists, renaming the old one with ID \($0.from) to empty string"
+        }
+        let names = names.map { "Loaded image: \($0)" }
+        return (lines + (names.isEmpty ? ["Loaded image ID: \(image.id)"] : names)).joined(separator: "\n")
     }
 }
 

@@ -33,8 +33,9 @@ public final class ImagePush: Sendable {
             return Content(blob: layer, file: file)
         }
         let packed = try staging.makeFile()
-        let (hex, size) = try Compressor().pack(file, to: packed.fd)
-        guard let digest = Digest(hex: hex) else { throw .invalid("digest") }
+        guard let (hex, size) = try Compressor(.gzip)?.pack(file, to: packed.fd),
+            let digest = Digest(hex: hex)
+        else { throw .invalid("digest") }
         let isDocker = layer.mediaType == MediaType.dockerLayer
         let blob = Descriptor(
             mediaType: isDocker ? MediaType.dockerLayerGzip : MediaType.layerGzip, digest: digest,

@@ -65,6 +65,7 @@ public final class ImageStore: Sendable {
     static let nameKey = "org.opencontainers.image.ref.name"
     static let containerdKey = "io.containerd.image.name"
     static let registryKey = "apus.registry.digest"
+    static let taggedKey = "apus.tagged"
 
     func readIndex() throws(ImageError) -> Index {
         let bytes = try kernel { () throws(SysError) in try directory.contents(of: "index.json") }
@@ -118,12 +119,13 @@ public final class ImageStore: Sendable {
         }
     }
 
-    /// All images, newest first. A damaged one hurts no other: it is told to `onDamage` and left out.
+    /// All images, newest first, each configuration once. A damaged one hurts no other: it is told to `onDamage` and left out.
     /// They are read by several threads with `sideBySide`, which is not for a process that starts containers.
     public func images(
         sideBySide: Bool = false, onDamage: (ImageError) -> Void = { _ in }
     ) throws(ImageError) -> [Image] {
-        let entries = try readIndex().images
+        // One with a name stands for its twins without.
+        let entries = try readIndex().images.sorted { !$0.names.isEmpty && $1.names.isEmpty }
         let sizes = LayerSizes()
         let found = Mutex([Result<Image, ImageError>?](repeating: nil, count: entries.count))
         @Sendable func read(_ number: Int) {
@@ -139,14 +141,23 @@ public final class ImageStore: Sendable {
             entries.indices.forEach(read)
         }
         var images: [Image] = []
+        var places: [Digest: Int] = [:]
         for result in found.withLock({ $0 }) {
             switch result {
-            case .success(let image): images.append(image)
+            case .success(let image):
+                if let at = places[image.id] {
+                    images[at].join(image)
+                } else {
+                    places[image.id] = images.count
+                    images.append(image)
+                }
             case .failure(let error): onDamage(error)
             case nil: break
             }
         }
-        return images.sorted { ($1.created, $0.digest.hex) < ($0.created, $1.digest.hex) }
+        return images.sorted {
+            ($1.created, $1.tagged, $0.digest.hex) < ($0.created, $0.tagged, $1.digest.hex)
+        }
     }
 }
 
@@ -176,6 +187,7 @@ extension Index {
         for entry in manifests {
             if groups[entry.digest] == nil { order.append(entry.digest) }
             var image = groups.removeValue(forKey: entry.digest) ?? ImageEntry(manifest: entry)
+            image.tagged = max(image.tagged, entry.tagged)
             if let name = entry.reference { image.add(name, entry.registryDigest) }
             groups[entry.digest] = image
         }
@@ -186,7 +198,10 @@ extension Index {
     /// has no other. Without a name the manifest is entered when it is not there yet. `registryDigest` is what the name
     /// means in its registry (an index, or a manifest of layers that were compressed on the way); what is known of that
     /// is kept where nothing changes.
-    mutating func enter(_ manifest: Descriptor, as name: Reference?, registryDigest: Digest? = nil) {
+    mutating func enter(
+        _ manifest: Descriptor, as name: Reference?, registryDigest: Digest? = nil, now: Timestamp = .now()
+    ) {
+        let tagged = now.rfc3339Nano
         if let name {
             let same = manifests.first { $0.reference == name && $0.digest == manifest.digest }
             remove(name)
@@ -195,11 +210,12 @@ extension Index {
             entry.annotations = [
                 ImageStore.nameKey: name.canonical, ImageStore.containerdKey: name.canonical,
             ]
+            entry.annotations[ImageStore.taggedKey] = tagged
             entry.annotations[ImageStore.registryKey] = (registryDigest ?? same?.registryDigest)?.description
             manifests.append(entry)
         } else if !manifests.contains(where: { $0.digest == manifest.digest }) {
             var entry = manifest
-            entry.annotations = [:]
+            entry.annotations = [ImageStore.taggedKey: tagged]
             manifests.append(entry)
         }
     }
@@ -208,7 +224,7 @@ extension Index {
     mutating func remove(_ name: Reference) {
         guard let at = manifests.firstIndex(where: { $0.reference == name }) else { return }
         var entry = manifests.remove(at: at)
-        entry.annotations = [:]
+        entry.annotations = entry.annotations.filter { $0.key == ImageStore.taggedKey }
         if !manifests.contains(where: { $0.digest == entry.digest }) { manifests.append(entry) }
     }
 }
@@ -217,8 +233,10 @@ extension Index {
 struct ImageEntry {
     let manifest: Descriptor
     private(set) var names: [Reference] = []
-    /// For each name: the repository with the digest that its registry has.
+    /// Repositories with the digests that their registries have, each once.
     private(set) var digests: [Reference] = []
+    /// When it was entered last.
+    var tagged = Timestamp.zero
 
     init(manifest: Descriptor, names: [Reference] = []) {
         self.manifest = manifest
@@ -227,13 +245,19 @@ struct ImageEntry {
 
     mutating func add(_ name: Reference, _ registryDigest: Digest?) {
         names.append(name)
-        digests.append(name.at(name.digest ?? registryDigest ?? manifest.digest))
+        guard let digest = name.digest ?? registryDigest else { return }
+        if !digests.contains(name.at(digest)) { digests.append(name.at(digest)) }
     }
 }
 
 extension Descriptor {
     /// What the name of an entry means in its registry; nil: not known, or the manifest itself.
     var registryDigest: Digest? { annotations[ImageStore.registryKey].flatMap { Digest($0) } }
+
+    /// When an entry was made.
+    var tagged: Timestamp {
+        annotations[ImageStore.taggedKey].flatMap { Timestamp(parsing: $0) } ?? .zero
+    }
 
     /// The name in an entry of our index; what other tools wrote there may be only a tag, which names
     /// nothing.

@@ -17,11 +17,21 @@ extension ImageStore {
                 budget: try unpackBudget())
             var loader = ArchiveLoader(store: self, files: files, staging: staging)
             try loader.readImages()
+            // Names that damaged images had are taken without a word.
+            let before = loader.images.map { found in
+                found.names.compactMap { name in
+                    (try? image(named: name.canonical)).flatMap {
+                        $0.id == found.config ? nil : (name, $0.id)
+                    }
+                }
+            }
             try commit(loader.images.map { ($0.manifest, $0.names) }, in: staging)
-            return try loader.images.map { found throws(ImageError) in
-                LoadedImage(
+            return try zip(loader.images, before).map { pair throws(ImageError) in
+                let found = pair.0
+                return LoadedImage(
                     image: try image(ImageEntry(manifest: found.manifest, names: found.names)),
-                    names: found.names)
+                    names: found.names,
+                    taken: pair.1)
             }
         }
         for image in loaded { onLoaded(image) }

@@ -11,12 +11,14 @@ extension ImageStore {
             if let entry = index.manifests.first(where: { $0.reference == reference }) {
                 return try whole(entry, index)
             }
-            if let digest = reference.digest,
-                let found = try find(
-                    index,
-                    { $0.digests.contains(reference.at(digest)) || $0.digest == digest || $0.id == digest })
-            {
-                return found
+            if let digest = reference.digest {
+                // Content of another repository is not what was asked for.
+                let found = try images().first { image in
+                    image.digests.contains(reference.at(digest))
+                        || ([image.digest] + image.twins.map(\.digest)).contains(digest)
+                            && image.names.contains { $0.repository == reference.repository }
+                }
+                if let found { return found }
             }
         }
         if let found = try image(withID: text, index) { return found }
@@ -37,7 +39,7 @@ extension ImageStore {
     private func image(withID text: String, _ index: Index) throws(ImageError) -> Image? {
         guard let digits = Self.digits(of: text) else { return nil }
         let found = try images().filter { $0.id.hex.hasPrefix(digits) }
-        if found.isEmpty, digits.utf8.count == 64 { return try find(index) { $0.digest.hex == digits } }
+        if found.isEmpty, digits.utf8.count == 64 { return try images().first { $0.digest.hex == digits } }
         guard found.allSatisfy({ $0.id == found.first?.id }) else {
             throw ImageError(.conflict, "multiple IDs found with provided prefix: \(text)")
         }
@@ -51,8 +53,9 @@ extension ImageStore {
         return isHex && (3...64).contains(digits.utf8.count) ? digits : nil
     }
 
-    private func find(_ index: Index, _ fits: (Image) -> Bool) throws(ImageError) -> Image? {
-        try images().first(where: fits)
+    /// An image with the other manifests of its configuration, and their names.
+    public func withTwins(_ image: Image) throws(ImageError) -> Image {
+        try images().first { $0.id == image.id } ?? image
     }
 
     /// Remembers what a name means in its registry now, unless the name has come to mean another image.
@@ -72,12 +75,13 @@ extension ImageStore {
         try operation("tag \(name)") { () throws(ImageError) in
             try locked { () throws(ImageError) in
                 var index = try readIndex()
-                guard let entry = index.manifests.first(where: { $0.digest == image.digest }) else {
+                let entries = index.manifests.filter { $0.digest == image.digest }
+                guard let entry = entries.first(where: { $0.reference == name }) ?? entries.first else {
                     throw ImageError(.notFound, "No such image: \(image.id)")
                 }
-                let before = index
+                guard entry.reference != name else { return }
                 index.enter(entry, as: name)
-                if index != before { try writeIndex(index) }
+                try writeIndex(index)
             }
         }
     }

@@ -11,7 +11,7 @@ extension ImageStore {
     ) throws(ImageError) -> [Removal] {
         try locked { () throws(ImageError) in
             let image: Image
-            do throws(ImageError) { image = try self.image(named: name) } catch {
+            do throws(ImageError) { image = try withTwins(try self.image(named: name)) } catch {
                 guard force, error.kind == .invalid, let removal = try removeDamaged(name) else {
                     throw error
                 }
@@ -22,7 +22,10 @@ extension ImageStore {
                 image, as: name, force: force, inUse: inUse.all.filter { $0.image == image.id })
             var index = try readIndex()
             for name in plan.untag { index.remove(name) }
-            if plan.deletes { index.manifests.removeAll { $0.digest == image.digest } }
+            if plan.deletes {
+                let manifests = [image.digest] + image.twins.map(\.digest)
+                index.manifests.removeAll { manifests.contains($0.digest) }
+            }
             try writeIndex(index)
             var removals = plan.untag.map { Removal.untagged("\($0)") }
             if plan.deletes {
@@ -65,7 +68,8 @@ extension ImageStore {
             keptBlobs.formUnion(other.manifest.layers.map(\.digest) + [other.id])
         }
         for diffID in kept { if let layer = layer(diffID) { keptBlobs.insert(layer.blob.digest) } }
-        let blobs = Set(image.manifest.layers.map(\.digest) + [image.id, image.digest])
+        var blobs = Set(image.manifest.layers.map(\.digest) + [image.id, image.digest])
+        for twin in image.twins { blobs.formUnion(twin.manifest.layers.map(\.digest) + [twin.digest]) }
         let gone = image.config.diffIDs.filter { !kept.contains($0) }
         for diffID in Set(gone) {
             if let blob = layer(diffID)?.blob.digest, !keptBlobs.contains(blob) { try deleteBlob(blob) }

@@ -5,10 +5,13 @@ import SystemPackage
 extension ImageStore {
     /// Writes one tar that is a docker archive (`manifest.json`) and an OCI layout (`index.json`) at once,
     /// the same bytes for the same images. The references are the names that the archive gives.
-    public func save(_ images: [(Image, [Reference])], to archive: borrowing FD) throws(ImageError) {
+    public func save(
+        _ images: [(Image, [Reference])], to archive: borrowing FD, compression: ArchiveCompression = .none
+    ) throws(ImageError) {
         let target = Directory(try kernel { () throws(SysError) in try archive.duplicate() })
-        try operation("save") { () throws(ImageError) in
-            var writer = TarWriter(ByteSink(try kernel { () throws(SysError) in try target.fd.duplicate() }))
+        do throws(ImageError) {
+            let file = try kernel { () throws(SysError) in try target.fd.duplicate() }
+            var writer = TarWriter(ByteSink(file, try Compressor(compression)))
             var index = Index()
             var list: [JSON] = []
             var written: Set<Digest> = []
@@ -25,6 +28,8 @@ extension ImageStore {
             try writer.add("manifest.json", file: JSON.array(list).bytes)
             try writer.add("oci-layout", file: Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8))
             try writer.finish()
+        } catch {
+            throw error.within("save")
         }
     }
 

@@ -1,15 +1,19 @@
 import Linux
 
-/// Takes bytes into a file through one buffer, with their digest.
+/// Takes bytes into a file through one buffer, with their digest, and compresses them when that is wished.
 struct ByteSink: ~Copyable {
     private static let size = 256 << 10
     private let target: FD
+    private let compressor: Compressor?
     private let buffer = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
     private var count = 0
     private var hash = SHA256()
     private(set) var total: UInt64 = 0
 
-    init(_ target: consuming FD) { self.target = target }
+    init(_ target: consuming FD, _ compressor: consuming Compressor? = nil) {
+        self.target = target
+        self.compressor = compressor
+    }
     deinit { buffer.deallocate() }
 
     mutating func write(_ bytes: UnsafeRawBufferPointer) throws(ImageError) {
@@ -45,17 +49,25 @@ struct ByteSink: ~Copyable {
         } catch { throw ImageError(error) }
     }
 
-    mutating func flush() throws(ImageError) {
+    private mutating func flush(isLast: Bool = false) throws(ImageError) {
         let bytes = UnsafeRawBufferPointer(start: buffer, count: count)
         hash.update(bytes)
         total += UInt64(count)
-        do { try target.writeAll(bytes) } catch { throw ImageError(error) }
+        switch compressor {
+        case .some(let compressor):
+            try compressor.feed(bytes, isLast: isLast) { part throws(SysError) in try target.writeAll(part) }
+        case .none:
+            try kernel { () throws(SysError) in try target.writeAll(bytes) }
+        }
         count = 0
     }
 
-    /// Of everything written, in hexadecimal; the last call.
+    /// What comes last is in the file too. Nothing may follow.
+    mutating func finish() throws(ImageError) { try flush(isLast: true) }
+
+    /// Of everything written, before compression, in hexadecimal; the last call.
     mutating func digest() throws(ImageError) -> String {
-        try flush()
+        try finish()
         return hash.hex()
     }
 }
@@ -128,7 +140,7 @@ struct TarWriter: ~Copyable {
     /// The two zero blocks of the end.
     mutating func finish() throws(ImageError) {
         try sink.writeZeros(1024)
-        try sink.flush()
+        try sink.finish()
     }
 
     /// A time that ustar has no room for, as a decimal number.

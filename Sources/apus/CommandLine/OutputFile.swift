@@ -14,7 +14,7 @@ enum OutputFile {
                 throw CommandFailure.bare(
                     "cowardly refusing to save to a terminal. Use the -o flag or redirect")
             }
-            return try body(try FD.open("/proc/self/fd/1", .writeOnly))
+            return try body(try Standard.duplicate(1))
         }
         let file = FilePath(path)
         guard let name = file.lastComponent else {

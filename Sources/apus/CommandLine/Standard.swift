@@ -28,6 +28,19 @@ enum Standard {
         }
     }
 
+    /// The open file of stdin (0) or stdout (1), from where it stands; a pipe or a socket, too.
+    static func duplicate(_ raw: CInt) throws(SysError) -> FD {
+        let fd = FD(adopting: raw)
+        do throws(SysError) {
+            let copy = try fd.duplicate()
+            _ = fd.release()
+            return copy
+        } catch {
+            _ = fd.release()
+            throw error
+        }
+    }
+
     /// Whether what is printed reaches a terminal, which must not obey it.
     static var outIsTerminal: Bool { Terminal.isTerminal(1) }
 }

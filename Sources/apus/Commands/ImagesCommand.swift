@@ -37,9 +37,10 @@ enum ImagesCommand {
         let images = try session.images()
         let (force, keeps) = (arguments.isOn("force"), arguments.isOn("no-prune"))
         return try EachName.run(arguments.words) { name in
-            for line in try images.remove(name, force: force, keepsParents: keeps) {
-                try Standard.out("\(line)\n")
+            guard let lines = try images.remove(name, force: force, keepsParents: keeps) else {
+                return Standard.error("apus: No such image: \(name)")
             }
+            for line in lines { try Standard.out("\(line)\n") }
         }
     }
 
@@ -100,12 +101,14 @@ enum ImagesCommand {
         "save", group: "image", "IMAGE [IMAGE...]",
         "Save one or more images to a tar archive (streamed to STDOUT by default)",
         words: Command.atLeast(1),
-        flags: [.value("output", "o", "string", "Write to a file, instead of STDOUT")]
-            + Flag.later("platform")
+        flags: [
+            .value("compression", "How to compress the archive: none, gzip or zstd"),
+            .value("output", "o", "string", "Write to a file, instead of STDOUT"),
+        ] + Flag.later("platform")
     ) { arguments, session in
         let images = try session.images()
         try OutputFile.write(arguments.value("output"), "failed to save image") {
-            try images.save(arguments.words, to: $0)
+            try images.save(arguments.words, to: $0, compression: arguments.value("compression") ?? "none")
         }
         return 0
     }
@@ -120,7 +123,7 @@ enum ImagesCommand {
 
     /// A file of the user's, or stdin.
     private static func input(_ path: String?) throws -> FD {
-        guard let path else { return try FD.open("/proc/self/fd/0", .readOnly) }
+        guard let path else { return try Standard.duplicate(0) }
         do { return try FD.open(FilePath(path)) } catch {
             throw CommandFailure.bare("open \(path): \("\(error.errno)".lowercased())")
         }

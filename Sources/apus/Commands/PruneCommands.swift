@@ -133,7 +133,7 @@ struct PruneReport {
     func isAgreed(_ question: String) throws -> Bool {
         if isDryRun || isForced { return true }
         try Standard.out("\(question) [y/N] ")
-        let input = try FD.open("/proc/self/fd/0", .readOnly)
+        let input = try Standard.duplicate(0)
         var answer: [UInt8] = []
         while answer.last != UInt8(ascii: "\n"), answer.count < 100 {
             let byte = try input.readSome(limit: 1)

@@ -19,8 +19,13 @@ enum TransferCommands {
         let display = try ProgressDisplay(mode(arguments), to: 1)
         let name = try reference(arguments, on: display)
         let (images, choice) = (try session.images(), try choice(arguments))
-        try waiting {
+        let pulled = try waiting {
             try await images.pull(name, choice, environment: session.environment) { show($0, on: display) }
+        }
+        for image in pulled where choice.platform.map({ !image.platform.runs(on: $0) }) ?? false {
+            Standard.error(
+                "WARNING: image with reference \(image.name) was found but does not match the specified platform: "
+                    + "wanted \(choice.platform ?? .host), actual: \(image.platform)")
         }
         let title = choice.hasAllTags ? name.repository : name.canonical
         if mode(arguments) != "json" { try Standard.out("\(title)\n") }
@@ -73,7 +78,7 @@ enum TransferCommands {
         let text = arguments.words[0]
         let name: Reference
         do { name = try Reference(text) } catch { throw CommandFailure("\(error)") }
-        let hasTag = name.digest != nil || name.tag != "latest" || text.hasSuffix(":latest")
+        let hasTag = Reference.hasTagOrDigest(text)
         if arguments.isOn("all-tags") {
             guard !hasTag else { throw CommandFailure("tag can't be used with --all-tags/-a") }
         } else if !hasTag {
