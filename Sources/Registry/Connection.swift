@@ -137,9 +137,11 @@ struct Connector: Sendable {
     ) throws {
         let pipeline = channel.pipeline.syncOperations
         if let tls {
-            // An address stands in no SNI; its certificate is compared with the address itself.
-            let name = IPAddress(key.host) == nil ? key.host : nil
+            // An address stands in no SNI.
+            let address = IPAddress(key.host)
+            let name = address == nil ? key.host : nil
             try pipeline.addHandler(try NIOSSLClientHandler(context: tls, serverHostname: name))
+            if let address, key.trust.verifies { try pipeline.addHandler(AddressCheck(address)) }
         }
         try pipeline.addHandler(HTTPRequestEncoder())
         try pipeline.addHandler(ByteToMessageHandler(HTTPResponseDecoder(leftOverBytesStrategy: .dropBytes)))

@@ -78,6 +78,7 @@ extension RegistryError {
     private static func tlsWords(_ error: any Error) -> String {
         let text = "\(error)"
         if let start = text.firstRange(of: "OPENSSL_internal:") {
+        if error as? NIOSSLExtraError == .failedToValidateHostname { return "it is for another host" }
             let reason = text[start.upperBound...].prefix { $0 != " " }.lowercased()
             return escaped(String(reason.map { $0 == "_" ? " " : $0 }))
         }

@@ -163,7 +163,7 @@ final class Transport: Sendable {
             if kept.isUsable, access.places?.contains(kept.place) ?? true { return (kept, true) }
             kept.close()
         }
-        let tls = url.scheme == .https ? try trust.context(for: access.trust) : nil
+        let tls = url.scheme == .https ? try trust.context(for: access.trust, host: url.host) : nil
         let addresses = try await addresses(of: url, proxy, access)
         let place = proxy == nil ? nil : textualPlace(of: url)
         return (try await connector.connect(key, to: addresses, place: place, tls: tls), false)

@@ -1,5 +1,7 @@
 import Linux
+import NIOCore
 import NIOSSL
+import NIOTLS
 import Synchronization
 import SystemPackage
 
@@ -15,7 +17,11 @@ struct Trust: Hashable, Sendable {
 
 /// The TLS settings, made once for each kind of trust.
 final class TrustStore: Sendable {
-    private let contexts = Mutex<[Trust: NIOSSLContext]>([:])
+    private struct Kind: Hashable {
+        let trust: Trust
+        let comparesName: Bool
+    }
+    private let contexts = Mutex<[Kind: NIOSSLContext]>([:])
     private let directories: [FilePath]
     private let systemCertificates: FilePath?
 
@@ -24,8 +30,10 @@ final class TrustStore: Sendable {
         systemCertificates = configuration.systemCertificates
     }
 
-    func context(for trust: Trust) throws(RegistryError) -> NIOSSLContext {
-        if let known = contexts.withLock({ $0[trust] }) { return known }
+    /// With an address as host the certificate's chain is verified here; whose it is, `AddressCheck` finds out.
+    func context(for trust: Trust, host: String) throws(RegistryError) -> NIOSSLContext {
+        let kind = Kind(trust: trust, comparesName: IPAddress(host) == nil)
+        if let known = contexts.withLock({ $0[kind] }) { return known }
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.minimumTLSVersion = .tlsv12
         tls.applicationProtocols = ["http/1.1"]
@@ -33,10 +41,11 @@ final class TrustStore: Sendable {
         for directory in directories {
             try add(directory.appending(trust.registry), trust, to: &tls)
         }
+        if !kind.comparesName { tls.certificateVerification = .noHostnameVerification }
         if !trust.verifies { tls.certificateVerification = .none }
         do {
             let context = try NIOSSLContext(configuration: tls)
-            contexts.withLock { $0[trust] = context }
+            contexts.withLock { $0[kind] = context }
             return context
         } catch {
             throw RegistryError(.configuration, "TLS for \(trust.registry): \(error)")
@@ -66,6 +75,39 @@ final class TrustStore: Sendable {
     private func read<T>(_ path: FilePath, _ body: (String) throws -> T) throws(RegistryError) -> T {
         do { return try body(path.string) } catch {
             throw RegistryError(.configuration, "read \(path): not a PEM file of its kind (\(error))")
+        }
+    }
+}
+
+/// Compares a certificate with the address in its URL, before anything is sent. NIOSSL would compare it with the other
+/// end of the socket, which behind a proxy is the proxy.
+final class AddressCheck: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let address: IPAddress
+    init(_ address: IPAddress) { self.address = address }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case TLSUserEvent.handshakeCompleted = event {
+            do {
+                let certificate = try context.pipeline.syncOperations.nioSSL_peerCertificate()
+                guard certificate?.isFor(address) == true else {
+                    throw NIOSSLExtraError.failedToValidateHostname
+                }
+            } catch {
+                context.fireErrorCaught(error)
+                return context.close(promise: nil)
+            }
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+}
+
+extension NIOSSLCertificate {
+    /// Whether one of its alternative names is this address (RFC 9110, 4.3.5); its common name never is.
+    fileprivate func isFor(_ address: IPAddress) -> Bool {
+        _subjectAlternativeNames().contains {
+            $0.nameType == .ipAddress && $0.contents.elementsEqual(address.bytes)
         }
     }
 }

@@ -69,3 +69,27 @@ private let bob = Credential(username: "bob", password: "pw").basic
         }
     }
 }
+
+/// A proxy that answers in a registry's place has a certificate for its own address.
+@Test(arguments: [
+    ("IP:127.0.0.1,DNS:192.0.2.7", false), ("IP:192.0.2.7,IP:2001:db8::7", true),
+])
+func aTunnelToAnAddressEndsAtThatAddress(_ names: String, _ isTaken: Bool) async throws {
+    let scratch = try Scratch()
+    let authority = try Authority(in: scratch.path, for: names)
+    let registry = try FakeRegistry(certificate: authority.certificate, key: authority.key)
+    let proxies = try through(registry)
+    let hosts = ["192.0.2.7", "[2001:db8::7]"]
+    let alice = Credential(username: "alice", password: "secret")
+    try await withClient(Dictionary(uniqueKeysWithValues: hosts.map { ($0, alice) })) {
+        ($0.proxies, $0.systemCertificates) = (proxies, authority.root)
+    } _: { client in
+        for host in hosts {
+            let error = await failure { try await client.manifest(try Reference("\(host)/basic/app")) }
+            #expect(error?.kind == (isTaken ? .notFound : .network), "\(host): \(String(describing: error))")
+        }
+    }
+    let log = try await registry.log()
+    #expect(log.filter { $0["method"] == .string("CONNECT") }.count >= hosts.count)
+    #expect(log.contains { $0["authorization"]?.string != nil } == isTaken)
+}

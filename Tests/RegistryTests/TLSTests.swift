@@ -15,13 +15,16 @@ func run(_ arguments: [String], environment: [String] = Process.environment) thr
     try #require(status?.code == 0, "\(arguments.joined(separator: " ")): \(String(describing: status))")
 }
 
-/// A certificate authority and one certificate of it for 127.0.0.1, localhost and registry.example.
+/// A certificate authority and one certificate of it for 127.0.0.1, localhost and registry.example, or for what is
+/// said.
 struct Authority {
     let root: FilePath
     let certificate: FilePath
     let key: FilePath
 
-    init(in directory: FilePath) throws {
+    init(
+        in directory: FilePath, for names: String = "IP:127.0.0.1,DNS:localhost,DNS:registry.example"
+    ) throws {
         (root, certificate) = (directory.appending("ca.crt"), directory.appending("server.pem"))
         key = directory.appending("server-key.pem")
         let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
@@ -31,7 +34,7 @@ struct Authority {
                 "-keyout", "\(rootKey)", "-out", "\(root)",
             ])
         let extensions = [
-            "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:registry.example", "-addext",
+            "-addext", "subjectAltName=\(names)", "-addext",
             "basicConstraints=CA:FALSE",
         ]
         try run(
@@ -95,15 +98,20 @@ struct Authority {
 
 @Test func aCertificateForAnotherNameIsRefused() async throws {
     let scratch = try Scratch()
-    let authority = try Authority(in: scratch.path)
+    let authority = try Authority(in: scratch.path, for: "IP:127.0.0.9,DNS:127.0.0.1,DNS:other.example")
     let registry = try FakeRegistry(certificate: authority.certificate, key: authority.key)
     try await withClient([:]) {
         $0.systemCertificates = authority.root
     } _: { client in
-        let error = await failure {
-            try await client.manifest(try Reference("127.0.0.2:\(registry.port)/good/app"))
+        for host in ["127.0.0.1", "localhost"] {
+            let error = await failure {
+                try await client.manifest(try Reference("\(host):\(registry.port)/good/app"))
+            }
+            #expect(error?.kind == .network)
+            #expect(
+                error?.description.contains("the certificate is not trusted: it is for another host") == true,
+                "\(String(describing: error))")
         }
-        #expect(error?.kind == .network)
     }
 }
 
