@@ -96,21 +96,52 @@ extension RegistryTable.Mirror.Use {
 }
 
 extension RegistryTable {
-    /// Whether a name (`host[:port]/path`) lies below the prefix, whole components only.
+    /// Whether a name (`host[:port]/path`) lies below the prefix, whole components only. A prefix that is a host alone
+    /// means all its ports.
     func matches(_ name: String) -> Bool {
-        if prefix.hasPrefix("*.") {
-            let host = name.prefix { $0 != "/" && $0 != ":" }
-            return host.hasSuffix(prefix.dropFirst(1))
-        }
-        guard name.hasPrefix(prefix) else { return false }
-        let rest = name.dropFirst(prefix.count)
-        return rest.isEmpty || rest.hasPrefix("/") || (!prefix.contains("/") && rest.hasPrefix(":"))
+        let name = ComparedName(name)
+        if prefix.hasPrefix("*.") { return name.host.hasSuffix(prefix.dropFirst(1).lowercased()) }
+        let own = ComparedName(prefix)
+        guard name.host == own.host, own.isHostAlone || name.port == own.port else { return false }
+        return own.path.isEmpty || name.path == own.path || name.path.hasPrefix("\(own.path)/")
     }
 
-    /// The name with `location` in the prefix's place.
+    /// The name, which matches, with `location` in the prefix's place.
     func rewrite(_ name: String, to location: String) -> String {
         if location.isEmpty || location == prefix { return name }
         if prefix.hasPrefix("*.") { return location + name.drop { $0 != "/" } }
-        return location + name.dropFirst(prefix.count)
+        let own = ComparedName(prefix)
+        let authority = name.prefix { $0 != "/" }
+        let path = name.dropFirst(authority.count).dropFirst(own.path.isEmpty ? 0 : own.path.count + 1)
+        let port = authority.lastIndex(of: ":").map { authority[$0...] } ?? ""
+        return location + (own.isHostAlone && !port.contains("]") ? port : "") + path
+    }
+
+    /// What two prefixes for the same have in common.
+    var key: String {
+        let own = ComparedName(prefix)
+        return "\(own.host):\(own.isHostAlone ? "" : String(own.port))/\(own.path)"
+    }
+}
+
+/// `host[:port][/path]` such that two spellings of the same are equal: the case of a host, its default port, the
+/// zeros of an IPv6 address and the names of Docker Hub's API make no other registry.
+private struct ComparedName {
+    let host: String
+    /// 443 where none is written.
+    let port: Int
+    let path: Substring
+    /// Neither port nor path are written.
+    let isHostAlone: Bool
+
+    init(_ text: String) {
+        let authority = text.prefix { $0 != "/" }
+        path = text.dropFirst(authority.count).drop { $0 == "/" }
+        // What is no host is like nothing but itself.
+        let (name, port) = WebURL.splitAuthority(authority) ?? (String(authority), nil)
+        let aliases = ["index.docker.io", "registry-1.docker.io"]
+        host = aliases.contains(name) ? "docker.io" : IPAddress(name)?.description ?? name
+        self.port = port ?? 443
+        isHostAlone = port == nil && path.isEmpty
     }
 }

@@ -46,7 +46,7 @@ extension RegistryConfiguration {
             let document = try TOML.parse(text)
             for table in try document.tables("registry") {
                 let registry = try RegistryTable(table)
-                registries.removeAll { $0.prefix == registry.prefix }
+                registries.removeAll { $0.key == registry.key }
                 registries.append(registry)
             }
         } catch {

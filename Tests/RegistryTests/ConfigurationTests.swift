@@ -74,6 +74,33 @@ private let mirrors = """
     #expect(try places("a.example.org/x", text) == ["a.example.org/x"])
 }
 
+@Test(arguments: [
+    ("localhost:5000", "LOCALHOST:5000/a", true), ("LocalHost:5000", "localhost:05000/a", true),
+    ("a.example", "a.example:443/x", true), ("a.example:443", "A.example/x", true),
+    ("a.example:443", "a.example:5000/x", false), ("a.example/team", "a.example:443/team/x", true),
+    ("a.example/team", "a.example:5000/team/x", false), ("a.example/team", "A.EXAMPLE/teams", false),
+    ("*.Example", "A.EXAMPLE/x", true), ("[::1]:5000", "[0:0::1]:5000/x", true),
+    ("docker.io", "registry-1.docker.io/library/x", true), ("docker.io", "INDEX.docker.io:443/x", true),
+])
+func aBlockedRegistryIsBlockedInEachSpelling(_ prefix: String, _ name: String, _ isBlocked: Bool) throws {
+    let text = "[[registry]]\nprefix = \"\(prefix)\"\nlocation = \"b.example\"\nblocked = true"
+    let found = try? places(name, text)  // refused
+    #expect((found == nil) == isBlocked, "\(String(describing: found))")
+}
+
+@Test func prefixesAreReplacedInEachSpelling() throws {
+    func table(_ prefix: String) -> String {
+        "[[registry]]\nprefix = \"\(prefix)\"\nlocation = \"b.example/c\""
+    }
+    #expect(try places("A.example:443/team/x", table("a.example/team")) == ["b.example/c/x"])
+    #expect(try places("A.example/team/x", table("a.example:443")) == ["b.example/c/team/x"])
+    #expect(try places("[0::1]:5000/x", table("[::1]:5000")) == ["b.example/c/x"])
+    #expect(try places("[::1]/x", table("[0::1]")) == ["b.example/c/x"])
+    // A later table for the same takes the place of an earlier one.
+    let twice = table("a.example:443/team") + "\n" + "[[registry]]\nlocation = \"A.example/team\""
+    #expect(try places("a.example/team/x", twice) == ["a.example/team/x"])
+}
+
 @Test func hostsGivenByAFlagAreInsecure() throws {
     var configuration = try configuration("")
     configuration.insecureHosts = ["a.example:5000"]
