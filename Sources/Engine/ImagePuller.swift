@@ -8,11 +8,12 @@ public protocol ImageSource: Sendable {
     /// A manifest or an index, by the reference's digest, else by its tag.
     func manifest(_ reference: Reference) async throws -> SourceDocument
     /// Sends a blob from byte `offset` on, or from its beginning, which `start` hears of first. What may pass is tried
-    /// again here; an error is the end of the pull.
+    /// again here; an error is the end of the pull. Answers whether a mirror sent some of it, which is asked only when
+    /// that is allowed.
     func blob(
-        _ blob: Descriptor, of repository: Reference, from offset: Int64, start: (Int64) throws -> Void,
-        receive: (UnsafeRawBufferPointer) throws -> Void
-    ) async throws
+        _ blob: Descriptor, of repository: Reference, from offset: Int64, usingMirrors: Bool,
+        start: (Int64) throws -> Void, receive: (UnsafeRawBufferPointer) throws -> Void
+    ) async throws -> Bool
     /// All tags of a repository.
     func tags(of repository: Reference) async throws -> [String]
 }
@@ -215,16 +216,24 @@ public struct ImagePuller: Sendable {
         guard manifest.config.size <= ImagePull.configLimit else {
             throw EngineError("\(name): a configuration of \(manifest.config.size) bytes", exitCode: 1)
         }
+        let (bytes, isFromMirror) = try await config(manifest.config, of: name, usingMirrors: true)
+        guard isFromMirror, SHA256.hex(of: bytes) != manifest.config.digest.hex else { return bytes }
+        return try await config(manifest.config, of: name, usingMirrors: false).bytes
+    }
+
+    private func config(
+        _ config: Descriptor, of name: Reference, usingMirrors: Bool
+    ) async throws -> (bytes: [UInt8], isFromMirror: Bool) {
         var bytes: [UInt8] = []
-        try await source.blob(
-            manifest.config, of: name, from: 0, start: { _ in bytes = [] },
+        let isFromMirror = try await source.blob(
+            config, of: name, from: 0, usingMirrors: usingMirrors, start: { _ in bytes = [] },
             receive: { chunk in
                 guard bytes.count + chunk.count <= ImagePull.configLimit else {
                     throw EngineError("\(name): the configuration is too long", exitCode: 1)
                 }
                 bytes += chunk
             })
-        return bytes
+        return (bytes, isFromMirror)
     }
 
     // MARK: layers
@@ -281,33 +290,40 @@ public struct ImagePuller: Sendable {
         let id = layer.blob.digest.short
         // The process that had the right before us may have brought it.
         if try pull.finds(layer.blob, layer.diffID) { return report(.layer(id: id, .found)) }
-        let wasResumed = try await download(layer.blob, pull, of: name)
-        report(.layer(id: id, .unpacking))
-        do throws(ImageError) {
-            try pull.unpack(layer.blob, layer.diffID)
-        } catch {
-            guard wasResumed, error.kind == .invalid else { throw error }
-            // What an earlier pull left may have been damaged by whatever ended that.
-            report(.layer(id: id, .again(reason: "\(error)")))
-            _ = try await download(layer.blob, pull, of: name)
-            try pull.unpack(layer.blob, layer.diffID)
+        var usingMirrors = true
+        while true {
+            let way = try await download(layer.blob, pull, of: name, usingMirrors: usingMirrors)
+            report(.layer(id: id, .unpacking))
+            do throws(ImageError) {
+                try pull.unpack(layer.blob, layer.diffID)
+                break
+            } catch {
+                guard error.kind == .invalid, way.wasResumed || way.isFromMirror else { throw error }
+                // What an earlier pull left may have been damaged by whatever ended that; else the mirror is bad.
+                usingMirrors = way.wasResumed
+                report(.layer(id: id, .again(reason: "\(error)")))
+            }
         }
         report(.layer(id: id, .complete))
     }
 
-    /// Answers whether a part was there before.
-    private func download(_ blob: Descriptor, _ pull: ImagePull, of name: Reference) async throws -> Bool {
+    /// Answers whether a part was there before, and whether a mirror sent some of it.
+    private func download(
+        _ blob: Descriptor, _ pull: ImagePull, of name: Reference, usingMirrors: Bool
+    ) async throws -> (wasResumed: Bool, isFromMirror: Bool) {
         let download = try pull.download(blob)
         let before = download.count
+        var isFromMirror = false
         if !download.isComplete || blob.size == 0 {
-            try await source.blob(
-                blob, of: name, from: before, start: { try download.start(at: $0) },
+            isFromMirror = try await source.blob(
+                blob, of: name, from: before, usingMirrors: usingMirrors,
+                start: { try download.start(at: $0) },
                 receive: { chunk in
                     try download.receive(chunk)
                     report(.layer(id: blob.digest.short, .downloading(download.count, of: blob.size)))
                 })
             try download.finish()
         }
-        return before > 0
+        return (before > 0, isFromMirror)
     }
 }

@@ -36,10 +36,11 @@ struct Registries: ImageSource, ImageDestination {
     }
 
     func blob(
-        _ blob: Descriptor, of repository: Reference, from offset: Int64, start: (Int64) throws -> Void,
-        receive: (UnsafeRawBufferPointer) throws -> Void
-    ) async throws {
-        try await client.blob(blob, of: repository, from: offset, receive: receive, started: start)
+        _ blob: Descriptor, of repository: Reference, from offset: Int64, usingMirrors: Bool,
+        start: (Int64) throws -> Void, receive: (UnsafeRawBufferPointer) throws -> Void
+    ) async throws -> Bool {
+        try await client.blob(
+            blob, of: repository, from: offset, usingMirrors: usingMirrors, receive: receive, started: start)
     }
 
     func has(_ blob: Descriptor, in repository: Reference) async throws -> Bool {

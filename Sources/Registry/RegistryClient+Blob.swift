@@ -5,22 +5,28 @@ public import OCI
 extension RegistryClient {
     /// Streams a blob from `offset` on. `started` is called once, before the first bytes, with where they really
     /// start: 0 when the registry sends only whole blobs. A download that is cut is taken up again where it was.
-    /// Checked here is the size; the digest is for the caller, who has the bytes before `offset`. What `receive` and
-    /// `started` throw is thrown on.
+    /// Checked here is the size; the digest is for the caller, who has the bytes before `offset`, and who asks again
+    /// without mirrors when one of them sent something else. What `receive` and `started` throw is thrown on. Answers
+    /// whether a mirror sent some of it.
+    @discardableResult
     public func blob(
-        _ descriptor: Descriptor, of repository: Reference, from offset: Int64 = 0,
+        _ descriptor: Descriptor, of repository: Reference, from offset: Int64 = 0, usingMirrors: Bool = true,
         receive: (_ bytes: UnsafeRawBufferPointer) throws -> Void, started: (Int64) throws -> Void = { _ in }
-    ) async throws {
+    ) async throws -> Bool {
         guard (0...descriptor.size).contains(offset) else {
             throw RegistryError(
                 .invalid, "blob \(descriptor.digest): offset \(offset) of \(descriptor.size) bytes")
         }
-        if offset == descriptor.size { return try started(offset) }
+        if offset == descriptor.size {
+            try started(offset)
+            return false
+        }
         var download = BlobDownload(descriptor, offset)
         var last = RegistryError(.configuration, "\(repository): no registry")
-        for endpoint in try configuration.endpoints(for: repository, forPull: true) {
+        for endpoint in try configuration.endpoints(for: repository, forPull: usingMirrors) {
             do {
-                return try await download.run(self, endpoint, receive, started)
+                try await download.run(self, endpoint, receive, started)
+                return download.isFromMirror
             } catch let error as SourceError {
                 throw error.cause
             } catch {
@@ -55,6 +61,8 @@ private struct BlobDownload {
     private let offset: Int64
     /// Up to where the receiver has bytes; nil until the first response.
     private var position: Int64?
+    /// A mirror has sent some of it.
+    private(set) var isFromMirror = false
     /// The registry has refused a range.
     private var mustBeWhole = false
 
@@ -67,6 +75,8 @@ private struct BlobDownload {
     ) async throws {
         let backoff = Backoff(client.configuration)
         var attempt = 0
+        let first = position
+        defer { if endpoint.isMirror, position != first { isFromMirror = true } }
         while true {
             let before = position ?? offset
             do {
@@ -91,16 +101,17 @@ private struct BlobDownload {
         if from > 0 { call.headers.add(name: "Range", value: "bytes=\(from)-") }
         var download = self
         defer { self = download }
+        let pace = Pace(client.configuration)
         let isDone = try await client.once(call) { response in
-            try await download.take(response, from: from, receive, started)
+            try await download.take(response, from: from, pace, receive, started)
         }
         if !isDone { try await download.once(client, endpoint, receive, started) }
     }
 
     /// Reads one response; false when the blob is to be asked for again without a range.
     private mutating func take(
-        _ response: WebResponse, from: Int64, _ receive: (UnsafeRawBufferPointer) throws -> Void,
-        _ started: (Int64) throws -> Void
+        _ response: WebResponse, from: Int64, _ pace: Pace,
+        _ receive: (UnsafeRawBufferPointer) throws -> Void, _ started: (Int64) throws -> Void
     ) async throws -> Bool {
         let start: Int64
         switch response.status {
@@ -121,15 +132,16 @@ private struct BlobDownload {
             do { try started(start) } catch { throw SourceError(error) }
             position = start
         }
-        try await stream(response, at: start, receive)
+        try await stream(response, at: start, pace, receive)
         return true
     }
 
     private mutating func stream(
-        _ response: WebResponse, at start: Int64, _ receive: (UnsafeRawBufferPointer) throws -> Void
+        _ response: WebResponse, at start: Int64, _ pace: Pace,
+        _ receive: (UnsafeRawBufferPointer) throws -> Void
     ) async throws {
-        var at = start
-        while let bytes = try await response.next() {
+        var (at, pace) = (start, pace)
+        while let bytes = try await pace.measuring({ try await response.next() }) {
             let count = Int64(bytes.readableBytes)
             guard count <= descriptor.size - at else { throw sizeError(response.url, "more bytes") }
             let known = (position ?? start) - at
@@ -182,5 +194,31 @@ private struct BlobDownload {
                 "blob \(descriptor.digest) not found: \(problem.text ?? "blob unknown to registry")")
         default: return Problem.server(response, problem)
         }
+    }
+}
+
+/// Ends a download whose bytes come so slowly that it would hold up whoever waits for the same blob. The time that we
+/// take for what came does not count.
+private struct Pace {
+    /// Bytes a second.
+    private let slowest: Double
+    private let window: Duration
+    private var waited = Duration.zero
+    private var count = 0
+
+    init(_ configuration: RegistryConfiguration) {
+        (slowest, window) = (Double(configuration.slowest), configuration.silence)
+    }
+
+    mutating func measuring(_ next: () async throws -> ByteBuffer?) async throws -> ByteBuffer? {
+        let before = ContinuousClock.now
+        guard let bytes = try await next() else { return nil }
+        waited += before.duration(to: .now)
+        count += bytes.readableBytes
+        if waited >= window {
+            guard Double(count) >= slowest * (waited / .seconds(1)) else { throw ConnectionError.slow }
+            (waited, count) = (.zero, 0)
+        }
+        return bytes
     }
 }

@@ -20,6 +20,8 @@ public struct RegistryConfiguration: Sendable {
     public var connectTime = Duration.seconds(10)
     /// How long the other side may be silent while we wait for it.
     public var silence = Duration.seconds(30)
+    /// Fewer bytes of a blob in a second, for as long as `silence`, are as good as none.
+    public var slowest = 1024
     /// How often something is tried again after trouble that may pass.
     public var retries = 4
     /// The wait before the first new try; it doubles with each.

@@ -52,6 +52,21 @@ struct PullTests {
         }
     }
 
+    @Test func whatAMirrorSendsWrongTheRegistryIsAskedFor() async throws {
+        try await withWorld { world in
+            world.source.change { ($0.damaged, $0.isMirrorAlone) = (.layer, true) }
+            _ = try await world.pull()
+            #expect(world.source.fetches(of: world.layer) == [0, 0])
+            try world.expectClean()
+        }
+        try await withWorld { world in
+            world.source.change { ($0.damaged, $0.isMirrorAlone) = (.config, true) }
+            _ = try await world.pull()
+            #expect(world.source.fetches(of: world.image.id) == [0, 0])
+            #expect(world.source.fetches(of: world.layer) == [0])
+        }
+    }
+
     @Test func otherContentThanPromisedIsRefused() async throws {
         try await withWorld { world in
             for (part, mentions) in [
@@ -258,6 +273,8 @@ private final class FakeSource: ImageSource {
         /// Layers end in the middle.
         var isCut = false
         var damaged: World.Part?
+        /// Only what a mirror sends is damaged.
+        var isMirrorAlone = false
         var delay: Duration?
         /// What the tag means, when it is not the image.
         var tagged: (type: String, bytes: [UInt8])?
@@ -290,12 +307,13 @@ private final class FakeSource: ImageSource {
     func tags(of repository: Reference) async throws -> [String] { behaviour.withLock { $0.tags } }
 
     func blob(
-        _ blob: Descriptor, of repository: Reference, from offset: Int64, start: (Int64) throws -> Void,
-        receive: (UnsafeRawBufferPointer) throws -> Void
-    ) async throws {
+        _ blob: Descriptor, of repository: Reference, from offset: Int64, usingMirrors: Bool,
+        start: (Int64) throws -> Void, receive: (UnsafeRawBufferPointer) throws -> Void
+    ) async throws -> Bool {
         let (isCut, damaged, delay) = behaviour.withLock { now in
             now.fetches[blob.digest, default: []].append(offset)
-            return (blob.digest == layer && now.isCut, now.damaged, now.delay)
+            let isSound = now.isMirrorAlone && !usingMirrors
+            return (blob.digest == layer && now.isCut, isSound ? nil : now.damaged, now.delay)
         }
         var bytes = document(blob.digest)
         if damaged == .layer, blob.digest == layer { bytes[bytes.count / 2] ^= 1 }
@@ -307,5 +325,6 @@ private final class FakeSource: ImageSource {
             try rest[piece..<min(piece + 4096, rest.count)].withUnsafeBytes(receive)
         }
         if isCut { throw Cut() }
+        return usingMirrors && behaviour.withLock { $0.isMirrorAlone }
     }
 }
