@@ -66,9 +66,13 @@ final class Authenticator: Sendable {
             throw RegistryError(
                 .denied, "unauthorized: \(claim.authority) asks for no kind of login that is known here")
         }
-        guard let registry = claim.registry, let credential, !credential.username.isEmpty else {
+        guard let registry = claim.registry else {
+            throw RegistryError(
+                .denied, "no basic auth credentials for \(claim.authority), where the registry led us")
+        }
+        guard let credential, !credential.username.isEmpty else {
             throw RegistryError(.denied, "no basic auth credentials").hinting(
-                "log in: apus login \(claim.authority)")
+                "log in: apus login \(registry)")
         }
         guard refused != credential.basic else {
             basics.withLock { _ = $0.removeValue(forKey: registry) }

@@ -144,7 +144,10 @@ struct Connector: Sendable {
             if let address, key.trust.verifies { try pipeline.addHandler(AddressCheck(address)) }
         }
         try pipeline.addHandler(HTTPRequestEncoder())
-        try pipeline.addHandler(ByteToMessageHandler(HTTPResponseDecoder(leftOverBytesStrategy: .dropBytes)))
+        try pipeline.addHandler(
+            ByteToMessageHandler(
+                HTTPResponseDecoder(
+                    leftOverBytesStrategy: .dropBytes, informationalResponseStrategy: .forward)))
         try pipeline.addHandler(ResponseHandler(queue, silence: silence, handshake: ready))
     }
 }

@@ -44,6 +44,8 @@ extension RegistryError {
         switch error {
         case ConnectionError.silent(let time): cause = "not a byte for \(time.nanoseconds / 1_000_000) ms"
         case ConnectionError.slow: cause = "the answer comes too slowly"
+        case ConnectionError.preliminary:
+            return RegistryError(.invalid, "\(subject): no answer but preliminary ones (1xx)")
         case ConnectionError.closed, HTTPParserError.invalidEOFState: cause = "the connection was cut"
         case let error as IOError: cause = reason(error)
         case let error as HTTPParserError:
@@ -76,9 +78,9 @@ extension RegistryError {
 
     /// BoringSSL's reason (`certificate verify failed`) without the places in its sources.
     private static func tlsWords(_ error: any Error) -> String {
+        if error as? NIOSSLExtraError == .failedToValidateHostname { return "it is for another host" }
         let text = "\(error)"
         if let start = text.firstRange(of: "OPENSSL_internal:") {
-        if error as? NIOSSLExtraError == .failedToValidateHostname { return "it is for another host" }
             let reason = text[start.upperBound...].prefix { $0 != " " }.lowercased()
             return escaped(String(reason.map { $0 == "_" ? " " : $0 }))
         }

@@ -2,12 +2,19 @@ public import OCI
 
 extension RegistryClient {
     /// The tags of a repository, all pages of them, in the registry's order (distribution-spec, "Listing tags"). A
-    /// registry that gives more than a million, or leads elsewhere for the rest, is refused.
+    /// registry that gives more than a million, takes ten minutes for them, or leads elsewhere for the rest, is refused.
     public func tags(of repository: Reference) async throws(RegistryError) -> [String] {
+        try await tags(of: repository, pages: 10_000, within: .seconds(600))
+    }
+
+    func tags(
+        of repository: Reference, pages: Int, within time: Duration
+    ) async throws(RegistryError) -> [String] {
         try await fromEachEndpoint(of: repository) { endpoint in
             var call = Call(at: endpoint, path: "\(endpoint.repository)/tags/list")
             var tags: [String] = []
-            while true {
+            let end = ContinuousClock.now + time
+            for _ in 0..<pages {
                 let (page, next) = try await self.tags(call, repository)
                 tags += page
                 guard tags.count <= 1_000_000 else {
@@ -18,8 +25,12 @@ extension RegistryClient {
                     throw RegistryError(
                         .refused, "\(repository.name): the next tags are said to be at \(next)")
                 }
+                guard ContinuousClock.now < end else {
+                    throw RegistryError(.invalid, "\(repository.name): the list of tags comes too slowly")
+                }
                 call.target = .url(next)
             }
+            throw RegistryError(.invalid, "\(repository.name): more than \(pages) pages of tags")
         }
     }
 

@@ -7,9 +7,7 @@ import Synchronization
 /// `limit` bytes of bodies: beyond that the connection is not read.
 final class ResponseQueue: Sendable {
     fileprivate struct State {
-        var parts: [HTTPClientResponsePart] = []
-        /// Where in `parts` the reader is; what lies before is taken, and dropped now and then.
-        var next = 0
+        var parts = CircularBuffer<HTTPClientResponsePart>()
         var buffered = 0
         var failure: (any Error)?
         var reader: CheckedContinuation<Void, any Error>?
@@ -23,8 +21,7 @@ final class ResponseQueue: Sendable {
     /// Takes a part. The handler's side.
     func push(_ part: HTTPClientResponsePart) {
         let reader = state.withLock { state in
-            if case .body(let bytes) = part { state.buffered += bytes.readableBytes }
-            state.parts.append(part)
+            state.append(part)
             state.waitingSince = nil
             return state.takeReader()
         }
@@ -51,7 +48,7 @@ final class ResponseQueue: Sendable {
     }
 
     /// Whether something was answered that nobody has read yet: a registry may refuse an upload half-way.
-    var hasAnswer: Bool { state.withLock { $0.next < $0.parts.count } }
+    var hasAnswer: Bool { state.withLock { !$0.parts.isEmpty } }
     /// Why nothing more will come.
     var failure: (any Error)? { state.withLock { $0.failure } }
 
@@ -70,7 +67,7 @@ final class ResponseQueue: Sendable {
             try await withTaskCancellationHandler {
                 try await withCheckedThrowingContinuation { (reader: CheckedContinuation<Void, any Error>) in
                     let isReady = state.withLock { state in
-                        if state.next < state.parts.count || state.failure != nil { return true }
+                        if !state.parts.isEmpty || state.failure != nil { return true }
                         state.reader = reader
                         state.waitingSince = .now()
                         return false
@@ -85,16 +82,9 @@ final class ResponseQueue: Sendable {
 
     private func take() throws -> HTTPClientResponsePart? {
         let (part, resume) = try state.withLock { state in
-            guard state.next < state.parts.count else {
+            guard let part = state.parts.popFirst() else {
                 if let failure = state.failure { throw failure }
                 return (HTTPClientResponsePart?.none, (@Sendable () -> Void)?.none)
-            }
-            var part = HTTPClientResponsePart.end(nil)
-            swap(&part, &state.parts[state.next])
-            state.next += 1
-            if state.next == state.parts.count || state.next == 64 {
-                state.parts.removeFirst(state.next)
-                state.next = 0
             }
             if case .body(let bytes) = part { state.buffered -= bytes.readableBytes }
             guard state.buffered < limit / 2 else { return (part, nil) }
@@ -107,6 +97,19 @@ final class ResponseQueue: Sendable {
 }
 
 extension ResponseQueue.State {
+    /// Adds a part; small pieces of a body become one, which costs a registry's chunk of one byte its weight.
+    mutating func append(_ part: HTTPClientResponsePart) {
+        guard case .body(var bytes) = part else { return parts.append(part) }
+        buffered += bytes.readableBytes
+        guard bytes.readableBytes < 4096, case .body(var all)? = parts.last, all.readableBytes < 65536 else {
+            return parts.append(part)
+        }
+        // Taken out first: its bytes would be copied each time.
+        parts.removeLast()
+        all.writeBuffer(&bytes)
+        parts.append(.body(all))
+    }
+
     fileprivate mutating func takeReader() -> CheckedContinuation<Void, any Error>? {
         defer { reader = nil }
         return reader
@@ -123,6 +126,9 @@ final class ResponseHandler: ChannelDuplexHandler {
     private let queue: ResponseQueue
     private let silence: TimeAmount
     private var isHeld = false
+    /// How many 1xx came since the last answer; beyond the limit nothing more is taken.
+    private var preliminary = 0
+    private static let preliminaryLimit = 16
     private var watch: RepeatedTask?
     /// Kept when the connection is ready for a request; nil when it is from the start.
     private var handshake: EventLoopPromise<Void>?
@@ -168,7 +174,21 @@ final class ResponseHandler: ChannelDuplexHandler {
         context.read()
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) { queue.push(unwrapInboundIn(data)) }
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let part = unwrapInboundIn(data)
+        guard preliminary <= ResponseHandler.preliminaryLimit else { return }
+        guard case .head(let head) = part, (100..<200).contains(head.status.code),
+            head.status != .switchingProtocols
+        else {
+            preliminary = 0
+            return queue.push(part)
+        }
+        // `100 Continue` and its like say nothing that is of use here.
+        preliminary += 1
+        if preliminary > ResponseHandler.preliminaryLimit {
+            errorCaught(context: context, error: ConnectionError.preliminary)
+        }
+    }
 
     func channelInactive(context: ChannelHandlerContext) {
         endHandshake(.failure(ConnectionError.closed))
@@ -189,6 +209,8 @@ enum ConnectionError: Error {
     case closed
     /// Not a byte for this long.
     case silent(TimeAmount)
-    /// A document that comes too slowly.
+    /// A document or a blob that comes too slowly.
     case slow
+    /// One 1xx after the other in place of an answer.
+    case preliminary
 }

@@ -48,10 +48,22 @@ final class WebResponse {
         return all
     }
 
-    /// Reads a short rest, so that the connection can be used again.
+    /// Reads a short rest, so that the connection can be used again; what does not come within seconds closes it.
     func skip() async throws {
+        let queue = connection.queue
+        let limit = connection.channel.eventLoop.scheduleTask(in: .seconds(2)) {
+            queue.fail(ConnectionError.slow)
+        }
+        defer { limit.cancel() }
         var left = 65536
-        while left > 0, let bytes = try await next() { left -= bytes.readableBytes }
+        do {
+            while left > 0, let bytes = try await next() { left -= bytes.readableBytes }
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch {
+            // The head is all that was wanted.
+            connection.close()
+        }
     }
 }
 

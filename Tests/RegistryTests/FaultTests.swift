@@ -1,4 +1,6 @@
 import Linux
+import NIOCore
+import NIOHTTP1
 import OCI
 import Testing
 
@@ -47,6 +49,45 @@ func aCutDownloadGoesOnByItself(_ mood: String) async throws {
         let (got, _) = try await client.download(blob, of: try registry.repository("stall"))
         #expect(got == bytes)
     }
+}
+
+@Test func aDownloadThatDripsIsGivenUpAndGoesOn() async throws {
+    let registry = try FakeRegistry()
+    try await withClient([:]) {
+        $0.silence = .seconds(1)
+    } _: { client in
+        let (bytes, blob, _) = try await pushed(registry, client)
+        let (got, _) = try await client.download(blob, of: try registry.repository("drip"))
+        #expect(got == bytes)
+        let asked = try await registry.log().filter { $0["path"]?.string?.contains("/drip/") == true }
+        #expect(asked.count >= 2 && asked.last?["range"]?.string != nil)
+    }
+}
+
+@Test func preliminaryAnswersAreCounted() async throws {
+    let registry = try FakeRegistry()
+    try await withClient { client in
+        let (_, _, manifest) = try await pushed(registry, client)
+        #expect(try await client.manifest(try registry.repository("hints")) == manifest)
+        let error = await failure { try await client.manifest(try registry.repository("preliminary")) }
+        #expect(error?.kind == .invalid && error?.description.contains("preliminary") == true)
+    }
+}
+
+@Test func aBodyInTheSmallestChunksIsHeldInFewParts() async throws {
+    let queue = ResponseQueue()
+    let bytes = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
+    queue.push(.head(HTTPResponseHead(version: .http1_1, status: .ok)))
+    for byte in bytes { queue.push(.body(ByteBuffer(bytes: [byte]))) }
+    queue.push(.body(ByteBuffer(bytes: bytes)))
+    queue.push(.end(nil))
+    var (got, parts) = ([UInt8](), 0)
+    while queue.hasAnswer {
+        parts += 1
+        guard case .body(let part) = try await queue.next() else { continue }
+        got += part.readableBytesView
+    }
+    #expect(got == bytes + bytes && parts < 20)
 }
 
 @Test func aRegistryWithoutRangesStartsAtZero() async throws {
@@ -222,6 +263,25 @@ func manifestsBeyondTheLimitsAreRefused(_ mood: String) async throws {
         let name = try Reference("upstream.invalid/app")
         #expect(try await client.manifest(name) == manifest)
         #expect(try await client.download(blob, of: name).bytes == bytes)
+    }
+}
+
+@Test func withoutMirrorsTheRegistryItselfIsAsked() async throws {
+    let registry = try FakeRegistry()
+    try await withClient([:]) {
+        var table = RegistryTable(prefix: "upstream.invalid", location: "\(registry.host)/good")
+        table.mirrors = [.init(location: "\(registry.host)/other")]
+        $0.registries = [table]
+    } _: { client in
+        let (bytes, blob, _) = try await pushed(registry, client)
+        let name = try Reference("upstream.invalid/app")
+        for usingMirrors in [true, false] {
+            var got: [UInt8] = []
+            let isFromMirror = try await client.blob(blob, of: name, usingMirrors: usingMirrors) {
+                got += $0
+            }
+            #expect(isFromMirror == usingMirrors && (got == bytes) != usingMirrors)
+        }
     }
 }
 

@@ -51,6 +51,18 @@ private func push(_ registry: FakeRegistry, _ client: RegistryClient, size: Int 
     }
 }
 
+@Test func aListOfTagsHasAnEnd() async throws {
+    let registry = try FakeRegistry()
+    try await withClient { client in
+        _ = try await push(registry, client, size: 10)
+        let endless = try registry.repository("endless")
+        let long = await failure { try await client.tags(of: endless, pages: 5, within: .seconds(600)) }
+        #expect(long?.kind == .invalid && long?.description.hasSuffix("more than 5 pages of tags") == true)
+        let slow = await failure { try await client.tags(of: endless, pages: 5, within: .zero) }
+        #expect(slow?.description.hasSuffix("the list of tags comes too slowly") == true)
+    }
+}
+
 @Test func aRepositoryWithoutTagsHasNone() async throws {
     let registry = try FakeRegistry()
     try await withClient { client in

@@ -90,6 +90,29 @@ func redirectsToForbiddenPlacesAreNotFollowed(_ mood: String) async throws {
     }
 }
 
+@Test func aLoginThatARedirectLeadsToIsNotOurs() async throws {
+    let registry = try FakeRegistry()
+    try await withClient([registry.host: alice]) { client in
+        let (_, blob) = try sample(10)
+        let error = await failure {
+            try await client.download(blob, of: try registry.repository("away-basic"))
+        }
+        let there = "no basic auth credentials for 127.0.0.1:\(registry.otherPort), where the registry led us"
+        #expect(error?.description.hasSuffix(there) == true, "\(String(describing: error))")
+    }
+}
+
+@Test func nobodyWaitsForTheEndOfARefusal() async throws {
+    let registry = try FakeRegistry()
+    try await withClient([registry.host: alice]) { client in
+        let error = await failure { try await client.manifest(try registry.repository("slow-login")) }
+        #expect(error?.kind == .notFound)
+        // Its whole body was not waited for.
+        let log = try await registry.log()
+        #expect(log.allSatisfy { $0["method"] != .string("DRIPPED") })
+    }
+}
+
 @Test(arguments: ["bearer", "realm-other"])
 func tokensAreFetchedOnceForAScope(_ mood: String) async throws {
     let registry = try FakeRegistry()

@@ -81,6 +81,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
         self.connection.close()
 
+    def drip(self, data, step, pause):
+        for at in range(0, len(data), step):
+            self.wfile.write(data[at:at + step])
+            self.wfile.flush()
+            time.sleep(pause)
+
     # Requests
 
     def start(self):
@@ -102,7 +108,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with LOCK:
             tags = sorted(tag for tag in MANIFESTS if ":" not in tag and tag > last)
         more = {}
-        if tags[2:]:
+        if self.mood == "endless":
+            more["Link"] = f'<{self.url.path}?last=>; rel="next"'
+        elif tags[2:]:
             there = "http://registry.example" if self.mood == "to-away" else ""
             more["Link"] = f'<{there}{self.url.path}?last={tags[1]}>; rel="next"'
         body = json.dumps({"name": "x", "tags": tags[:2] or None}).encode()
@@ -147,6 +155,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if given == LOGIN:
                 return True
             challenge = 'Basic realm="tests"'
+        elif self.mood == "slow-login":
+            if given == LOGIN:
+                return True
+            self.answer(401, WWW_Authenticate='Basic realm="tests"', length="100")
+            self.drip(b" " * 100, 1, 0.2)
+            LOG.append({"method": "DRIPPED"})
+            return False
         elif self.mood in realms:
             if given == "Bearer let-me-in" and self.mood != "refused":
                 return True
@@ -178,10 +193,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             time.sleep(30)
         elif mood == "trickle":
             self.answer(200, length="1000")
-            for _ in range(100):
-                self.wfile.write(b" ")
-                self.wfile.flush()
-                time.sleep(0.1)
+            self.drip(b" " * 100, 1, 0.1)
+        elif mood in ("hints", "preliminary"):
+            self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n" * (3 if mood == "hints" else 1000))
+            return False
         elif mood == "headers":
             self.answer(200, b"{}", **{f"X-{i}": "x" * 1000 for i in range(200)})
         elif mood == "loop":
@@ -221,6 +236,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def blob_or_redirect(self, name):
         if self.mood == "away":
             return self.answer(307, Location=f"{SCHEME}://127.0.0.1:{PORTS['other']}/storage/{name}")
+        if self.mood == "away-basic":
+            return self.answer(307, Location=f"{SCHEME}://127.0.0.1:{PORTS['other']}/v2/basic/app/blobs/{name}")
         if self.mood == "hops":
             left = int(self.query.get("left", ["5"])[0])
             if left:
@@ -231,6 +248,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if name not in BLOBS:
             return self.error(404, "BLOB_UNKNOWN", "blob unknown to registry")
         data = BLOBS[name]
+        if self.mood == "other":
+            data = bytes(len(data))
         if self.mood == "longer":
             data += b"more"
         if self.mood == "shorter":
@@ -245,6 +264,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.mood == "encoded":
             headers["Content_Encoding"] = "gzip"
         rest = data[start:]
+        if self.mood == "drip" and count((self.mood, name)) < 1:
+            self.answer(200, length=str(len(rest)), **headers)
+            return self.drip(rest, 16, 0.1)
         if self.mood in ("cut", "cut-whole", "stall") and count((self.mood, name)) < 3:
             part = rest[: len(rest) // 2 if self.mood != "cut-whole" else len(rest) * (1 + COUNTS[self.mood, name]) // 5]
             self.answer(206 if start else 200, part, length=str(len(rest)), **headers)
