@@ -7,7 +7,7 @@ extension FD {
         var count = TreeCount(links: links)
         do {
             let tree = try open(name, [.readOnly, .directory, .noFollow])
-            try count.add(tree)
+            try Kernel.withManyDescriptors { () throws(SysError) in try count.add(tree) }
         } catch {
             guard error.errno == .noSuchFileOrDirectory else { throw error }
         }

@@ -118,6 +118,17 @@ public enum Kernel {
         return (old[0], old[1])
     }
 
+    /// Runs `body` with as many descriptors as the hard limit allows: who walks down a deep tree holds one or two a level,
+    /// and 1,024 are usual. What is started meanwhile has them too.
+    public static func withManyDescriptors<R, E>(_ body: () throws(E) -> R) throws(E) -> R {
+        let descriptors: Int32 = 7  // RLIMIT_NOFILE
+        let (soft, hard) = rlimit(descriptors)
+        // Where it is refused, the walk ends as it would have.
+        try? setRlimit(descriptors, name: "RLIMIT_NOFILE", soft: hard, hard: hard)
+        defer { try? setRlimit(descriptors, name: "RLIMIT_NOFILE", soft: soft, hard: hard) }
+        return try body()
+    }
+
     public static func setUmask(_ mask: UInt32) { _ = cl_umask(mask) }
 
     /// User and group 0 of a user namespace whose ids have just been mapped. Capabilities are kept.

@@ -95,4 +95,16 @@ struct RoundTripTests {
         #expect(try reader.next())
         #expect(reader.entry.uid == 0 && Array(reader.path.bytes) == Array("a".utf8))
     }
+
+    @Test func ofTwoPaxHeadersTheLastCounts() throws {
+        let tar = RawTar.make { tar in
+            tar.pax([("uid", Array("7".utf8)), ("path", Array("b".utf8))])
+            tar.pax([("gid", Array("8".utf8))])
+            tar.file("a")
+        }
+        var reader = TarReader(try ByteStream(FD.inMemory("tar", tar)))
+        #expect(try reader.next())
+        #expect(reader.entry.uid == 0 && reader.entry.gid == 8)
+        #expect(Array(reader.path.bytes) == Array("a".utf8))
+    }
 }

@@ -45,6 +45,10 @@ struct TreePacker: ~Copyable {
 
     /// Writes everything below `root`, and the root itself; answers the tar's digest and size.
     mutating func pack(_ root: Directory) throws(ImageError) -> (digest: String, size: UInt64) {
+        try Kernel.withManyDescriptors { () throws(ImageError) in try packAll(root) }
+    }
+
+    private mutating func packAll(_ root: Directory) throws(ImageError) -> (digest: String, size: UInt64) {
         var levels = [try enter(root, name: nil)]
         isOpaque = try kernel { () throws(SysError) in try OverlayMarkers.isOpaque(root.fd) }
         while var level = levels.popLast() {

@@ -223,10 +223,16 @@ struct StoreCheck {
         guard Int64(clamping: unpacker.bytes) == layer.size, unpacker.isOpaque == layer.isOpaque else {
             return "its record says \(layer.size) bytes, its blob has \(unpacker.bytes)"
         }
-        let old: FD
-        do { old = try FD.open(layer.tree, [.readOnly, .directory]) } catch { return "its tree is missing" }
+        let old: Directory
+        do { old = Directory(try FD.open(layer.tree, [.readOnly, .directory])) } catch {
+            return "its tree is missing"
+        }
         var comparison = TreeComparison()
-        do { return try comparison.difference(old, tree.fd) } catch { throw ImageError(error) }
+        return try kernel { () throws(SysError) in
+            try Kernel.withManyDescriptors { () throws(SysError) in
+                try comparison.difference(old.fd, tree.fd)
+            }
+        }
     }
 
     private func tell(

@@ -7,6 +7,8 @@ struct PaxRecords {
         let value: Range<Int>
     }
 
+    /// A pax header was read; another one before the same entry takes its place.
+    var isFromPax = false
     var hasPath = false
     var hasLink = false
     var size: UInt64?
@@ -19,7 +21,7 @@ struct PaxRecords {
     var sparse = SparseRecords()
 
     mutating func reset(to global: PaxRecords) {
-        (hasPath, hasLink, size) = (false, false, nil)
+        (isFromPax, hasPath, hasLink, size) = (false, false, false, nil)
         (uid, gid, time) = (global.uid, global.gid, global.time)
         attributes.removeAll(keepingCapacity: true)
         bytes.removeAll(keepingCapacity: true)

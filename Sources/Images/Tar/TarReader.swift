@@ -123,6 +123,8 @@ struct TarReader: ~Copyable {
 
     private mutating func readPax(_ header: UnsafeRawBufferPointer) throws(ImageError) {
         var parser = PaxParser(try readBody(header))
+        if records.isFromPax { records.reset(to: global) }
+        records.isFromPax = true
         while try parser.next() { try records.apply(parser.key, parser.value, path: &path, link: &link) }
     }
 
