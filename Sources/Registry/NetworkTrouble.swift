@@ -10,13 +10,18 @@ extension RegistryError {
     static func of(_ error: any Error, _ subject: String) -> RegistryError {
         switch error {
         case let error as RegistryError: error
-        case let error as Transport.ConnectFailure: ofConnect(error.cause, subject)
+        case let error as Transport.ConnectFailure: ofConnect(error, subject)
         case is CancellationError: RegistryError(.cancelled, "\(subject): cancelled")
         default: ofExchange(error, subject)
         }
     }
 
-    private static func ofConnect(_ error: any Error, _ subject: String) -> RegistryError {
+    private static func ofConnect(_ failure: Transport.ConnectFailure, _ place: String) -> RegistryError {
+        let error = failure.cause
+        // Of what is said through a tunnel the proxy has no part.
+        let isProxys = !(error is NIOSSLError || error is NIOSSLExtraError || error is CancellationError)
+        let proxy = isProxys ? failure.proxy.map { ": proxyconnect tcp: \($0.host):\($0.port)" } ?? "" : ""
+        let subject = place + proxy
         switch error {
         case let error as RegistryError: return error.within(subject)
         case is CancellationError: return RegistryError(.cancelled, "\(subject): cancelled")
@@ -35,6 +40,13 @@ extension RegistryError {
                 .hinting(
                     "put its authority into /etc/apus/certs.d/HOST[:PORT]/ca.crt, or allow it with insecure = true in "
                         + "registries.conf")
+        case _ where error is NIOSSLError && meansPlainHTTP(error):
+            // `GET https://host:port/v2/...`, or the host alone.
+            let host = (subject.split(separator: "/").dropFirst().first ?? Substring(subject))
+            return RegistryError(.network, "\(subject): http: server gave HTTP response to HTTPS client")
+                .hinting(
+                    "to allow that, put [[registry]], location = \"\(host)\", insecure = true into "
+                        + "/etc/apus/registries.conf")
         default: return ofExchange(error, subject)
         }
     }

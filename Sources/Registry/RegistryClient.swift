@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 public import OCI
 import Synchronization
 
@@ -114,7 +115,10 @@ extension RegistryClient {
             try await probe(try url(.https), call.endpoint)
             schemes.withLock { $0[authority] = .https }
         } catch let error as Transport.ConnectFailure {
-            guard RegistryError.meansPlainHTTP(error.cause) else { throw RegistryError.of(error, authority) }
+            let isProxys = error.proxy != nil && !(error.cause is NIOSSLError)
+            guard !isProxys, RegistryError.meansPlainHTTP(error.cause) else {
+                throw RegistryError.of(error, authority)
+            }
             schemes.withLock { $0[authority] = .http }
         } catch {
             throw RegistryError.of(error, authority)

@@ -68,7 +68,7 @@ final class Transport: Sendable {
         while true {
             let (connection, isKept): (Connection, Bool)
             do { (connection, isKept) = try await self.connection(for: request.url, access) } catch {
-                throw ConnectFailure(cause: error)
+                throw ConnectFailure(cause: error, proxy: configuration.proxies.proxy(for: request.url))
             }
             do {
                 let head = try await send(request, over: connection)
@@ -88,8 +88,11 @@ final class Transport: Sendable {
         }
     }
 
-    /// No connection came about: nothing was sent.
-    struct ConnectFailure: Error { let cause: any Error }
+    /// No connection came about, perhaps to the proxy: nothing was sent.
+    struct ConnectFailure: Error {
+        let cause: any Error
+        let proxy: Proxy?
+    }
 
     /// A connection that failed before any answer.
     private struct StaleConnection: Error { let cause: any Error }

@@ -55,6 +55,36 @@ private let bob = Credential(username: "bob", password: "pw").basic
     }
 }
 
+@Test func aDeadProxyIsNamed() async throws {
+    let proxies = try Proxies(environment: ["HTTPS_PROXY=http://bob:pw@127.0.0.1:1"])
+    for insecure: Set<String> in [[], ["registry.example"]] {
+        try await withClient {
+            ($0.proxies, $0.insecureHosts) = (proxies, insecure)
+        } _: { client in
+            let error = await failure { try await client.manifest(try Reference("registry.example/app")) }
+            let words = error?.description ?? ""
+            #expect(
+                words.hasSuffix(": proxyconnect tcp: 127.0.0.1:1: connect: Connection refused"), "\(words)")
+        }
+    }
+}
+
+/// A registry that speaks plain HTTP, behind the proxy's tunnel.
+@Test func whereTLSMeetsPlainHTTPThatIsSaidWithItsFix() async throws {
+    let registry = try FakeRegistry()
+    let proxies = try through(registry)
+    try await withClient {
+        $0.proxies = proxies
+    } _: { client in
+        let error = await failure {
+            try await client.manifest(try Reference("registry.example:5000/good/app"))
+        }
+        let words = error?.description ?? ""
+        #expect(words.contains(": http: server gave HTTP response to HTTPS client ("), "\(words)")
+        #expect(words.contains("location = \"registry.example:5000\", insecure = true"), "\(words)")
+    }
+}
+
 @Test func throughAProxyTheTextOfAnAddressIsChecked() async throws {
     let registry = try FakeRegistry()
     let proxies = try through(registry)
