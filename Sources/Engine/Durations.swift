@@ -28,8 +28,19 @@ public enum Durations {
         human(now.elapsed(since: time)) + " ago"
     }
 
-    /// `2026-11-20 21:06:39 +0000 UTC`.
-    public static func absolute(_ time: Timestamp) -> String { "\(time.date) \(time.clock) +0000 UTC" }
+    /// `2026-11-20 22:06:39 +0100 CET`; in the zone of this process unless another is given.
+    public static func absolute(_ time: Timestamp, in zone: LocalZone? = nil) -> String {
+        let zone = zone ?? LocalZone(at: time)
+        let local = Timestamp(seconds: time.seconds &+ zone.offset)
+        return "\(local.date) \(local.clock) \(zone.clock()) \(zone.name)"
+    }
+
+    /// `2026-11-20T22:06:39+01:00`, or with a `Z` where that is UTC.
+    public static func rfc3339(_ time: Timestamp, in zone: LocalZone? = nil) -> String {
+        let zone = zone ?? LocalZone(at: time)
+        let local = Timestamp(seconds: time.seconds &+ zone.offset)
+        return "\(local.date)T\(local.clock)" + (zone.offset == 0 ? "Z" : zone.clock(separator: ":"))
+    }
 
     /// A duration of Go: `1h30m`, `10s`, `1.5h`, `300ms`; in seconds. nil for anything else.
     public static func parse(_ text: String) -> Double? {

@@ -56,7 +56,7 @@ public enum HistoryView {
     ) -> Listing.Row {
         // docker shows a step without a time as one of the year 1, and nobody needs that.
         let created = step.created.flatMap { $0.seconds > 0 ? $0 : nil }
-        let at = created.map { "\($0.date)T\($0.clock)Z" } ?? "N/A"
+        let at = created.map { Durations.rfc3339($0) } ?? "N/A"
         let since = created.map { Durations.ago($0, now: now) } ?? "N/A"
         // A line feed in a heredoc would end the row.
         let command = String(step.createdBy.map { $0 == "\t" || $0.isNewline ? " " : $0 })

@@ -47,7 +47,8 @@ public enum ImagesView {
             ("Digest", image.digest?.description ?? "<none>"),
             ("ID", truncates ? image.id.short : image.id.description),
             ("CreatedSince", image.created.map { Durations.ago($0, now: now) } ?? "N/A"),
-            ("CreatedAt", image.created.map(Durations.absolute) ?? "N/A"), ("Size", Size.human(image.size)),
+            ("CreatedAt", image.created.map { Durations.absolute($0) } ?? "N/A"),
+            ("Size", Size.human(image.size)),
             ("Containers", "N/A"), ("SharedSize", "N/A"), ("UniqueSize", "N/A"),
             ("VirtualSize", Size.human(image.size)),
         ]

@@ -42,11 +42,13 @@ import Testing
         let listing = HistoryView.listing(try sample(), now: now, truncates: false, isHuman: false)
         let lines = try listing.render(format: "{{.ID}} {{.CreatedAt}} {{.CreatedSince}} {{.Size}}").split(
             separator: "\n")
+        let times = try ["2026-11-20T21:06:36Z", "2026-11-20T21:04:39Z", "2026-11-13T10:00:00Z"].map {
+            Durations.rfc3339(try #require(Timestamp(parsing: $0)))
+        }
         #expect(
             lines.map(String.init) == [
-                "\(try #require(id)) 2026-11-20T21:06:36Z 2026-11-20T21:06:36Z 12",
-                "<missing> 2026-11-20T21:04:39Z 2026-11-20T21:04:39Z 0",
-                "<missing> 2026-11-13T10:00:00Z 2026-11-13T10:00:00Z 4261550",
+                "\(try #require(id)) \(times[0]) \(times[0]) 12", "<missing> \(times[1]) \(times[1]) 0",
+                "<missing> \(times[2]) \(times[2]) 4261550",
             ])
         #expect(
             try listing.render(format: nil).hasPrefix(

@@ -16,5 +16,6 @@
 #include "clinux_socket.h"
 #include "clinux_seccomp.h"
 #include "clinux_sha256.h"
+#include "clinux_time.h"
 
 #endif
