@@ -43,6 +43,8 @@ public enum PullEvent: Sendable {
     case layer(id: String, LayerState)
     /// Another process downloads what this one needs too.
     case waiting
+    /// Credentials that are configured and cannot be used.
+    case warning(String)
     case done(PulledImage)
 
     public enum LayerState: Equatable, Sendable {

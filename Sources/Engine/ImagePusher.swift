@@ -18,6 +18,8 @@ public protocol ImageDestination: Sendable {
 /// What a push tells while it goes on; `id` is the short digest of a layer as the store has it.
 public enum PushEvent: Sendable {
     case begun(Reference)
+    /// Credentials that are configured and cannot be used.
+    case warning(String)
     case layer(id: String, LayerState)
     case done(tag: String, digest: Digest, size: Int)
 
@@ -47,11 +49,18 @@ public struct ImagePusher: Sendable {
 
     /// Pushes the image that has this name; the digest is that of what arrived.
     public func push(_ name: Reference) async throws -> Digest {
+        guard name.digest == nil else { throw EngineError("cannot push a digest reference", exitCode: 1) }
         report(.begun(name))
         let image: Image
         do throws(ImageError) { image = try store.image(named: name.canonical) } catch {
             guard error.kind == .notFound else { throw error }
-            throw EngineError("An image does not exist locally with the tag: \(name.name)", exitCode: 1)
+            let isHere = try store.images().contains {
+                $0.names.contains { $0.repository == name.repository }
+            }
+            throw EngineError(
+                isHere
+                    ? "tag does not exist: \(name)"
+                    : "An image does not exist locally with the tag: \(name.name)", exitCode: 1)
         }
         do {
             let digest = try await send(image, as: name)

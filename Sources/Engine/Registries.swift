@@ -8,14 +8,16 @@ public import SystemPackage
 struct Registries: ImageSource, ImageDestination {
     private let client: RegistryClient
 
-    /// Runs `body` with a client for the registries of this host's configuration and this user's credentials.
+    /// Runs `body` with a client for the registries of this host's configuration and this user's credentials; `warn`
+    /// hears why there are none.
     static func with<R>(
-        _ environment: [String: String], _ body: (Registries) async throws -> R
+        _ environment: [String: String], warn: @escaping @Sendable (String) -> Void,
+        _ body: (Registries) async throws -> R
     ) async throws -> R {
         let variables = environment.map { "\($0.key)=\($0.value)" }
         let client = RegistryClient(
             configuration: try RegistryConfiguration.load(environment: variables),
-            credentials: CredentialStore(environment: variables))
+            credentials: CredentialStore(environment: variables, warn: warn))
         do {
             let result = try await body(Registries(client: client))
             await client.shutdown()
@@ -81,7 +83,8 @@ extension ImageCatalog {
         _ name: Reference, _ choice: PullChoice, environment: [String: String],
         report: @escaping @Sendable (PullEvent) -> Void
     ) async throws -> [PulledImage] {
-        try await Registries.with(environment) { registries in
+        guard name.name != "scratch" else { throw EngineError("'scratch' is a reserved name", exitCode: 1) }
+        return try await Registries.with(environment, warn: { report(.warning($0)) }) { registries in
             try await ImagePuller(into: store, from: registries, report: report).pull(name, choice)
         }
     }
@@ -91,7 +94,7 @@ extension ImageCatalog {
         _ names: [Reference], environment: [String: String],
         report: @escaping @Sendable (PushEvent) -> Void
     ) async throws {
-        try await Registries.with(environment) { registries in
+        try await Registries.with(environment, warn: { report(.warning($0)) }) { registries in
             let pusher = ImagePusher(of: store, to: registries, report: report)
             for name in names { _ = try await pusher.push(name) }
         }
@@ -141,8 +144,8 @@ public struct RegistryLogin: Sendable {
 
     /// Where credentials are kept.
     public enum Place: Equatable, Sendable {
-        /// Readable to whoever can read the file.
-        case file(FilePath)
+        /// Readable to whoever can read the file; `isNew`: no password stood there before.
+        case file(FilePath, isNew: Bool)
         case helper(String)
     }
 
@@ -150,22 +153,42 @@ public struct RegistryLogin: Sendable {
 
     /// Asks the registry, and keeps what it accepts.
     public func login(_ user: String, _ password: String, to server: RegistryServer) async throws -> Place {
+        let accepted = try await check(Credential(username: user, password: password), at: server)
+        switch try store.save(accepted, for: server.host) {
+        case .file(let path, let isNew): return .file(path, isNew: isNew)
+        case .helper(let name): return .helper(name)
+        }
+    }
+
+    /// The user whose credentials are kept for a registry; empty with a token alone, nil for none.
+    public func user(at server: RegistryServer) throws -> String? {
+        try store.replaceable(for: server.host)?.username
+    }
+
+    /// Asks the registry whether it still accepts what is kept. Answers why not; nil when it does.
+    public func tryAgain(at server: RegistryServer) async throws -> String? {
+        guard let kept = try store.replaceable(for: server.host) else { return "no credentials are stored" }
+        do {
+            let accepted = try await check(kept, at: server)
+            if accepted != kept { _ = try store.save(accepted, for: server.host) }
+            return nil
+        } catch let error as RegistryError where error.kind == .denied {
+            return "\(error)"
+        }
+    }
+
+    private func check(_ credential: Credential, at server: RegistryServer) async throws -> Credential {
         let variables = environment.map { "\($0.key)=\($0.value)" }
         let client = RegistryClient(
             configuration: try RegistryConfiguration.load(environment: variables),
             credentials: CredentialStore(fixed: [:]))
-        let accepted: Credential
         do {
-            accepted = try await client.checkLogin(
-                server: server.host, Credential(username: user, password: password))
+            let accepted = try await client.checkLogin(server: server.host, credential)
             await client.shutdown()
+            return accepted
         } catch {
             await client.shutdown()
             throw error
-        }
-        switch try store.save(accepted, for: server.host) {
-        case .file(let path): return .file(path)
-        case .helper(let name): return .helper(name)
         }
     }
 

@@ -23,12 +23,16 @@ struct ConfigFile {
             let isEmpty = bytes.allSatisfy { $0 == 0x20 || $0 == 0x0a || $0 == 0x0d || $0 == 0x09 }
             document = isEmpty ? .object([]) : try JSON(parsing: bytes)
         } catch {
-            throw RegistryError(.configuration, "read \(path): \(error)").hinting("repair or remove the file")
+            throw ConfigFile.damage(path, "\(error)", fix: "repair or remove the file")
         }
         guard document.members != nil else {
-            throw RegistryError(.configuration, "read \(path): not a JSON object").hinting(
-                "repair or remove the file")
+            throw ConfigFile.damage(path, "not a JSON object", fix: "repair or remove the file")
         }
+    }
+
+    /// In docker's words.
+    private static func damage(_ path: FilePath, _ why: String, fix: String) -> RegistryError {
+        RegistryError(.configuration, "Error parsing config file (\(path)): \(why)").hinting(fix)
     }
 
     /// Changes the file under a lock of its directory: replaced whole, 0600, through a link to where it lies.
@@ -66,7 +70,7 @@ struct ConfigFile {
     }
 
     /// The helper for a key: `credHelpers` of the registry, else `credsStore`.
-    func helper(for key: String) throws(RegistryError) -> String? {
+    func helper(for key: String) -> String? {
         let names =
             [CredentialKey.hostName(key), key]
             + (key.hasPrefix("https://index.docker.io") ? ["docker.io"] : [])
@@ -78,9 +82,7 @@ struct ConfigFile {
 
     /// What `auths` has for a key. An entry for one path of a registry is not taken for all of it.
     func credential(for key: String) throws(RegistryError) -> Credential? {
-        guard let auths = document["auths"]?.members else { return nil }
-        let entry = auths.first { $0.name == key } ?? auths.first { CredentialKey.of($0.name) == key }
-        guard let entry, entry.value.members != nil else { return nil }
+        guard let entry = entry(for: key), entry.value.members != nil else { return nil }
         var credential = Credential(
             username: entry.value["username"]?.string ?? "", password: entry.value["password"]?.string ?? "",
             identityToken: entry.value["identitytoken"]?.string.flatMap { $0.isEmpty ? nil : $0 })
@@ -88,10 +90,9 @@ struct ConfigFile {
             guard let bytes = Base64.decode(auth), let text = String(validating: bytes, as: UTF8.self),
                 let colon = text.firstIndex(of: ":")
             else {
-                throw RegistryError(
-                    .configuration, "read \(path): auths.\(escaped(entry.name)).auth is not user:password"
-                )
-                .hinting("log in again: apus login \(escaped(entry.name))")
+                throw ConfigFile.damage(
+                    path, "auths.\(escaped(entry.name)).auth is not user:password",
+                    fix: "log in again: apus login \(escaped(entry.name))")
             }
             credential.username = String(text[..<colon])
             // docker pads passwords with NULs.
@@ -99,6 +100,14 @@ struct ConfigFile {
         }
         let isEmpty = credential.username.isEmpty && credential.identityToken == nil
         return isEmpty ? nil : credential
+    }
+
+    /// Whether `auths` says anything of a key. An empty entry is what logins into a helper leave.
+    func hasEntry(for key: String) -> Bool { entry(for: key)?.value.members?.isEmpty == false }
+
+    private func entry(for key: String) -> JSON.Member? {
+        let auths = document["auths"]?.members ?? []
+        return auths.first { $0.name == key } ?? auths.first { CredentialKey.of($0.name) == key }
     }
 
     mutating func set(_ credential: Credential, for key: String) {

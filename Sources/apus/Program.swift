@@ -41,12 +41,13 @@ enum Program {
                 try Standard.out("apus version \(version)\n")
                 return true
             case "--debug", "-D": session.debugs = true
-            case "--root", "--run", "--log-level", "-l":
+            case "--root", "--run", "--config", "--log-level", "-l":
                 guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
                     throw CommandFailure("flag needs an argument: \(parts[0]) (see 'apus --help')", code: 125)
                 }
                 if parts[0] == "--root" { session.root = value }
                 if parts[0] == "--run" { session.run = value }
+                if parts[0] == "--config" { session.environment["DOCKER_CONFIG"] = value }
                 if ["--log-level", "-l"].contains(parts[0]), value == "debug" { session.debugs = true }
             case "--host", "-H", "--context", "-c":
                 throw CommandFailure(

@@ -10,7 +10,8 @@ struct Session: Sendable {
     var run: String?
     /// Say on stderr what is done.
     var debugs = false
-    let environment: [String: String]
+    /// DOCKER_CONFIG is what `--config` said.
+    var environment: [String: String]
 
     init(environment: [String]) {
         var variables: [String: String] = [:]
@@ -71,7 +72,7 @@ struct Session: Sendable {
                 environment: environment.map { "\($0.key)=\($0.value)" }, stdio: [-1, 2, -1])
             // Why, it has said itself.
             guard try Process.wait(pid: pid).code == 0 else {
-                throw CommandFailure("\(escapeControls(name)) was not pulled", code: 125)
+                throw EngineError("\(escapeControls(name)) was not pulled")
             }
         }
     }

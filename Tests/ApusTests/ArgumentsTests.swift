@@ -205,6 +205,41 @@ import Testing
                 """)
     }
 
+    @Test func onlyOtherNamesAreAliases() {
+        let image = Help.text(InspectCommand.image, path: "image inspect")
+        #expect(!image.contains("Aliases") && image.contains("Options:"))
+        for command in CommandList.all {
+            let text = Help.text(command, path: command.name.isEmpty ? command.group : command.name)
+            #expect(!text.contains("apus \n") && !text.contains("apus ,"), "\(text)")
+        }
+        #expect(
+            Help.text(ImagesCommand.images, path: "images").contains(
+                "Aliases:\n  apus image ls, apus image list, apus images\n"))
+    }
+
+    @Test func filtersAreNamed() {
+        for name in ["before=", "since=", "until=", "label=", "reference=", "dangling="] {
+            #expect(Help.text(ImagesCommand.images, path: "images").contains(name))
+        }
+        #expect(Help.text(PruneCommands.image, path: "image prune").contains("dangling=false"))
+        #expect(!Help.text(PruneCommands.container, path: "container prune").contains("dangling"))
+    }
+
+    @Test func contentTrustIsOffAndStaysOff() throws {
+        for command in [
+            TransferCommands.pull, TransferCommands.push, BuildCommand.build, RunCommand.run,
+            RunCommand.create,
+        ] {
+            let arguments = try Arguments(
+                parsing: ["--disable-content-trust", "x"], flags: command.flags, stopsAtWord: true)
+            #expect(arguments.words == ["x"] && arguments.ignored.isEmpty)
+            #expect(throws: FlagError("--disable-content-trust=false is not supported yet")) {
+                try Arguments(
+                    parsing: ["--disable-content-trust=false", "x"], flags: command.flags, stopsAtWord: true)
+            }
+        }
+    }
+
     @Test func completionsNameCommandsAndFlags() {
         for shell in ["bash", "zsh", "fish"] {
             let script = Completion.script(for: shell, commands: CommandList.all) ?? ""

@@ -1,5 +1,6 @@
 import Linux
 import OCI
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -10,6 +11,9 @@ private let alice = Credential(username: "alice", password: "secret")
 /// A user's docker directory with a config.json and helpers.
 private struct Home {
     let store: CredentialStore
+    /// The same that goes on without what it cannot use.
+    let lenient: CredentialStore
+    let warnings = Warnings()
     let scratch: Scratch
     var path: FilePath { scratch.path }
 
@@ -23,7 +27,14 @@ private struct Home {
         }
         let environment = ["PATH=\(path)/bin:/usr/bin:/bin", "DOCKER_CONFIG=\(path)", "LOG=\(path)/log"]
         store = CredentialStore(environment: environment)
+        lenient = CredentialStore(environment: environment) { [warnings] in warnings.add($0) }
     }
+}
+
+private final class Warnings: Sendable {
+    private let said = Mutex<[String]>([])
+    var all: [String] { said.withLock { $0 } }
+    func add(_ text: String) { said.withLock { $0.append(text) } }
 }
 
 private func config(_ directory: borrowing FD) throws -> JSON {
@@ -69,7 +80,31 @@ func serversAreRegistries(_ text: String, _ registry: String) {
 func damagedConfigsAreErrors(_ text: String) throws {
     let home = try Home(text)
     let error = #expect(throws: RegistryError.self) { try home.store.credential(for: "a.example") }
-    #expect(error?.description.contains("\(home.path)/config.json") == true)
+    #expect(error?.description.contains("Error parsing config file (\(home.path)/config.json): ") == true)
+    for _ in 0..<2 { #expect(try home.lenient.credential(for: "a.example") == nil) }
+    #expect(
+        home.warnings.all.count == 1 && home.warnings.all[0].hasPrefix("\(error?.description ?? "none"): "))
+}
+
+@Test func aDamagedEntryIsReplacedByALoginAndRemovedByALogout() throws {
+    let home = try Home(#"{"auths": {"a.example": {"auth": "!"}, "b.example": {"auth": "?"}}}"#)
+    #expect(try home.store.replaceable(for: "a.example") == nil)
+    #expect(
+        try home.store.save(alice, for: "a.example")
+            == .file(home.path.appending("config.json"), isNew: true))
+    #expect(try home.store.replaceable(for: "a.example") == alice)
+    #expect(try home.store.erase("b.example") == true)
+    #expect(try home.store.erase("b.example") == false)
+}
+
+@Test func onlyTheFirstPasswordInAFileIsNews() throws {
+    let home = try Home(nil)
+    let file = home.path.appending("config.json")
+    let token = Credential(username: "alice", password: "", identityToken: "t")
+    for (credential, isNew) in [(token, false), (alice, true), (alice, false), (token, false), (alice, true)]
+    {
+        #expect(try home.store.save(credential, for: "a.example") == .file(file, isNew: isNew))
+    }
 }
 
 @Test func noConfigIsNoCredentials() throws {
@@ -84,7 +119,9 @@ func damagedConfigsAreErrors(_ text: String) throws {
 @Test func aLoginIsKeptAndForgotten() throws {
     let text = #"{"auths": {"https://a.example/v1/": {"auth": "eDp5"}, "b": {}}, "psFormat": "x", "n": 1.50}"#
     let home = try Home(text)
-    #expect(try home.store.save(alice, for: "a.example") == .file(home.path.appending("config.json")))
+    #expect(
+        try home.store.save(alice, for: "a.example")
+            == .file(home.path.appending("config.json"), isNew: false))
     let saved = try config(home.scratch.directory)
     #expect(saved["psFormat"] == .string("x") && saved["auths"]?["b"] == .object([]))
     #expect(saved["auths"]?["a.example"]?["auth"] == .string("YWxpY2U6c2VjcmV0"))
@@ -111,7 +148,9 @@ func damagedConfigsAreErrors(_ text: String) throws {
 @Test func theFirstLoginMakesTheDirectory() throws {
     try withScratch { path, _ in
         let store = CredentialStore(environment: ["HOME=\(path)/home"])
-        #expect(try store.save(alice, for: "a.example") == .file(path.appending("home/.docker/config.json")))
+        #expect(
+            try store.save(alice, for: "a.example")
+                == .file(path.appending("home/.docker/config.json"), isNew: true))
         #expect(try store.credential(for: "a.example") == alice)
         let made = try FD.open(path.appending("home/.docker"), [.path])
         #expect(try made.status().permissions == 0o700)
@@ -156,6 +195,8 @@ func aBrokenHelperIsAnErrorAndNeverNoCredentials(_ body: String) throws {
     let home = try Home(#"{"credsStore": "bad"}"#, helpers: ["bad": "#!/bin/sh\n\(body)\n"])
     let error = #expect(throws: RegistryError.self) { try home.store.credential(for: "a.example") }
     #expect(error?.description.hasPrefix("docker-credential-bad get: ") == true)
+    #expect(throws: try #require(error)) { try home.lenient.credential(for: "a.example") }
+    #expect(home.warnings.all.isEmpty)
 }
 
 @Test(arguments: ["absent", "../../bin/sh", "a b", ""])
@@ -164,4 +205,9 @@ func helpersThatAreNotThereAreErrors(_ name: String) throws {
     // An empty name means none, as in docker.
     if name.isEmpty { return #expect(try home.store.credential(for: "a.example") == nil) }
     #expect(throws: RegistryError.self) { try home.store.credential(for: "a.example") }
+    // What a pull needs no credentials for, it gets; what was to keep them, does not.
+    for _ in 0..<2 { #expect(try home.lenient.credential(for: "a.example") == nil) }
+    #expect(home.warnings.all.count == 1 && home.warnings.all[0].contains("not found in PATH"))
+    #expect(throws: RegistryError.self) { try home.lenient.save(alice, for: "a.example") }
+    #expect(throws: RegistryError.self) { try home.lenient.erase("a.example") }
 }

@@ -188,6 +188,117 @@ final class RegistryTests {
         #expect(try run("pull", closed).code == 1)
     }
 
+    @Test(.enabled(if: Host.has("/usr/bin/htpasswd"), "htpasswd is not installed"))
+    func storedCredentialsAreTriedAgain() throws {
+        let passwords = apus.directory + "/passwords"
+        try apus.shell("htpasswd -Bbn user secret > \(passwords)")
+        try start(port: 5001, auth: "auth: {htpasswd: {realm: test, path: \(passwords)}}")
+        let server = "127.0.0.1:5001"
+        let file = apus.directory + "/cfg/config.json"
+        func login(_ words: String..., stdin: String = "") throws -> Outcome {
+            try apus.apus(["--config", apus.directory + "/cfg", "login"] + words + [server], stdin: stdin)
+        }
+        let none = try login()
+        #expect(none.code == 1 && none.err.hasPrefix("Error: Cannot perform an interactive login"), "\(none)")
+        let first = try login("-u", "user", "--password-stdin", stdin: "secret\n")
+        #expect(first.code == 0 && first.err.contains("stored unencrypted in '\(file)'"), "\(first)")
+        let again = try login()
+        #expect(again.code == 0 && again.out == "Login Succeeded\n", "\(again)")
+        #expect(again.err == "Authenticating with existing credentials... [Username: user]\n")
+        let other = try login("-u", "user", "--password-stdin", stdin: "secret\n")
+        #expect(other.code == 0 && other.err.isEmpty, "\(other)")
+        try apus.must("tag", "busybox", "\(server)/closed")
+        #expect(try apus("push", "\(server)/closed").code == 1)
+        try apus.must("--config", apus.directory + "/cfg", "push", "-q", "\(server)/closed")
+        try apus.shell("htpasswd -Bbn user other > \(passwords)")
+        let refused = try login()
+        #expect(
+            refused.code == 1 && refused.err.contains("\nStored credentials invalid or expired"), "\(refused)"
+        )
+        let terminal = try apus.terminal("--config", apus.directory + "/cfg", "login", server)
+        try terminal.expect("Username (user): ")
+        terminal.send(bytes: [4])
+        try terminal.expect("Password: ")
+        terminal.send(bytes: [4])
+        try terminal.expect("Error: Password Required")
+        #expect(terminal.wait() == 1)
+    }
+
+    @Test func endOfInputIsNoUser() throws {
+        let terminal = try apus.terminal("login", "127.0.0.1:5000")
+        try terminal.expect("Username: ")
+        terminal.send(bytes: [4])
+        try terminal.expect("Error: Non-null Username Required")
+        #expect(terminal.wait() == 1)
+    }
+
+    @Test(.enabled(if: Host.has("/usr/bin/htpasswd"), "htpasswd is not installed"))
+    func credentialsThatCannotBeUsedAreAWarning() throws {
+        try apus.shell("htpasswd -Bbn user secret > \(apus.directory)/passwords")
+        try start(
+            port: 5001, auth: "auth: {htpasswd: {realm: test, path: \(apus.directory)/passwords}}")
+        try apus.must("tag", "busybox", name)
+        let configs = [
+            (
+                #"{"credsStore": "absent"}"#,
+                "WARNING: credential helper docker-credential-absent: not found in PATH"
+            ),
+            ("{", "WARNING: Error parsing config file (\(apus.directory)/cfg/config.json): "),
+        ]
+        for (text, warning) in configs {
+            try apus.write("cfg/config.json", text)
+            func run(_ words: String...) throws -> Outcome {
+                try apus.apus(["--config", apus.directory + "/cfg"] + words)
+            }
+            #expect(try run("push", "-q", name).code == 0)
+            let pulled = try run("pull", "127.0.0.1:5001/closed")
+            #expect(pulled.code == 1 && pulled.err.contains("no basic auth credentials"), "\(pulled)")
+            #expect(pulled.err.hasPrefix(warning) && pulled.errorLines.count == 2, "\(pulled)")
+            for command in ["login", "logout"] {
+                let words = [command] + (command == "login" ? ["-u", "user", "-p", "secret"] : [])
+                let failed = try apus.apus(
+                    ["--config", apus.directory + "/cfg"] + words + ["127.0.0.1:5001"])
+                #expect(failed.code == 1 && !failed.out.contains("Succeeded"), "\(failed)")
+            }
+        }
+    }
+
+    // MARK: what programs and people are told
+
+    @Test func programsAreToldHowItEnded() throws {
+        try apus.must("tag", "busybox", name)
+        let pushed = try apus("push", "--progress=json", name)
+        let last = pushed.lines.last ?? ""
+        #expect(
+            last.hasPrefix(#"{"progressDetail":{},"aux":{"Tag":"latest","Digest":"sha256:"#)
+                && last.contains(#","Size":"#), "\(pushed)")
+        let failed = try apus("pull", "--progress=json", "127.0.0.1:5000/none")
+        #expect(failed.code == 1 && failed.err.contains("manifest for 127.0.0.1:5000/none:latest not found"))
+        let line = failed.lines.last ?? ""
+        #expect(line.hasPrefix(#"{"errorDetail":{"message":"manifest for"#), "\(failed)")
+        #expect(line.contains(#"},"error":"manifest for"#))
+    }
+
+    @Test func namesThatCannotBePushedOrPulled() throws {
+        try apus.must("tag", "busybox", name + ":there")
+        let digest = "sha256:" + String(repeating: "ab", count: 32)
+        for (words, text) in [
+            (["push", "\(name)@\(digest)"], "cannot push a digest reference"),
+            (["push", "\(name):absent"], "tag does not exist: \(name):absent"),
+            (
+                ["push", "127.0.0.1:5000/none"],
+                "image does not exist locally with the tag: 127.0.0.1:5000/none"
+            ),
+            (["pull", "scratch"], "'scratch' is a reserved name"),
+            (["create", "scratch"], "'scratch' is a reserved name"),
+            (["create", "127.0.0.1:5000/none"], "manifest for 127.0.0.1:5000/none:latest not found"),
+        ] {
+            let refused = try apus.apus(words)
+            #expect(refused.code == 1 && refused.err.contains(text), "\(words): \(refused)")
+        }
+        try apus.expectRefusal("run", "scratch", code: 125, mentions: ["'scratch' is a reserved name"])
+    }
+
     // MARK: killed at any moment
 
     /// A pull that is killed at any change it makes leaves the image absent or whole, and a store that the next

@@ -79,6 +79,9 @@ struct Arguments: Equatable, Sendable {
             if !ignored.contains(flag.name) { ignored.append(flag.name) }
             return
         case .accepted: return
+        case .constant:
+            if parseBool(value) == true { return }
+            throw FlagError("--\(flag.name)=\(value) is not supported yet")
         }
         if flag.isToggle, parseBool(value) == nil {
             throw refusal(flag, value, "strconv.ParseBool: parsing \"\(value)\": invalid syntax")
@@ -123,6 +126,16 @@ extension Arguments {
     /// Every value given, in its final type.
     func eachParsed<T>(_ name: String, _ parse: (String) throws -> T) throws -> [T] {
         try values(name).map { try parsed($0, of: name, parse) }
+    }
+
+    /// Every `--filter`. One that has no value is a flag's error, one that is not known the command's.
+    func eachFilter(_ add: (String) throws(UsageError) -> Void) throws {
+        for text in values("filter") {
+            do throws(UsageError) { try add(text) } catch {
+                if text.contains("=") { throw error }
+                throw refusal("filter", text, error)
+            }
+        }
     }
 
     private func parsed<T>(_ value: String, of name: String, _ parse: (String) throws -> T) throws -> T {

@@ -35,7 +35,7 @@ enum Completion {
         }.joined(separator: "\n")
     }
 
-    private static let globals = "--debug --help --log-level --root --run --version"
+    private static let globals = "--config --debug --help --log-level --root --run --version"
     private static let groups = ["builder", "container", "image", "system"]
 
     private static func verbs(_ group: String, _ commands: [Command]) -> String {

@@ -19,6 +19,8 @@ struct Flag: Equatable, Sendable {
         case ignored
         /// What it asks for is so anyway: taken without a word.
         case accepted
+        /// The same of a toggle that is always on: only `=false` is refused.
+        case constant
     }
 
     let name: String
@@ -77,6 +79,11 @@ struct Flag: Equatable, Sendable {
     /// Flags that ask for what is so anyway.
     static func accepted(_ names: String..., toggle: Bool = false) -> [Flag] {
         names.map { Flag($0, nil, toggle ? .toggle(default: false) : .value(""), "", .accepted) }
+    }
+
+    /// Toggles that are always on.
+    static func constant(_ names: String...) -> [Flag] {
+        names.map { Flag($0, nil, .toggle(default: true), "", .constant) }
     }
 
     /// The same flag, known by another name too, which the help leaves out as docker's does.

@@ -4,8 +4,9 @@ enum Help {
     static func text(_ command: Command, path: String) -> String {
         var text = "\(command.usageLine(path))\n\n\(command.summary)\n"
         if !command.group.isEmpty {
-            let names = command.groupNames.map { "apus \(command.group) \($0)" } + ["apus \(command.name)"]
-            text += "\nAliases:\n  \(names.joined(separator: ", "))\n"
+            var names = command.groupNames.map { "apus \(command.group) \($0)" }
+            if !command.name.isEmpty { names.append("apus \(command.name)") }
+            if names.count > 1 { text += "\nAliases:\n  \(names.joined(separator: ", "))\n" }
         }
         let flags = command.flags.filter { $0.standing == .works }.sorted { $0.name < $1.name }
         if flags.isEmpty { return text }
@@ -61,6 +62,7 @@ enum Help {
               system      Manage apus
 
             Global Options:
+                  --config path Where config.json with the credentials is (DOCKER_CONFIG, ~/.docker)
                   --debug       Say on stderr what is done
                   --help        Print usage
               -l, --log-level word

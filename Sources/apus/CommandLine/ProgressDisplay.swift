@@ -93,6 +93,23 @@ final class ProgressDisplay: Sendable {
 
     // MARK: programs
 
+    /// What came of a transfer, docker's `aux`.
+    func end(_ result: JSON) {
+        guard mode == .json else { return }
+        write(JSON.fields(["progressDetail": .object([]), "aux": result]).text + "\n")
+    }
+
+    /// Does what is shown here. Programs are told of its error, which goes on to stderr and the exit code.
+    func telling<R>(_ body: () throws -> R) throws -> R {
+        do { return try body() } catch {
+            if mode == .json {
+                let text = JSON.string("\(error)")
+                write(JSON.fields(["errorDetail": .fields(["message": text]), "error": text]).text + "\n")
+            }
+            throw error
+        }
+    }
+
     private func object(_ status: String, id: String?, _ progress: (done: Int64, total: Int64)?) -> String {
         let detail = progress.map { JSON.fields(["current": .int($0.done), "total": .int($0.total)]) }
         let json = JSON.fields([

@@ -30,7 +30,7 @@ enum BuildCommand {
             // Intermediate containers are always removed, images are here at once.
             + Flag.accepted("load", "rm", "force-rm", toggle: true)
             + Flag.accepted("progress", "cache-from")
-            + Flag.ignored("compress", "squash", "disable-content-trust", toggle: true)
+            + Flag.ignored("compress", "squash", toggle: true) + Flag.constant("disable-content-trust")
             + Flag.ignored("isolation", "security-opt")
     ) { arguments, session in
         var failure: SysError?

@@ -9,14 +9,16 @@ enum ImagesCommand {
         flags: [
             .toggle("all", "a", "Show all images (none is hidden here)"),
             .toggle("digests", "Show digests"),
-            .list("filter", "f", "filter", "Filter output based on conditions provided"),
+            .list(
+                "filter", "f", "filter",
+                "Filter output by before=, since=, until=, label=, reference= or dangling="),
             .value("format", "Print 'table', 'table TEMPLATE', 'json' or a Go template"),
             .toggle("no-trunc", "Don't truncate output"),
             .toggle("quiet", "q", "Only show image IDs"),
         ] + Flag.later("tree", toggle: true)
     ) { arguments, session in
         var filters = ImageFilters()
-        for text in arguments.values("filter") { try filters.add(text) }
+        try arguments.eachFilter { text throws(UsageError) in try filters.add(text) }
         let images = try session.imagesIfThere()?.list(repository: arguments.words.first, filters: filters)
         let format = arguments.value("format") ?? (arguments.isOn("quiet") ? "{{.ID}}" : nil)
         let listing = ImagesView.listing(

@@ -7,7 +7,7 @@ enum PruneCommands {
     private static let force = Flag.toggle("force", "f", "Do not prompt for confirmation")
     private static let dryRun = Flag.toggle("dry-run", "Say what would be removed, and remove nothing")
     private static let filter = Flag.list(
-        "filter", nil, "filter", "Provide filter values (e.g. \"until=<timestamp>\")")
+        "filter", nil, "filter", "Only what passes: until=<timestamp>, label=<key>[=<value>] or label!=...")
 
     static let container = Command(
         "", group: "container", as: ["prune"], "", "Remove all stopped containers",
@@ -25,11 +25,18 @@ enum PruneCommands {
     static let image = Command(
         "", group: "image", as: ["prune"], "", "Remove unused images",
         flags: [
-            .toggle("all", "a", "Remove all unused images, not just dangling ones"), filter, force, dryRun,
+            .toggle("all", "a", "Remove all unused images, not just dangling ones"),
+            .list("filter", nil, "filter", "\(filter.help); dangling=false is --all"), force, dryRun,
         ]
     ) { arguments, session in
-        let filters = try filters(arguments)
-        let all = arguments.isOn("all")
+        var dangling: Bool?
+        let filters = try filters(arguments) { text throws(UsageError) in
+            guard text.hasPrefix("dangling=") else { return false }
+            dangling = parseBool(String(text.dropFirst(9)))
+            guard dangling != nil else { throw UsageError("invalid filter '\(text)'") }
+            return true
+        }
+        let all = arguments.isOn("all") || dangling == false
         var report = PruneReport(arguments)
         let which = all ? "images without at least one container associated to them" : "dangling images"
         guard try report.isAgreed("WARNING! This will remove all \(which).\n\(question)") else { return 0 }
@@ -106,13 +113,13 @@ enum PruneCommands {
         return text + "\n" + question
     }
 
-    private static func filters(_ arguments: Arguments) throws -> PruneFilters {
+    /// `takes` has the first look at each.
+    private static func filters(
+        _ arguments: Arguments, _ takes: (String) throws(UsageError) -> Bool = { _ in false }
+    ) throws -> PruneFilters {
         var filters = PruneFilters()
-        for text in arguments.values("filter") {
-            do throws(UsageError) { try filters.add(text) } catch {
-                if text.contains("=") { throw error }
-                throw arguments.refusal("filter", text, error)
-            }
+        try arguments.eachFilter { text throws(UsageError) in
+            if try !takes(text) { try filters.add(text) }
         }
         return filters
     }

@@ -17,7 +17,7 @@ enum PsCommand {
         ]
     ) { arguments, session in
         var filters = ContainerFilters()
-        for text in arguments.values("filter") { try add(text, to: &filters, arguments) }
+        try arguments.eachFilter { text throws(UsageError) in try filters.add(text) }
         let last = arguments.isOn("latest") ? 1 : try arguments.parsed("last", Arguments.integer) ?? -1
         let containers = try session.containers()
         let (records, damaged) = try containers.records.readAll()
@@ -43,16 +43,6 @@ enum PsCommand {
             Standard.error("WARNING: Ignoring custom format, because both --format and --quiet are set.")
         }
         return "{{.ID}}"
-    }
-
-    private static func add(_ text: String, to filters: inout ContainerFilters, _ arguments: Arguments) throws
-    {
-        do throws(UsageError) {
-            try filters.add(text)
-        } catch {
-            if text.contains("=") { throw error }
-            throw arguments.refusal("filter", text, error)
-        }
     }
 }
 

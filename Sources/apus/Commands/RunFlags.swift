@@ -100,7 +100,7 @@ enum RunFlags {
         + Flag.ignored(
             "cpu-count", "cpu-percent", "io-maxbandwidth", "io-maxiops", "isolation", "kernel-memory",
             "cpu-rt-period", "cpu-rt-runtime", "link-local-ip")
-        + Flag.ignored("disable-content-trust", toggle: true)
+        + Flag.constant("disable-content-trust")
         // No health check is run.
         + Flag.accepted("no-healthcheck", toggle: true)
 }

@@ -14,20 +14,24 @@ enum TransferCommands {
             .toggle("all-tags", "a", "Download all tagged images in the repository"),
             .value("platform", "Set platform if server is multi-platform capable"),
             .toggle("quiet", "q", "Suppress verbose output"), progress,
-        ] + Flag.later("disable-content-trust", toggle: true)
+        ] + Flag.constant("disable-content-trust")
     ) { arguments, session in
         let display = try ProgressDisplay(mode(arguments), to: 1)
-        let name = try reference(arguments, on: display)
-        let (images, choice) = (try session.images(), try choice(arguments))
-        let pulled = try waiting {
-            try await images.pull(name, choice, environment: session.environment) { show($0, on: display) }
+        let title = try display.telling {
+            let name = try reference(arguments, on: display)
+            let (images, choice) = (try session.images(), try choice(arguments))
+            let pulled = try waiting {
+                try await images.pull(name, choice, environment: session.environment) {
+                    show($0, on: display)
+                }
+            }
+            for image in pulled where choice.platform.map({ !image.platform.runs(on: $0) }) ?? false {
+                Standard.error(
+                    "WARNING: image with reference \(image.name) was found but does not match the specified "
+                        + "platform: wanted \(choice.platform ?? .host), actual: \(image.platform)")
+            }
+            return choice.hasAllTags ? name.repository : name.canonical
         }
-        for image in pulled where choice.platform.map({ !image.platform.runs(on: $0) }) ?? false {
-            Standard.error(
-                "WARNING: image with reference \(image.name) was found but does not match the specified platform: "
-                    + "wanted \(choice.platform ?? .host), actual: \(image.platform)")
-        }
-        let title = choice.hasAllTags ? name.repository : name.canonical
         if mode(arguments) != "json" { try Standard.out("\(title)\n") }
         return 0
     }
@@ -52,14 +56,17 @@ enum TransferCommands {
         flags: [
             .toggle("all-tags", "a", "Push all tags of an image to the repository"),
             .toggle("quiet", "q", "Suppress verbose output"), progress,
-        ] + Flag.later("platform") + Flag.later("disable-content-trust", toggle: true)
+        ] + Flag.later("platform") + Flag.constant("disable-content-trust")
     ) { arguments, session in
         let display = try ProgressDisplay(mode(arguments), to: 1)
-        let name = try reference(arguments, on: display)
-        let images = try session.images()
-        let names = arguments.isOn("all-tags") ? try images.tags(of: name) : [name]
-        try waiting {
-            try await images.push(names, environment: session.environment) { show($0, on: display) }
+        let names = try display.telling {
+            let name = try reference(arguments, on: display)
+            let images = try session.images()
+            let names = arguments.isOn("all-tags") ? try images.tags(of: name) : [name]
+            try waiting {
+                try await images.push(names, environment: session.environment) { show($0, on: display) }
+            }
+            return names
         }
         if mode(arguments) == "quiet" {
             for name in names { try Standard.out("\(name.canonical)\n") }
@@ -93,6 +100,7 @@ enum TransferCommands {
         switch event {
         case .begun(let name):
             display.say("Pulling from \(name.path)", id: name.digest.map { "\($0)" } ?? name.tag)
+        case .warning(let text): Standard.error("WARNING: \(text)")
         case .waiting: display.say("Waiting for another pull of the same layers")
         case .layer(let id, let state): show(id, state, on: display)
         case .done(let image):
@@ -118,6 +126,7 @@ enum TransferCommands {
     private static func show(_ event: PushEvent, on display: ProgressDisplay) {
         switch event {
         case .begun(let name): display.say("The push refers to repository [\(name.repository)]")
+        case .warning(let text): Standard.error("WARNING: \(text)")
         case .layer(let id, let state):
             switch state {
             case .preparing: display.show(id, "Preparing")
@@ -126,7 +135,10 @@ enum TransferCommands {
             case .found: display.show(id, "Layer already exists")
             case .mounted(let path): display.show(id, "Mounted from \(path)")
             }
-        case .done(let tag, let digest, let size): display.say("digest: \(digest) size: \(size)", id: tag)
+        case .done(let tag, let digest, let size):
+            display.say("digest: \(digest) size: \(size)", id: tag)
+            display.end(
+                .fields(["Tag": .string(tag), "Digest": .string("\(digest)"), "Size": .int(Int64(size))]))
         }
     }
 }
