@@ -174,10 +174,12 @@ extension Containers {
         return try store.image(named: options.image)
     }
 
-    /// The document of `inspect`.
-    public func inspect(_ record: Records.Record) -> JSON {
-        InspectView.container(
-            ContainerSummary(config: record.config, state: record.state),
+    /// The document of `inspect`; `measures`: with the sizes of what it has written and of all that it sees.
+    public func inspect(_ record: Records.Record, measures: Bool = false) throws -> JSON {
+        var summary = ContainerSummary(config: record.config, state: record.state)
+        if measures, let measured = try measured([summary]).first { summary = measured }
+        return InspectView.container(
+            summary,
             directory: paths.container(record.config.id).string,
             layers: layerDirectories(of: record.config.id),
             volumes: Volumes(paths).mounted(by: record.config))

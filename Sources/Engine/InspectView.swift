@@ -23,6 +23,7 @@ public enum InspectView {
             "ProcessLabel": .string(""), "AppArmorProfile": .string(""), "ExecIDs": .null,
             "HostConfig": hostConfig(config),
             "GraphDriver": graphDriver(layers, work: "\(directory)/work", merged: root(of: state)),
+            "SizeRw": summary.size.map(JSON.int), "SizeRootFs": summary.wholeSize.map(JSON.int),
             "Mounts": .array(
                 config.host.mounts.compactMap { bind($0) }
                     + volumes.sorted { $0.key < $1.key }.map { volume($0, $1, config) }),
@@ -95,11 +96,17 @@ public enum InspectView {
     private static func graphDriver(_ layers: [String], work: String = "", merged: String = "") -> JSON {
         guard let upper = layers.first else { return .fields(["Data": .null, "Name": .string("overlay2")]) }
         let data: JSON = .fields([
-            "LowerDir": .string(layers.dropFirst().joined(separator: ":")),
+            "LowerDir": layers.count > 1 ? .string(layers.dropFirst().joined(separator: ":")) : nil,
             "MergedDir": merged.isEmpty ? nil : .string(merged), "UpperDir": .string(upper),
             "WorkDir": work.isEmpty ? nil : .string(work),
         ])
         return .fields(["Data": data, "Name": .string("overlay2")])
+    }
+
+    /// docker names a mount point and a working directory beside the topmost layer, made when they are needed.
+    private static func graphDriver(ofImage layers: [String]) -> JSON {
+        let place = layers.last.map { $0.split(separator: "/").dropLast().map { "/\($0)" }.joined() } ?? ""
+        return graphDriver(layers.reversed(), work: "\(place)/work", merged: "\(place)/merged")
     }
 
     private static func bind(_ mount: MountOption) -> JSON? {
@@ -182,7 +189,7 @@ public enum InspectView {
             "DockerVersion": .string(""), "Author": .string(config.author ?? ""), "Config": .object(members),
             "Architecture": .string(config.platform.architecture),
             "Variant": config.platform.variant.map(JSON.string), "Os": .string(config.platform.os),
-            "Size": .int(size), "GraphDriver": graphDriver(layers.reversed()),
+            "Size": .int(size), "GraphDriver": graphDriver(ofImage: layers),
             "RootFS": .fields([
                 "Type": .string("layers"), "Layers": .array(config.diffIDs.map { .string($0.description) }),
             ]),

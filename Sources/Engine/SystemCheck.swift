@@ -2,7 +2,27 @@ import Images
 import Linux
 import OCI
 
+/// How much a store has.
+public struct StoreCount: Equatable, Sendable, CustomStringConvertible {
+    public private(set) var images = 0
+    public private(set) var layers = 0
+
+    public init() {}
+
+    init(of images: [Image]) {
+        self.images = images.count
+        layers = Set(images.flatMap(\.config.diffIDs)).count
+    }
+
+    /// `12 images, 1 layer`.
+    public var description: String {
+        "\(images) image\(images == 1 ? "" : "s"), \(layers) layer\(layers == 1 ? "" : "s")"
+    }
+}
+
 extension ImageCatalog {
+    public func count() throws -> StoreCount { StoreCount(of: try store.images()) }
+
     /// Verifies images, their layers and the containers' records; `report` hears a line for each damage, and whether it
     /// has been repaired. Nothing that a user has is removed.
     public func check(repairs: Bool, report: (_ line: String, _ isRepaired: Bool) -> Void) throws {

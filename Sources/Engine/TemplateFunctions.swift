@@ -75,6 +75,9 @@ enum TemplateFunctions {
         case .array(let array): "[" + array.map(printed).joined(separator: " ") + "]"
         case .object(let members) where structs.contains(members.map(\.name)):
             "{" + members.map { printed($0.value) }.joined(separator: " ") + "}"
+        case .object(let members) where !members.isEmpty && members.allSatisfy { $0.value == .object([]) }:
+            // A set: its values are structs without members.
+            "map[" + members.map(\.name).sorted().map { "\($0):{}" }.joined(separator: " ") + "]"
         case .object(let members):
             "map["
                 + members.sorted { $0.name < $1.name }.map { "\($0.name):\(printed($0.value))" }

@@ -75,7 +75,8 @@ private typealias ContainerState = Engine.ContainerState
                 "Networks",
                 "Platform", "Ports", "RunningFor", "Size", "State", "Status",
             ])
-        #expect(json["CreatedAt"]?.string == "2026-11-20 21:06:36 +0000 UTC")
+        let created = try #require(Timestamp(parsing: "2026-11-20T21:06:36Z"))
+        #expect(json["CreatedAt"]?.string == Durations.absolute(created))
         #expect(refusal { _ = try listing.render(format: "{{.Nope}}") } != nil)
     }
 
@@ -258,5 +259,57 @@ private typealias ContainerState = Engine.ContainerState
                 == "[busybox:latest] [sh] linux/amd64 5")
         let ports = "{{.Config.ExposedPorts}} {{.Config.Volumes}} {{.RepoDigests}}"
         #expect(try Template(ports).render(json, zeros: InspectView.zeros) == "map[] map[] []")
+    }
+
+    @Test func membersOfSetsAreStructs() throws {
+        var config = ImageConfig(platform: Platform(architecture: "amd64"))
+        config.process.exposedPorts = ["80/tcp", "443/tcp"]
+        config.process.volumes = ["/data"]
+        let id = try #require(Digest(hex: String(repeating: "ab", count: 32)))
+        let json = InspectView.image(id: id, config: config, tags: [], size: 5)
+        #expect(
+            try Template("{{.Config.ExposedPorts}} {{.Config.Volumes}}").render(json)
+                == "map[443/tcp:{} 80/tcp:{}] map[/data:{}]")
+        #expect(
+            try Template("{{.}}").render(.fields(["a": .object([]), "b": .int(1)])) == "map[a:map[] b:1]")
+    }
+
+    @Test func directoriesOfAnImage() throws {
+        let id = try #require(Digest(hex: String(repeating: "ab", count: 32)))
+        func data(_ layers: [String]) -> JSON? {
+            let config = ImageConfig(platform: Platform(architecture: "amd64"))
+            return InspectView.image(id: id, config: config, tags: [], size: 5, layers: layers)[
+                "GraphDriver"]?["Data"]
+        }
+        #expect(data([]) == nil)
+        #expect(
+            data(["/l/a/tree"])
+                == .fields([
+                    "MergedDir": .string("/l/a/merged"), "UpperDir": .string("/l/a/tree"),
+                    "WorkDir": .string("/l/a/work"),
+                ]))
+        #expect(data(["/l/a/tree", "/l/b/tree", "/l/c/tree"])?["LowerDir"] == .string("/l/b/tree:/l/a/tree"))
+    }
+
+    @Test func sizesOfAContainerAreShownWhereMeasured() throws {
+        var one = try container("web")
+        #expect(InspectView.container(one, directory: "/d")["SizeRw"] == nil)
+        (one.size, one.wholeSize) = (5, 12)
+        let json = InspectView.container(one, directory: "/d")
+        #expect(json["SizeRw"] == .int(5) && json["SizeRootFs"] == .int(12))
+    }
+
+    @Test(arguments: [
+        (LocalZone.utc, "2026-11-20 21:06:36 +0000 UTC", "2026-11-20T21:06:36Z"),
+        (LocalZone(offset: 32400, name: "JST"), "2026-11-21 06:06:36 +0900 JST", "2026-11-21T06:06:36+09:00"),
+        (
+            LocalZone(offset: -12600, name: "-0330"), "2026-11-20 17:36:36 -0330 -0330",
+            "2026-11-20T17:36:36-03:30"
+        ),
+    ])
+    func timesInAZone(zone: LocalZone, absolute: String, rfc3339: String) throws {
+        let time = try #require(Timestamp(parsing: "2026-11-20T21:06:36.5Z"))
+        #expect(Durations.absolute(time, in: zone) == absolute)
+        #expect(Durations.rfc3339(time, in: zone) == rfc3339)
     }
 }

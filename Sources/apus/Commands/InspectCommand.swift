@@ -5,24 +5,28 @@ import OCI
 enum InspectCommand {
     private static let format = Flag.value("format", "f", "string", "Print 'json' or a Go template")
 
+    private static let size = Flag.toggle("size", "s", "Display total file sizes if the type is container")
+
     static let any = Command(
         "inspect", "NAME|ID [NAME|ID...]", "Return low-level information on containers and images",
         words: Command.atLeast(1),
         flags: [format, .value("type", "Only inspect objects of the given type (container, image)")]
-            + Flag.later("size", toggle: true)
+            + [size]
     ) { arguments, session in
         let type = arguments.value("type") ?? ""
         guard ["", "container", "image"].contains(type) else {
             throw CommandFailure.bare("unknown type: \"\(type)\": must be one of \"container\", \"image\"")
         }
-        return try inspect(arguments, session, type: type)
+        return try inspect(arguments, session, type: type, measures: arguments.isOn("size"))
     }
 
     static let container = Command(
         "", group: "container", as: ["inspect"], "CONTAINER [CONTAINER...]",
         "Display detailed information on one or more containers", words: Command.atLeast(1),
-        flags: [format] + Flag.later("size", toggle: true)
-    ) { arguments, session in try inspect(arguments, session, type: "container") }
+        flags: [format, size]
+    ) { arguments, session in
+        try inspect(arguments, session, type: "container", measures: arguments.isOn("size"))
+    }
 
     static let image = Command(
         "", group: "image", as: ["inspect"], "IMAGE [IMAGE...]",
@@ -30,12 +34,14 @@ enum InspectCommand {
         words: Command.atLeast(1), flags: [format]
     ) { arguments, session in try inspect(arguments, session, type: "image") }
 
-    private static func inspect(_ arguments: Arguments, _ session: Session, type: String) throws -> Int32 {
+    private static func inspect(
+        _ arguments: Arguments, _ session: Session, type: String, measures: Bool = false
+    ) throws -> Int32 {
         let format = arguments.value("format") ?? ""
         let template = try template(format)
         var found: [JSON] = []
         let code = try EachName.run(arguments.words) { name in
-            let document = try find(name, type: type, session)
+            let document = try find(name, type: type, measures: measures, session)
             if let template {
                 try Standard.show(try rendered(template, document) + "\n")
             } else {
@@ -57,23 +63,30 @@ enum InspectCommand {
     }
 
     private static func rendered(_ template: Template, _ document: JSON) throws -> String {
-        do { return try template.render(document, zeros: InspectView.zeros) } catch {
+        // The name in docker's own type, which its templates know too.
+        let methods = JSON.fields(["ID": document["Id"]])
+        do { return try template.render(document, methods: methods, zeros: InspectView.zeros) } catch {
             throw CommandFailure("template parsing error: \(error)")
         }
     }
 
-    private static func find(_ name: String, type: String, _ session: Session) throws -> JSON {
+    private static func find(
+        _ name: String, type: String, measures: Bool, _ session: Session
+    ) throws -> JSON {
         if type != "image" {
             let containers = try session.containers()
             do {
-                return containers.inspect(try containers.records.read(named: name))
+                return try containers.inspect(try containers.records.read(named: name), measures: measures)
             } catch let error as EngineError {
                 let isMissing = error.description.hasPrefix("No such container")
                 guard isMissing else { throw error }
                 if type == "container" { throw error }
             }
         }
-        if let document = try session.imagesIfThere()?.inspect(name) { return document }
+        if let document = try session.imagesIfThere()?.inspect(name) {
+            if measures { Standard.error("WARNING: --size ignored for images") }
+            return document
+        }
         throw CommandFailure(type.isEmpty ? "No such object: \(name)" : "No such image: \(name)")
     }
 }
