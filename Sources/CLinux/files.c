@@ -39,6 +39,7 @@ ssize_t cl_write(int fd, const void *b, size_t n) { return R(write(fd, b, n)); }
 ssize_t cl_pread(int fd, void *b, size_t n, int64_t o) { return R(pread(fd, b, n, o)); }
 ssize_t cl_pwrite(int fd, const void *b, size_t n, int64_t o) { return R(pwrite(fd, b, n, o)); }
 int64_t cl_lseek(int fd, int64_t o, int w) { return R(lseek(fd, o, w)); }
+int cl_fallocate(int fd, int mode, int64_t at, int64_t n) { return R(fallocate(fd, mode, at, n)); }
 int cl_ftruncate(int fd, int64_t n) { return R(ftruncate(fd, n)); }
 int cl_fsync(int fd) { return R(fsync(fd)); }
 int cl_syncfs(int fd) { return R(syncfs(fd)); }

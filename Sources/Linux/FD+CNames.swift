@@ -138,14 +138,19 @@ extension FD {
         _ = try sys("ftruncate", "descriptor \(raw)") { cl_ftruncate(raw, size) }
     }
 
+    /// fallocate(2): takes the blocks of the first `size` bytes from the disk now; the size stays what it is.
+    public func allocate(_ size: Int64) throws(SysError) {
+        _ = try sys("fallocate", "descriptor \(raw)") { cl_fallocate(raw, 1, 0, size) }
+    }
+
     /// Back to the first byte.
     public func rewind() throws(SysError) {
         _ = try sys("lseek", "descriptor \(raw)") { cl_lseek(raw, 0, 0) }
     }
 
-    /// Everything written so far to this descriptor's file system is on the disk afterwards (syncfs(2)).
-    public func syncFileSystem() throws(SysError) {
-        _ = try sys("syncfs", "descriptor \(raw)") { cl_syncfs(raw) }
+    /// Everything written so far to this descriptor's file system is on the disk afterwards (syncfs(2)); errors name what it is.
+    public func syncFileSystem(_ what: String? = nil) throws(SysError) {
+        _ = try sys("syncfs", what ?? "descriptor \(raw)") { cl_syncfs(raw) }
     }
 
     /// Bytes and inodes that are free on this descriptor's file system.

@@ -246,8 +246,10 @@ extension FD {
         }
     }
 
-    /// fsync(2).
-    public func sync() throws(SysError) { _ = try sys("fsync", "descriptor \(raw)") { cl_fsync(raw) } }
+    /// fsync(2); errors name what it is.
+    public func sync(_ what: String? = nil) throws(SysError) {
+        _ = try sys("fsync", what ?? "descriptor \(raw)") { cl_fsync(raw) }
+    }
 
     /// An exclusive (or shared) flock(2) that ends with this descriptor; false when `wait` is not given and
     /// somebody else holds it.

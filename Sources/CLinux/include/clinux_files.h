@@ -23,6 +23,7 @@ ssize_t cl_write(int fd, const void *buffer, size_t count);
 ssize_t cl_pread(int fd, void *buffer, size_t count, int64_t offset);
 ssize_t cl_pwrite(int fd, const void *buffer, size_t count, int64_t offset);
 int64_t cl_lseek(int fd, int64_t offset, int whence);
+int cl_fallocate(int fd, int mode, int64_t offset, int64_t length);
 int cl_ftruncate(int fd, int64_t length);
 int cl_fsync(int fd);
 int cl_syncfs(int fd);

@@ -60,8 +60,16 @@ extension ImageStore {
 
     private static func name(of digest: Digest) -> FilePath { FilePath(digest.hex) }
 
-    /// The directory of blobs on their way; only pulls and those who clear up need it.
+    /// The directory of blobs on their way.
     func downloads() throws(SysError) -> FD { try directory.openMaking("downloads") }
+
+    /// The same for those who only look: there may be no room to make it.
+    func downloadsIfThere() throws(SysError) -> FD? {
+        do throws(SysError) { return try directory.open("downloads", [.readOnly, .directory]) } catch {
+            if error.errno == .noSuchFileOrDirectory { return nil }
+            throw error
+        }
+    }
 
     /// Nil while another process downloads it.
     func lockDownload(_ digest: Digest) throws(ImageError) -> DownloadLock? {
@@ -88,7 +96,7 @@ extension ImageStore {
     /// Removes what nobody is downloading: all of it, or what no pull has come back for.
     func sweepDownloads(all: Bool = false) throws(ImageError) {
         try kernel { () throws(SysError) in
-            let downloads = try downloads()
+            guard let downloads = try downloadsIfThere() else { return }
             for entry in try downloads.entries() {
                 guard let status = try downloads.status(of: entry.name) else { continue }
                 guard all || status.mtime.seconds + Self.patience < Timestamp.now().seconds else { continue }

@@ -77,9 +77,36 @@ public final class ImageStore: Sendable {
         }
     }
 
-    /// Only under the lock.
+    private static let spare: FilePath = "index.spare"
+
+    /// Replaces the index by a file that was put by for it, with its inode and blocks: images can be removed when the
+    /// disk is full. Only under the lock.
     func writeIndex(_ index: Index) throws(ImageError) {
-        try kernel { () throws(SysError) in try directory.replace("index.json", with: index.json.bytes) }
+        let bytes = index.json.bytes
+        do throws(SysError) { try replaceIndex(bytes) } catch {
+            throw ImageError(SysError(call: error.call, subject: "index.json", errno: error.errno))
+        }
+        // Where it cannot be put by now, the next change does without.
+        _ = try? putBy(Int64(bytes.count))
+    }
+
+    private func replaceIndex(_ bytes: [UInt8]) throws(SysError) {
+        let file = try directory.open(Self.spare, [.writeOnly, .create], mode: 0o600, resolve: [.beneath])
+        try file.writeAll(bytes)
+        do throws(SysError) {
+            try file.setSize(Int64(bytes.count))
+            try file.sync()
+            try directory.rename(Self.spare, to: "index.json", in: directory)
+        } catch {
+            _ = try? directory.remove(Self.spare)  // what a failed sync has dropped no later one would write
+            throw error
+        }
+        try directory.sync()
+    }
+
+    private func putBy(_ size: Int64) throws(SysError) {
+        let file = try directory.open(Self.spare, [.writeOnly, .create], mode: 0o600, resolve: [.beneath])
+        try file.allocate(size)
     }
 
     // MARK: documents

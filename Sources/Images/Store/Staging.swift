@@ -134,7 +134,7 @@ final class Staging: Sendable {
     func finds(layer diffID: Digest) throws(ImageError) -> Bool {
         if holds(layer: diffID) { return true }
         try lease([diffID])
-        return store.layer(diffID) != nil
+        return try store.readLayer(diffID) != nil
     }
 
     /// What the commands that are at work have leased. Only under the store's lock.
@@ -156,7 +156,7 @@ final class Staging: Sendable {
     /// Makes everything durable, moves it into the store and changes the index, in this order: whatever the
     /// index names is whole at any moment.
     func commit(_ change: (inout Index) throws(ImageError) -> Void) throws(ImageError) {
-        try kernel { () throws(SysError) in try directory.fd.syncFileSystem() }
+        try kernel { () throws(SysError) in try directory.fd.syncFileSystem("\(store.root)") }
         try store.locked { () throws(ImageError) in
             try kernel { () throws(SysError) in try move() }
             var index = try store.readIndex()
@@ -183,8 +183,8 @@ final class Staging: Sendable {
                 guard error.errno == .fileExists else { throw error }  // the same, by another process
             }
         }
-        if !blobs.isEmpty { try store.blobs.sync() }
-        if !layers.isEmpty { try store.layers.sync() }
+        if !blobs.isEmpty { try store.blobs.sync("blobs") }
+        if !layers.isEmpty { try store.layers.sync("layers") }
     }
 }
 
@@ -196,15 +196,23 @@ extension ImageStore {
     }
 
     private func sweep(_ name: FilePath) throws(ImageError) {
-        let lock = try locked { () throws(ImageError) -> Directory? in
-            try kernel { () throws(SysError) in
-                let stale = try stagings.open(name, [.readOnly, .directory])
-                let lock = Directory(try stale.open("lock", [.readWrite, .create], mode: 0o600))
-                return try lock.fd.lock(wait: false) ? lock : nil
-            }
+        var lock: Directory?
+        let isStale = try locked { () throws(ImageError) -> Bool in
+            lock = try kernel { () throws(SysError) in try self.lock(ofStaging: name) }
+            return try kernel { () throws(SysError) in try lock?.fd.lock(wait: false) ?? true }
         }
-        guard lock != nil else { return }
+        guard isStale else { return }
         try kernel { () throws(SysError) in try stagings.removeTree(name) }
         withExtendedLifetime(lock) {}
+    }
+
+    /// What has no lock under the store's own is a layer on its way out, or was never whole; none is made for it, which
+    /// a full disk would refuse.
+    private func lock(ofStaging name: FilePath) throws(SysError) -> Directory? {
+        let staging = try stagings.open(name, [.readOnly, .directory])
+        do throws(SysError) { return Directory(try staging.open("lock", .readWrite)) } catch {
+            if error.errno == .noSuchFileOrDirectory { return nil }
+            throw error
+        }
     }
 }

@@ -44,13 +44,14 @@ extension ImageStore {
     public func usage(use ask: () throws -> StoreUse) throws(ImageError) -> StoreUsage {
         var usage = try locked { () throws(ImageError) in try partsInUse(try Self.ask(ask)) }
         try kernel { () throws(SysError) in
-            let downloads = try downloads()
-            for entry in try downloads.sortedEntries() {
-                let size = Int64(clamping: entry.status.size)
-                if isBusy(entry.path, in: downloads) {
-                    usage.busyDownloads.add(size)
-                } else {
-                    usage.downloads.add(size)
+            if let downloads = try downloadsIfThere() {
+                for entry in try downloads.sortedEntries() {
+                    let size = Int64(clamping: entry.status.size)
+                    if isBusy(entry.path, in: downloads) {
+                        usage.busyDownloads.add(size)
+                    } else {
+                        usage.downloads.add(size)
+                    }
                 }
             }
             for entry in try stagings.entries() {
