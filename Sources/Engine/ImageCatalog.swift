@@ -20,12 +20,14 @@ public struct ImageCatalog: Sendable {
 
     /// What `images` lists: one entry a name, newest first; images without a name once. `repository` limits them
     /// to a repository or a name; `filters` are `reference=`, `dangling=`, `label=`, `before=`,
-    /// `since=` and `until=`.
-    public func list(repository: String? = nil, filters: ImageFilters = ImageFilters()) throws
-        -> [ImageSummary]
-    {
+    /// `since=` and `until=`. One that cannot be read is told to `onDamage` and left out.
+    public func list(
+        repository: String? = nil, filters: ImageFilters = ImageFilters(),
+        onDamage: (String) -> Void = { _ in }
+    ) throws -> [ImageSummary] {
         let bounds = try filters.bounds { try store.image(named: $0) }
-        return try store.images(sideBySide: true).filter { filters.holds(for: $0, bounds) }.flatMap {
+        let images = try store.images(sideBySide: true) { onDamage("\($0); see: apus system check") }
+        return images.filter { filters.holds(for: $0, bounds) }.flatMap {
             image -> [ImageSummary] in
             let names = image.names.map(Optional.some) + (image.names.isEmpty ? [nil] : [])
             return names.filter { filters.holds(for: $0, repository) }.map { name in
@@ -196,6 +198,7 @@ extension Containers {
 
     /// What they need of the store. One that is removed meanwhile needs nothing any more.
     func uses() throws -> ContainerUses {
+        Sweeper(paths: paths).sweepAfterBoot()
         var uses = ContainerUses()
         for id in try records.ids() {
             do {

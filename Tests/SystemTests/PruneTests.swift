@@ -63,6 +63,20 @@ final class PruneTests {
         #expect(try apus.shell("ls $APUS_ROOT/layers").text.isEmpty)
     }
 
+    /// Which image it has is not known either.
+    @Test func noImageGoesWhileAContainerCannotBeRead() throws {
+        try build("app", "RUN echo one > /one\n")
+        let id = try apus.must("create", "app", "true")
+        let script =
+            "mv $APUS_ROOT/containers/\(id)/config.json $APUS_ROOT/kept; echo '{' > $APUS_ROOT/containers/\(id)/config.json"
+        #expect(try apus.shell(script).code == 0)
+        let pruned = try apus("image", "prune", "-af")
+        #expect(pruned.code == 0 && pruned.err.contains("cannot be known"), "\(pruned)")
+        #expect(try apus.must("images", "-q").split(separator: "\n").count == 2)
+        #expect(try apus.shell("mv $APUS_ROOT/kept $APUS_ROOT/containers/\(id)/config.json").code == 0)
+        #expect(try apus.must("start", "-a", id) == "")
+    }
+
     @Test func everythingThatNothingNeedsGoes() throws {
         try build("app", "RUN echo one > /one\nLABEL a=b\n")
         try apus.must("create", "--name", "idle", "-v", "/data", "app", "true")
@@ -157,6 +171,17 @@ final class PruneTests {
         #expect(repaired.code == 0 && repaired.out.contains("unpacked again"), "\(repaired)")
         #expect(try apus("system", "check").code == 0)
         #expect(try apus.must("run", "--rm", "--network", "none", "app", "cat", "/one") == "one")
+    }
+
+    /// It is made when the layer is unpacked, and has the time that the archive gives it.
+    @Test func theTimeOfAWhiteoutIsNoDamage() throws {
+        try apus.must("load", "-i", Host.fixture("archives/layered.tar"))
+        let whiteouts = "find \"$APUS_ROOT\"/layers -type c -exec"
+        let times = try apus.shell(whiteouts + " stat -c %Y {} +").lines.compactMap(Int.init)
+        #expect(!times.isEmpty && times.allSatisfy { $0 == 1_700_000_000 }, "\(times)")
+        #expect(try apus.shell(whiteouts + " touch {} +").code == 0)
+        let checked = try apus("system", "check")
+        #expect(checked.code == 0 && checked.out.isEmpty, "\(checked)")
     }
 
     @Test func damagedBlobsAreMadeAgainOrTold() throws {

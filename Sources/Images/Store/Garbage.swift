@@ -46,7 +46,8 @@ public struct Pruned: Equatable, Sendable {
     public var removals: [Removal] = []
     /// Of the blobs and layers that go.
     public var bytes: Int64 = 0
-    /// Images and containers that could not be read: what they need cannot be known, so that nothing was collected.
+    /// Images and containers that could not be read: what they need cannot be known, so that nothing was collected; with
+    /// a container among them no image was removed either.
     public var damaged: [String] = []
 }
 
@@ -80,9 +81,11 @@ extension ImageStore {
             var index = try readIndex()
             let inUse = Set(use.containers.all.map(\.image))
             var gone: [Image] = []
+            // One that cannot be read may have any of them.
+            let areUsersKnown = use.containers.unknown.isEmpty
             var dropped: Set<Digest> = []
             for image in try images(onDamage: { pruned.damaged.append("\($0)") }) {
-                if !inUse.contains(image.id), chooses(image) {
+                if areUsersKnown, !inUse.contains(image.id), chooses(image) {
                     gone.append(image)
                     dropped.formUnion([image.digest] + image.twins.map(\.digest))
                 } else {
@@ -100,7 +103,7 @@ extension ImageStore {
                     layers: { !use.isBuilding && !needs.layers.contains($0) })
                 // The blob of a layer that stays.
                 for diffID in parts.layers.keys where garbage.layers[diffID] == nil {
-                    if let blob = layer(diffID)?.blob.digest { garbage.blobs[blob] = nil }
+                    if let blob = try readLayer(diffID)?.blob.digest { garbage.blobs[blob] = nil }
                 }
             }
             pruned.bytes = garbage.bytes
@@ -136,7 +139,9 @@ extension ImageStore {
         var needs = Needs()
         needs.layers = leases.union(use.containers.all.flatMap(\.layers)).union(use.cached)
         needs.blobs = leases.union(use.containers.all.map(\.image))
-        for diffID in needs.layers { if let layer = layer(diffID) { needs.blobs.insert(layer.blob.digest) } }
+        for diffID in needs.layers {
+            if let layer = try readLayer(diffID) { needs.blobs.insert(layer.blob.digest) }
+        }
         return needs
     }
 

@@ -36,9 +36,17 @@ struct LayerRecord: Equatable {
 extension ImageStore {
     /// The layer with this diff id; nil when the store does not have it whole.
     public func layer(_ diffID: Digest) -> Layer? {
-        // A record that cannot be read is a layer that is not there: it is unpacked again.
-        guard let bytes = try? layers.contents(of: FilePath("\(diffID.hex)/layer.json"), limit: 1 << 20),
-            let json = try? JSON(parsing: bytes), let record = try? LayerRecord(json), record.diffID == diffID
+        try? readLayer(diffID)  // for those who do without it
+    }
+
+    /// The same for those who would remove what is not there: a failing disk, or too many open files, are no answer.
+    func readLayer(_ diffID: Digest) throws(ImageError) -> Layer? {
+        let bytes = try kernel { () throws(SysError) in
+            try layers.contents(of: FilePath("\(diffID.hex)/layer.json"), limit: 1 << 20)
+        }
+        // A damaged record is a layer that is not there: it is unpacked again.
+        guard let bytes, let json = try? JSON(parsing: bytes), let record = try? LayerRecord(json),
+            record.diffID == diffID
         else { return nil }
         return Layer(
             diffID: diffID, blob: record.blob, size: record.size, isOpaque: record.isOpaque,
@@ -53,7 +61,7 @@ extension ImageStore {
         }
         var result: [FilePath] = []
         for (blob, diffID) in zip(image.manifest.layers, image.config.diffIDs) {
-            var found = layer(diffID)
+            var found = try readLayer(diffID)
             if found == nil { found = try unpackAgain(blob, diffID) }
             guard let layer = found else { continue }
             if layer.isOpaque { result.removeAll() }
@@ -95,7 +103,7 @@ extension ImageStore {
     /// A layer directory without a good record cannot stay in the way of a good one.
     func removeDamagedLayer(_ diffID: Digest) throws(ImageError) {
         try locked { () throws(ImageError) in
-            if layer(diffID) == nil { try discardLayer(diffID) }
+            if try readLayer(diffID) == nil { try discardLayer(diffID) }
         }
     }
 

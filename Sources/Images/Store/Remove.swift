@@ -67,7 +67,7 @@ extension ImageStore {
             kept.formUnion(other.config.diffIDs)
             keptBlobs.formUnion(other.manifest.layers.map(\.digest) + [other.id])
         }
-        for diffID in kept { if let layer = layer(diffID) { keptBlobs.insert(layer.blob.digest) } }
+        for diffID in kept { if let layer = try readLayer(diffID) { keptBlobs.insert(layer.blob.digest) } }
         var blobs = Set(image.manifest.layers.map(\.digest) + [image.id, image.digest])
         for twin in image.twins { blobs.formUnion(twin.manifest.layers.map(\.digest) + [twin.digest]) }
         let gone = image.config.diffIDs.filter { !kept.contains($0) }

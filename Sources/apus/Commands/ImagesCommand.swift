@@ -19,7 +19,9 @@ enum ImagesCommand {
     ) { arguments, session in
         var filters = ImageFilters()
         try arguments.eachFilter { text throws(UsageError) in try filters.add(text) }
-        let images = try session.imagesIfThere()?.list(repository: arguments.words.first, filters: filters)
+        let images = try session.imagesIfThere()?.list(
+            repository: arguments.words.first, filters: filters
+        ) { Standard.error("WARNING: \($0)") }
         let format = arguments.value("format") ?? (arguments.isOn("quiet") ? "{{.ID}}" : nil)
         let listing = ImagesView.listing(
             images ?? [], now: .now(), truncates: !arguments.isOn("no-trunc"),
