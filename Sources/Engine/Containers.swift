@@ -24,6 +24,7 @@ public struct Containers: Sendable {
     /// Makes a container of an image; its id and name are in the answer. The lock of its run directory is the
     /// caller's: who goes on to start it hands it to `start`, who does not drops it with `release`.
     public func create(_ options: RunOptions, image: Image, store: ImageStore) throws -> Created {
+        Sweeper(paths: paths).sweepAfterBoot()
         let id = ContainerName.newID()
         let name = try options.name ?? freeName()
         let config = try ContainerConfig(

@@ -75,6 +75,7 @@ public struct Sweeper: Sendable {
 
     /// Sweeps all that is below the run directory.
     public func sweep() {
+        sweepAfterBoot()
         // Nothing has run.
         guard let run = try? FD.open(paths.runContainers, [.readOnly, .directory]) else { return }
         for entry in (try? run.entries()) ?? [] where Records.isID(entry.name.string) {
@@ -119,6 +120,35 @@ public struct Sweeper: Sendable {
             if (try? directory.connectForMessages(to: "attach")) != nil { return }
             Kernel.sleep(milliseconds: 5)
         }
+    }
+
+    private static let swept: FilePath = "swept"
+
+    /// Once in each boot: what was under way when the host stopped has no run directory any more that would lead to it.
+    func sweepAfterBoot() {
+        guard let boot = try? Process.bootID(),
+            let containers = try? FD.open(paths.containers, [.readOnly, .directory]),
+            let run = try? FD.directory(paths.run, make: true)
+        else { return }  // nothing has run, or it cannot be known
+        if (try? run.readSymlink(Self.swept))?.string == boot { return }
+        for entry in (try? containers.entries()) ?? [] {
+            _ = try? sweepLeftover(entry.name.string, in: containers)  // one that stays is shown
+        }
+        _ = try? run.remove(Self.swept)
+        _ = try? run.makeSymlink(Self.swept, to: FilePath(boot))  // else the next command looks again
+    }
+
+    private func sweepLeftover(_ name: String, in containers: borrowing FD) throws {
+        let records = Records(paths)
+        let id = String(name.drop { $0 != "-" }.dropFirst())
+        if [".new-\(id)", ".removing-\(id)"].contains(name), !records.hasRunDirectory(id) {
+            return try containers.removeTree(FilePath(name))
+        }
+        guard Records.isID(name), !records.hasRunDirectory(name) else { return }
+        if records.isBlank(name) { return try records.remove(name, name: nil) }
+        let record = try records.read(name)
+        guard record.config.host.removesItself, case .exited = record.state.phase else { return }
+        try records.remove(name, name: record.config.name)
     }
 
     /// What a start that was cut off has leased. A container is alive as long as its run directory is there.

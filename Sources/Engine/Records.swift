@@ -78,8 +78,7 @@ public struct Records: Sendable {
             )
         }
         do {
-            let state =
-                try document("state.json", id, directory).map { try ContainerState($0) } ?? ContainerState()
+            let state = try readState(id, directory)
             return Record(
                 config: try ContainerConfig(config), state: try settled(state, of: id, in: directory))
         } catch let error as JSONError {
@@ -87,6 +86,26 @@ public struct Records: Sendable {
                 "container \(id.prefix(12)) is damaged: \(error); remove it with: apus rm -f \(id.prefix(12))"
             )
         }
+    }
+
+    /// The monitor writes it without waiting for the disk: a host that loses its power may keep the name alone.
+    private func readState(_ id: String, _ directory: borrowing FD) throws -> ContainerState {
+        if try Self.isBlank("state.json", in: directory) {
+            return lost(ContainerState(), "the host lost its power while the container ran")
+        }
+        return try document("state.json", id, directory).map { try ContainerState($0) } ?? ContainerState()
+    }
+
+    /// Whether nothing of a container's record has come to the disk before the host lost its power: only one with --rm
+    /// is written without waiting for that.
+    func isBlank(_ id: String) -> Bool {
+        guard let directory = try? FD.open(paths.container(id), [.readOnly, .directory]) else { return false }
+        return (try? Self.isBlank("config.json", in: directory)) ?? false  // it is damaged otherwise
+    }
+
+    /// A file without a byte, or with zeros instead of them.
+    private static func isBlank(_ name: FilePath, in directory: borrowing FD) throws(SysError) -> Bool {
+        try directory.contents(of: name)?.allSatisfy { $0 == 0 } ?? false
     }
 
     private func document(_ name: FilePath, _ id: String, _ directory: borrowing FD) throws -> JSON? {
@@ -120,7 +139,7 @@ public struct Records: Sendable {
     }
 
     // Absent is an answer.
-    private func hasRunDirectory(_ id: String) -> Bool {
+    func hasRunDirectory(_ id: String) -> Bool {
         (try? FD.open(paths.runContainer(id), .path)) != nil
     }
 

@@ -107,6 +107,24 @@ final class CrashTests {
         #expect(try apus.shell("ls \"$APUS_ROOT/containers\" | wc -l").text == "0")
     }
 
+    /// What nobody waited for to be on the disk is blank after a power cut: the record of a container with --rm, which is
+    /// over then, and the state of any other, which ran.
+    @Test func whatAPowerCutLeftBlankIsNoDamage() throws {
+        let gone = try apus.must("create", "--rm", "--name", "gone", "busybox", "true")
+        let stays = try apus.must("create", "--name", "stays", "busybox", "true")
+        let powerCut = """
+            cd "$APUS_ROOT/containers" && : > \(gone)/config.json && : > \(stays)/state.json && mkdir .new-\(gone) &&
+            rm -r "$APUS_RUN"
+            """
+        #expect(try apus.shell(powerCut).code == 0)
+        let checked = try apus("system", "check")
+        #expect(checked.code == 0 && checked.out.isEmpty && checked.err.isEmpty, "\(checked)")
+        #expect(try apus.must("ps", "-a", "--format", "{{.Names}} {{.State}}") == "stays exited")
+        #expect(try apus.shell("ls -A \"$APUS_ROOT/containers\"").text == stays)
+        try apus.must("create", "--name", "gone", "busybox", "true")
+        #expect(try apus.must("start", "-a", "stays") == "")
+    }
+
     @Test func damageToOneRecordHurtsNoOther() throws {
         try apus.must("create", "--name", "good", "busybox", "true")
         let id = try apus.must("create", "--name", "bad", "busybox", "true")
