@@ -11,34 +11,12 @@ final class RegistryTests {
 
     init() throws {
         apus = try Engine(withBusybox: true)
-        do { try start() } catch {
+        do { try apus.startRegistry() } catch {
             apus.tearDown()
             throw error
         }
     }
     deinit { apus.tearDown() }
-
-    /// `auth`: lines of the registry's configuration.
-    private func start(port: Int = 5000, auth: String = "") throws {
-        let data = apus.directory + "/registry-\(port)"
-        try apus.write(
-            "registry-\(port).yml",
-            """
-            version: 0.1
-            log: {level: error}
-            storage: {filesystem: {rootdirectory: \(data)}}
-            http: {addr: "127.0.0.1:\(port)"}
-            \(auth)
-            """)
-        let outcome = try apus.shell(
-            """
-            cd \(apus.directory) && docker-registry serve registry-\(port).yml >registry-\(port).log 2>&1 &
-            for i in $(seq 100); do
-                curl -s -o /dev/null http://127.0.0.1:\(port)/v2/ && exit 0; sleep 0.1
-            done; cat \(apus.directory)/registry-\(port).log; exit 1
-            """)
-        guard outcome.code == 0 else { throw Trouble(because: "no registry: \(outcome)") }
-    }
 
     /// How often blobs were fetched, by the registry's own account of requests.
     private func blobsFetched() -> [Substring] {
@@ -165,7 +143,7 @@ final class RegistryTests {
     @Test(.enabled(if: Host.has("/usr/bin/htpasswd"), "htpasswd is not installed"))
     func credentialsOpenWhatIsClosed() throws {
         try apus.shell("htpasswd -Bbn user secret > \(apus.directory)/passwords")
-        try start(
+        try apus.startRegistry(
             port: 5001, auth: "auth: {htpasswd: {realm: test, path: \(apus.directory)/passwords}}")
         let (server, closed) = ("127.0.0.1:5001", "127.0.0.1:5001/closed")
         let home = ["HOME": apus.directory]
@@ -192,7 +170,7 @@ final class RegistryTests {
     func storedCredentialsAreTriedAgain() throws {
         let passwords = apus.directory + "/passwords"
         try apus.shell("htpasswd -Bbn user secret > \(passwords)")
-        try start(port: 5001, auth: "auth: {htpasswd: {realm: test, path: \(passwords)}}")
+        try apus.startRegistry(port: 5001, auth: "auth: {htpasswd: {realm: test, path: \(passwords)}}")
         let server = "127.0.0.1:5001"
         let file = apus.directory + "/cfg/config.json"
         func login(_ words: String..., stdin: String = "") throws -> Outcome {
@@ -235,7 +213,7 @@ final class RegistryTests {
     @Test(.enabled(if: Host.has("/usr/bin/htpasswd"), "htpasswd is not installed"))
     func credentialsThatCannotBeUsedAreAWarning() throws {
         try apus.shell("htpasswd -Bbn user secret > \(apus.directory)/passwords")
-        try start(
+        try apus.startRegistry(
             port: 5001, auth: "auth: {htpasswd: {realm: test, path: \(apus.directory)/passwords}}")
         try apus.must("tag", "busybox", name)
         let configs = [
@@ -298,56 +276,5 @@ final class RegistryTests {
         }
         let run = try apus("run", "scratch")
         #expect(run.code == 125 && run.err.contains("\napus: 'scratch' is a reserved name\n"), "\(run)")
-    }
-
-    // MARK: killed at any moment
-
-    /// A pull that is killed at any change it makes leaves the image absent or whole, and a store that the next
-    /// command works with.
-    @Test(.enabled(if: Host.has("/usr/bin/strace"), "strace is not installed"))
-    func aPullKilledAtAnyChangeHurtsNothing() throws {
-        try apus.must("load", "-i", Host.fixture("archives/layered.tar"))
-        try apus.must("tag", "fixture/layered", name)
-        try apus.must("push", "-q", name)
-        for image in [name, "fixture/layered", "busybox"] { try apus.must("rmi", image) }
-        try killEachTime(["pull", "-q", name]) { try apus("rmi", name) }
-    }
-
-    @Test(.enabled(if: Host.has("/usr/bin/strace"), "strace is not installed"))
-    func aLoadKilledAtAnyChangeHurtsNothing() throws {
-        try apus.must("rmi", "busybox")
-        try killEachTime(["load", "-q", "-i", Host.fixture("archives/layered.tar")]) {
-            try apus("rmi", "fixture/layered")
-        }
-    }
-
-    private static let changes =
-        "renameat2,linkat,mkdirat,unlinkat,fsync,syncfs,pwrite64,ftruncate,symlinkat,mknodat,fchmodat"
-
-    /// Kills a command at its first, second, ... change: every one with APUS_FAULTS=all, else some.
-    private func killEachTime(_ arguments: [String], undo: () throws -> Outcome) throws {
-        let step = Host.environment("APUS_FAULTS") == "all" ? 1 : 17
-        var (n, rounds) = (1, 0)
-        while rounds < 2000 {
-            let inject = "inject=\(Self.changes):signal=KILL:when=\(n)"
-            let strace = "strace -f -qq -o /dev/null -e trace=\(Self.changes) -e \(inject)"
-            let outcome = try apus.shell(
-                ([strace, Host.bin + "/apus"] + arguments).joined(separator: " "), timeout: 60)
-            let images = try apus.must("images", "-q").split(separator: "\n")
-            for image in images {
-                let whole = try apus.shell("\(Host.bin)/apus save \(image) | tar -t > /dev/null")
-                #expect(whole.code == 0 && whole.err.isEmpty, "killed at \(n): \(whole)")
-                let ran = try apus("run", "--rm", "--network", "none", "\(image)", "true")
-                #expect(ran.code == 0, "killed at \(n): \(ran)")
-            }
-            _ = try undo()
-            if outcome.code == 0 { break }
-            (n, rounds) = (n + step, rounds + 1)
-        }
-        #expect(rounds > 3 && rounds < 2000, "the command was never killed, or never ended")
-        // What was left lying about is gone with a pull that ends well.
-        #expect(try apus.apus(arguments).code == 0)
-        let left = try apus.shell("ls $APUS_ROOT/staging $APUS_ROOT/downloads | grep -v : | wc -w")
-        #expect(left.text == "0")
     }
 }

@@ -72,15 +72,7 @@ final class RuntimeFaultTests {
             ["strace", "-f", "-qq", "-e", "signal=none", "-o", trace] + bundle.command(arguments), timeout: 60
         )
         #expect(outcome.code == 0, "\(outcome)")
-        var counts: [String: [String: Int]] = [:]
-        for line in (readFile(trace) ?? "").split(separator: "\n") {
-            let words = line.split(separator: " ", maxSplits: 1)
-            guard words.count == 2, let name = words[1].split(separator: "(").first,
-                !words[1].hasPrefix("<"), !words[1].hasPrefix("+")
-            else { continue }
-            counts[String(name), default: [:]][String(words[0]), default: 0] += 1
-        }
-        return counts.map { ($0.key, $0.value.values.max() ?? 0) }.sorted { $0.0 < $1.0 }
+        return countCalls(inTrace: trace)
     }
 
     /// Every call of a command and of what it starts fails at its first, second, ... time: all of them with

@@ -49,6 +49,7 @@ enum OutputFile {
             try body(file)
             try file.sync()
             try directory.rename(temporary, to: name, in: directory)
+            try directory.sync()
         } catch {
             _ = try? directory.remove(temporary)  // the first error is the one to report
             throw error
