@@ -2,6 +2,7 @@
 # make demo       the main job, shown step by step     make check    format, import table, lint
 # make bench      medians beside other engines         make install  PREFIX=/usr/local DESTDIR=
 # make test-vm    the same on Debian's own kernel      make conformance SUITE=DIR  runc's own integration tests
+# make test-power-cuts  kill -9 of a virtual machine at work, COUNT=50 times
 # make fuzz       libFuzzer over documents and protocol, SECONDS=600 for each part
 SHELL = /bin/bash
 .SHELLFLAGS = -euo pipefail -c
@@ -12,7 +13,7 @@ export APUS_BIN ?= $(CURDIR)/bin
 
 programs = apus apus-runtime
 
-.PHONY: all release packages fixtures test sweep test-vm test-engines fuzz conformance demo bench bench-runtime bench-images check format install clean help
+.PHONY: all release packages fixtures test sweep test-vm test-power-cuts test-engines fuzz conformance demo bench bench-runtime bench-images check format install clean help
 all: release
 
 ## release: the two static binaries, stripped, in bin/
@@ -49,6 +50,12 @@ test-vm: packages
 	$(SWIFT) build --build-tests
 	Tests/VM/tests $(VM_TESTS)
 
+## test-power-cuts: kills a virtual machine COUNT=50 times while its store is changed; SEED=N repeats a run
+test-power-cuts: packages
+	rootfs-fixtures/make
+	$(MAKE) --no-print-directory release
+	Tests/VM/power-cuts $(or $(COUNT),50) $(SEED)
+
 ## test-engines: containerd, docker, podman, buildah and a Docker Swarm over the runtime; ENGINES=short: no swarm
 test-engines:
 	scripts/install-packages --engines
@@ -61,7 +68,7 @@ fuzz: packages
 	scripts/fuzz "$(or $(SECONDS),600)"
 	$(if $(KEEP),scripts/fuzz --keep)
 
-## sweep: the long forms of tests: every call of the runtime failing, 1,000 containers in a row, races of a minute each
+## sweep: the long forms of tests: every call of the runtime and of what changes the store failing, 1,000 containers in a row, races of a minute each
 sweep: packages
 	rootfs-fixtures/make
 	$(MAKE) --no-print-directory release
