@@ -97,7 +97,7 @@ let package = Package(
             path: "Tests/NetworkProbe", swiftSettings: strict),
         tests("LinuxTests", ["CLinux", "Linux", "linux-probe", system]),
         tests("OCITests", ["OCI"]),
-        tests("ImagesTests", ["Images", "Linux", "OCI", system]),
+        tests("ImagesTests", ["Support", "Images", "Linux", "OCI", system]),
         .testTarget(
             name: "RegistryTests", dependencies: ["Registry", "Linux", "OCI", system] + nio,
             exclude: ["registry.py"],
@@ -107,7 +107,9 @@ let package = Package(
         tests("BuildTests", ["Build", "Images", "Linux", "OCI", system]),
         tests("EngineTests", ["Engine", "Images", "Build", "Runtime", "Linux", "OCI", system]),
         tests("ApusTests", ["apus", "Engine", "Linux", "OCI", system]),
-        tests("SystemTests", ["Support", "linux-probe"]),
+        .testTarget(
+            name: "SystemTests", dependencies: ["Support", "linux-probe"], exclude: ["tree.py"],
+            swiftSettings: strict),
         tests("CallerTests", ["Support"]),
         fuzz,
     ]

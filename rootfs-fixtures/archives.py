@@ -151,6 +151,8 @@ def main(out):
         docker_archive(path("docker.tar" + suffix), "fixture/docker:" + (how or "plain"), [busybox], how)
         oci_archive(path(f"oci-{how or 'plain'}.tar"), "docker.io/fixture/oci:" + (how or "plain"), [busybox], how)
     oci_archive(path("layered.tar"), "docker.io/fixture/layered:latest", [busybox, base, whiteouts, opaque], "gzip")
+    every = [read(f"layers/{name}.tar") for name in ("base", "whiteouts", "opaque", "hardlinks", "kinds", "xattrs")]
+    oci_archive(path("everything.tar"), "docker.io/fixture/everything:latest", [busybox, *every], "gzip")
     oci_archive(path("user.tar"), "docker.io/fixture/user:latest", [busybox], User="app", WorkingDir="/home/app",
                 Env=["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "FROM_IMAGE=yes"])
     for name in ("escape-dotdot", "escape-symlink", "escape-hardlink"):

@@ -1,16 +1,15 @@
 import Support
 
 extension Engine {
-    /// Debian's registry (distribution 2.8) beside the engine in its namespaces.
-    /// `auth`: lines of the registry's configuration.
+    /// Starts Debian's registry where the engine is, at 127.0.0.1; `auth`: lines of its configuration. What it tells
+    /// is in `registry-PORT.log`, what it keeps in `registry-PORT`, below the test's directory.
     func startRegistry(port: Int = 5000, auth: String = "") throws {
-        let data = directory + "/registry-\(port)"
         try write(
             "registry-\(port).yml",
             """
             version: 0.1
             log: {level: error}
-            storage: {filesystem: {rootdirectory: \(data)}}
+            storage: {filesystem: {rootdirectory: \(directory)/registry-\(port)}}
             http: {addr: "127.0.0.1:\(port)"}
             \(auth)
             """)

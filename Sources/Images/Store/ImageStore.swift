@@ -289,6 +289,12 @@ extension Descriptor {
     /// The name in an entry of our index; what other tools wrote there may be only a tag, which names
     /// nothing.
     var reference: Reference? {
+        // A name in full says it all: who gives an entry another one may keep containerd's of the old.
+        if let full = annotations[ImageStore.nameKey], let name = try? Reference(full),
+            name.canonical == full
+        {
+            return name
+        }
         for key in [ImageStore.containerdKey, ImageStore.nameKey] {
             guard let text = annotations[key], text.contains("/") || text.contains(":") else { continue }
             if let name = try? Reference(text) { return name }  // not a name: an image without one
