@@ -261,6 +261,9 @@ public struct ImagePuller: Sendable {
         } catch let error as ImageError where error.kind == .noSpace {
             pull.endDownloads()
             throw error
+        } catch {
+            pull.endEmptyDownloads()
+            throw error
         }
     }
 

@@ -27,8 +27,14 @@ public struct ImageError: Error, Equatable, Sendable, CustomStringConvertible {
     static func invalid(_ description: String) -> ImageError { ImageError(.invalid, description) }
 
     init(_ error: SysError) {
-        let full: [Errno] = [.noSpace, .diskQuotaExceeded]
-        self.init(full.contains(error.errno) ? .noSpace : .system, error.description)
+        let kind: Kind =
+            switch error.errno {
+            case .noSpace, .diskQuotaExceeded: .noSpace
+            // Of names out of archives; our own are short and no links.
+            case .tooManySymbolicLinkLevels, .fileNameTooLong, .notDirectory: .invalid
+            default: .system
+            }
+        self.init(kind, error.description)
     }
 
     /// The same error, said of something: `load app.tar: entry "a": bad checksum`.

@@ -1,5 +1,6 @@
 import Linux
 import OCI
+import Support
 import SystemPackage
 import Testing
 

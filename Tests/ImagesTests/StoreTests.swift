@@ -1,6 +1,7 @@
 import Images
 import Linux
 import OCI
+import Support
 import SystemPackage
 import Testing
 

@@ -1,6 +1,7 @@
 /// Loads a compiled filter and tries system calls under it: `linux-probe FILTER [PROBE...]` prints, for
 /// each probe, its name and what came of it: 0, an errno, or the negative number of the signal that ended
-/// it. `linux-probe exchange SECONDS A B` swaps two names all that time. Written in C because a probe may meet a filter under which no Swift program would get to its main
+/// it. `linux-probe exchange SECONDS A B` swaps two names all that time. `linux-probe peak FILE COMMAND...` runs a
+/// command, ends as it does, and writes the most memory that it or a child of it had into the file, in KiB. Written in C because a probe may meet a filter under which no Swift program would get to its main
 /// function, and for `int 0x80`.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -120,8 +122,24 @@ static int exchange(unsigned seconds, const char *a, const char *b) {
     for (;;) syscall(SYS_renameat2, AT_FDCWD, a, AT_FDCWD, b, 2 /* RENAME_EXCHANGE */);
 }
 
+static int peak(const char *file, char **command) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        execvp(command[0], command);
+        _exit(127);
+    }
+    struct rusage used;
+    int status = 0;
+    FILE *out = fopen(file, "w");
+    if (pid < 0 || !out || wait4(pid, &status, 0, &used) < 0) return 125;
+    fprintf(out, "%ld\n", used.ru_maxrss);
+    fclose(out);
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
 int main(int argc, char **argv) {
     if (argc == 5 && !strcmp(argv[1], "exchange")) return exchange((unsigned)atoi(argv[2]), argv[3], argv[4]);
+    if (argc > 3 && !strcmp(argv[1], "peak")) return peak(argv[2], argv + 3);
     if (argc < 2) return 64;
     for (int i = 2; i < argc; i++) {
         pid_t pid = fork();

@@ -6,6 +6,7 @@ Usage: registry.py [CERTIFICATE KEY]     TLS when both are given
 Prints three ports of 127.0.0.1: the registry's, that of another host's server (a storage, a token server), which
 shares its contents, and that of a proxy without TLS, for which every name is the registry; then serves until standard
 input ends. What was pushed to any name is in all of them.
+With LAYOUTS=DIRECTORY in the environment the names layout/NAME are the image layouts DIRECTORY/NAME, byte for byte.
 With LOGIN in the environment the API's root wants alice:secret. GET /log answers every request so far as {method, path, authorization, range, port, encoding}.
 """
 import base64
@@ -137,7 +138,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         found = REPOSITORY.match(self.url.path)
         if not found:
             return self.error(404, "NAME_UNKNOWN", "repository name not known to registry")
-        if found.group(2) == "manifests":
+        if self.mood == "layout":
+            self.layout(*found.groups())
+        elif found.group(2) == "manifests":
             self.manifest(found.group(3))
         else:
             self.blob_or_redirect(found.group(3))
@@ -206,6 +209,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             return False
         return True
+
+    def layout(self, repository, kind, name):
+        directory = os.path.join(os.environ["LAYOUTS"], repository.split("/", 1)[1])
+        if kind == "manifests" and not name.startswith("sha256:"):
+            with open(directory + "/index.json") as index:
+                name = json.load(index)["manifests"][0]["digest"]
+        with open(f"{directory}/blobs/{name.replace(':', '/')}", "rb") as file:
+            data = file.read()
+        media_type = "application/octet-stream"
+        if kind == "manifests":
+            media_type = json.loads(data).get("mediaType", media_type)
+        self.answer(200, data, Content_Type=media_type, Docker_Content_Digest=name)
 
     def manifest(self, name):
         if self.mood == "big":

@@ -14,6 +14,17 @@ public enum Host {
     /// `APUS_FIXTURES`, or what `make fixtures` makes.
     public static let fixtures = environment("APUS_FIXTURES") ?? repository + "/rootfs-fixtures/out"
 
+    /// The program of Tests/LinuxProbe: it is beside the tests' own.
+    public static let probe: String = {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = buffer.withUnsafeMutableBytes { bytes -> Int in
+            guard let start = bytes.baseAddress else { return -1 }
+            return readlink("/proc/self/exe", start.assumingMemoryBound(to: CChar.self), bytes.count)
+        }
+        let own = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
+        return own.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 } + "/linux-probe"
+    }()
+
     public static let isRoot = getuid() == 0
     /// nil, or why no system test can run here.
     public static let obstacle: String? = {
@@ -66,20 +77,28 @@ public enum Host {
 
 /// The bytes of a file as text; nil where it cannot be read.
 public func readFile(_ path: String) -> String? {
+    (try? readBytes(path)).map { String(decoding: $0, as: UTF8.self) }  // nil says it
+}
+
+public func readBytes(_ path: String) throws -> [UInt8] {
     let fd = open(path, O_RDONLY | O_CLOEXEC)
-    guard fd >= 0 else { return nil }
+    guard fd >= 0 else { throw Trouble("read \(path)") }
     defer { close(fd) }
     var bytes: [UInt8] = []
     while case let more = readSome(fd), !more.isEmpty { bytes += more }
-    return String(decoding: bytes, as: UTF8.self)
+    return bytes
 }
 
 /// Writes a file anew; its directory is there.
 public func writeFile(_ path: String, _ text: String, mode: mode_t = 0o644) throws {
+    try writeFile(path, bytes: Array(text.utf8), mode: mode)
+}
+
+public func writeFile(_ path: String, bytes: [UInt8], mode: mode_t = 0o644) throws {
     let fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
     guard fd >= 0 else { throw Trouble("write \(path)") }
     defer { close(fd) }
-    var rest = Array(text.utf8)[...]
+    var rest = bytes[...]
     while !rest.isEmpty {
         let count = rest.withUnsafeBytes { write(fd, $0.baseAddress, $0.count) }
         guard count > 0 else { throw Trouble("write \(path)") }

@@ -10,17 +10,9 @@ public final class Race {
     private let swapping: Running
 
     public init(between first: String, and second: String) throws {
-        // It is beside the tests' own program.
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        let count = buffer.withUnsafeMutableBytes { bytes -> Int in
-            guard let start = bytes.baseAddress else { return -1 }
-            return readlink("/proc/self/exe", start.assumingMemoryBound(to: CChar.self), bytes.count)
-        }
-        let own = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
-        let directory = own.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
         // Its own end, should nobody be left to kill it.
         swapping = try Running([
-            directory + "/linux-probe", "exchange", String(Int(Race.seconds) + 60), first, second,
+            Host.probe, "exchange", String(Int(Race.seconds) + 60), first, second,
         ])
     }
 

@@ -153,18 +153,6 @@ struct TreePacker: ~Copyable {
         }
     }
 
-    /// Adds a further name of what was added before; false when it is the first. Symlinks and devices have them too.
-    private mutating func addLink(_ status: FileStatus) throws(ImageError) -> Bool {
-        guard status.links > 1, status.type != .directory, status.type != .socket else { return false }
-        let inode = Inode(device: status.device, number: status.inode)
-        guard let first = links[inode] else {
-            links[inode] = path
-            return false
-        }
-        try writer.add(path, entry(.hardLink, status), link: first)
-        return true
-    }
-
     private mutating func addFile(
         _ name: FilePath, _ status: FileStatus, in parent: Directory
     ) throws(ImageError) {

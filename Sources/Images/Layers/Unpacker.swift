@@ -208,8 +208,10 @@ struct Unpacker: ~Copyable {
     {
         try target.set(reader.link.bytes, below: rules.prefix)
         let directory: Directory
-        do { directory = try walker.directory(at: target.parent, making: false) } catch {
-            throw error.within("hard link to \(quoted(reader.link.bytes)), which is not there")
+        do {
+            directory = try walker.directory(at: target.parent, making: false)
+        } catch {
+            throw .invalid("hard link to \(quoted(reader.link.bytes)), which is not there: \(error)")
         }
         let existing = target.cName()
         let status = try kernel { () throws(SysError) in try directory.fd.status(of: existing) }

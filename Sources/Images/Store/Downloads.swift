@@ -89,6 +89,12 @@ extension ImageStore {
         try kernel { () throws(SysError) in try downloads().open(Self.name(of: digest), .readWrite) }
     }
 
+    /// Whether nothing of it is there.
+    func isEmptyDownload(_ digest: Digest) -> Bool {
+        // What cannot be looked at stays for the sweep.
+        (try? downloads().status(of: Self.name(of: digest))?.size) == 0
+    }
+
     func removeDownload(_ digest: Digest) {
         _ = try? downloads().remove(Self.name(of: digest))  // the next sweep finds it
     }

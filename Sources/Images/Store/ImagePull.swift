@@ -149,6 +149,16 @@ public final class ImagePull: Sendable {
         return try store.image(ImageEntry(manifest: plan.descriptor, names: names))
     }
 
+    /// After an error: of what came some is kept for the next pull, and of what was refused nothing.
+    public func endEmptyDownloads() {
+        for digest in locks.withLock({ Array($0.keys) }) where store.isEmptyDownload(digest) {
+            locks.withLock { locks in
+                store.removeDownload(digest)
+                locks[digest] = nil
+            }
+        }
+    }
+
     /// The rights end, and with them the files: after a commit they are blobs, after a full disk they are in the way.
     public func endDownloads() {
         let taken = locks.withLock { locks in
