@@ -215,6 +215,7 @@ public struct ImagePuller: Sendable {
     }
 
     private func config(_ manifest: Manifest, of name: Reference) async throws -> [UInt8] {
+        if let known = store.knownConfig(manifest.config) { return known }
         guard manifest.config.size <= ImagePull.configLimit else {
             throw EngineError("\(name): a configuration of \(manifest.config.size) bytes", exitCode: 1)
         }
@@ -245,15 +246,13 @@ public struct ImagePuller: Sendable {
     ) async throws -> Image {
         let pull = try ImagePull(into: store)
         let manifest = try ImagePull.manifest(document, descriptor)
-        let plan = try pull.plan(manifest: document, descriptor, config: try await config(manifest, of: name))
-        var missing: [Layer] = []
-        for layer in plan.layers {
-            let isThere = try pull.finds(layer.blob, layer.diffID)
-            report(.layer(id: layer.blob.digest.short, isThere ? .found : .pulling))
-            if !isThere { missing.append(Layer(blob: layer.blob, diffID: layer.diffID)) }
-        }
-        try await waitForDownloads(missing, pull)
         do {
+            // The configuration among them: of many pulls of one image the first fetches everything.
+            try await waitForDownloads(try ([manifest.config] + manifest.layers).filter(pull.lacks), pull)
+            let config = try await config(manifest, of: name)
+            let plan = try pull.plan(manifest: document, descriptor, config: config)
+            let missing = try missing(of: plan, pull)
+            try await waitForDownloads(missing.map(\.blob), pull)
             try await fetch(missing, pull, of: name)
             // With a digest the tag says nothing, as in docker.
             return try pull.commit(
@@ -272,9 +271,17 @@ public struct ImagePuller: Sendable {
         let diffID: Digest
     }
 
-    private func waitForDownloads(_ missing: [Layer], _ pull: ImagePull) async throws {
+    private func missing(of plan: ImagePull.Plan, _ pull: ImagePull) throws -> [Layer] {
+        try plan.layers.compactMap { layer in
+            let isThere = try pull.finds(layer.blob, layer.diffID)
+            report(.layer(id: layer.blob.digest.short, isThere ? .found : .pulling))
+            return isThere ? nil : Layer(blob: layer.blob, diffID: layer.diffID)
+        }
+    }
+
+    private func waitForDownloads(_ blobs: [Descriptor], _ pull: ImagePull) async throws {
         var hasTold = false
-        while try !pull.takeDownloads(missing.map(\.blob)) {
+        while try !pull.takeDownloads(blobs) {
             if !hasTold { report(.waiting) }
             hasTold = true
             try await Task.sleep(for: .milliseconds(100))

@@ -62,7 +62,10 @@ extension RegistryError {
         case let error as IOError: cause = reason(error)
         case let error as HTTPParserError:
             return RegistryError(.invalid, "\(subject): the response is no HTTP that is read here (\(error))")
-        case is NIOSSLError, is NIOSSLExtraError: cause = "TLS: \(tlsWords(error))"
+        case _ where isOurCertificateRefused(error):
+            return RegistryError(.network, "\(subject): our certificate is not taken: \(tlsWords(error))")
+                .hinting("put one that is, NAME.cert and NAME.key, into /etc/apus/certs.d/HOST[:PORT]")
+        case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError: cause = "TLS: \(tlsWords(error))"
         case ChannelError.ioOnClosedChannel, ChannelError.outputClosed, ChannelError.alreadyClosed:
             cause = "the connection was cut"
         default: cause = "\(error)"
@@ -86,6 +89,15 @@ extension RegistryError {
     static func isCertificateFailure(_ error: any Error) -> Bool {
         if error is NIOSSLExtraError { return true }
         return error is NIOSSLError && "\(error)".contains("CERTIFICATE_VERIFY_FAILED")
+    }
+
+    /// Whether the other side wants to know who we are, and has not heard it; with TLS 1.3 it says so after the handshake.
+    private static func isOurCertificateRefused(_ error: any Error) -> Bool {
+        let words = [
+            "CERTIFICATE_REQUIRED", "ALERT_BAD_CERTIFICATE", "ALERT_UNKNOWN_CA", "CERTIFICATE_UNKNOWN",
+        ]
+        guard error is NIOSSLError || error is BoringSSLError else { return false }
+        return words.contains { "\(error)".contains($0) }
     }
 
     /// BoringSSL's reason (`certificate verify failed`) without the places in its sources.

@@ -67,6 +67,10 @@ final class TrustStore: Sendable {
         }
         guard trust.isOwn, let name = names.first(where: { $0.hasSuffix(".cert") }) else { return }
         let key = directory.appending("\(name.dropLast(5)).key")
+        guard names.contains("\(name.dropLast(5)).key") else {
+            throw RegistryError(
+                .configuration, "\(directory) has \(name), but not its key: \(key) is missing")
+        }
         let chain = try read(directory.appending(name)) { try NIOSSLCertificate.fromPEMFile($0) }
         tls.certificateChain = chain.map { .certificate($0) }
         tls.privateKey = .privateKey(try read(key) { try NIOSSLPrivateKey(file: $0, format: .pem) })

@@ -1,5 +1,6 @@
 import Linux
 import OCI
+import Support
 import SystemPackage
 import Testing
 
@@ -10,7 +11,7 @@ import Testing
 struct RoundTripTests {
     private static func name(_ count: Int) -> String { String(repeating: "n", count: count) }
 
-    static let trees: [UnpackTests.Case] = [
+    static let trees: [HostileImage] = [
         .init("names around the length of a field") { tar in
             for count in [99, 100, 101, 155, 156, 255] {
                 tar.longName(Array(name(count).utf8)); tar.file("x")
@@ -37,10 +38,10 @@ struct RoundTripTests {
         },
     ]
 
-    @Test(arguments: trees) func aLayerThatIsPackedIsTheSameTree(case: UnpackTests.Case) throws {
+    @Test(arguments: trees) func aLayerThatIsPackedIsTheSameTree(case: HostileImage) throws {
         try withScratch { scratch in
             let first = Directory(try FD.directory(scratch.appending("first"), make: true))
-            try unpack(FD.inMemory("tar", `case`.tar), to: first)
+            try unpack(FD.inMemory("tar", `case`.layers[0]), to: first)
             let tar = try FD.inMemory("again", [])
             var packer = TreePacker(to: try tar.duplicate(), .copied)
             let digest = try packer.pack(first).digest

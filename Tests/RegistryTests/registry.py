@@ -7,6 +7,7 @@ Prints three ports of 127.0.0.1: the registry's, that of another host's server (
 shares its contents, and that of a proxy without TLS, for which every name is the registry; then serves until standard
 input ends. What was pushed to any name is in all of them.
 With LAYOUTS=DIRECTORY in the environment the names layout/NAME are the image layouts DIRECTORY/NAME, byte for byte.
+With CLIENTS=FILE in the environment only clients with a certificate of this authority are let in.
 With LOGIN in the environment the API's root wants alice:secret. GET /log answers every request so far as {method, path, authorization, range, port, encoding}.
 """
 import base64
@@ -23,7 +24,7 @@ import threading
 import time
 import urllib.parse
 
-BLOBS, MANIFESTS, UPLOADS, LOG, COUNTS = {}, {}, {}, [], {}
+BLOBS, MANIFESTS, UPLOADS, LOG, COUNTS, TOKENS = {}, {}, {}, [], {}, {}
 LOCK = threading.Lock()
 PORTS = {}
 TLS = len(sys.argv) > 2
@@ -154,7 +155,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "bearer": f"{here}/token", "realm-other": f"{SCHEME}://127.0.0.1:{PORTS['other']}/token",
             "realm-link": "https://169.254.169.254/token", "realm-plain": "http://192.0.2.1/token",
             "realm-site": "https://login.example.net/token", "refused": f"{here}/token"}
-        if self.mood == "basic" or (self.url.path == "/v2/" and "LOGIN" in os.environ):
+        if self.mood == "expiring":
+            if TOKENS.get(given, 0) > 0:
+                TOKENS[given] -= 1
+                return True
+            challenge = f'Bearer realm="{here}/token",service="expiring",scope="repository:x:pull"'
+        elif self.mood == "basic" or (self.url.path == "/v2/" and "LOGIN" in os.environ):
             if given == LOGIN:
                 return True
             challenge = 'Basic realm="tests"'
@@ -178,6 +184,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         given = self.headers.get("Authorization")
         if given not in (None, LOGIN):
             return self.error(401, "UNAUTHORIZED", "incorrect username or password")
+        if "service=expiring" in self.url.query:
+            token = f"number-{count('token')}"
+            # Good for two requests, whatever is said of its time.
+            TOKENS["Bearer " + token] = 2
+            return self.answer(200, json.dumps({"token": token, "expires_in": 300}).encode())
         self.answer(200, json.dumps({"token": "let-me-in", "expires_in": 300}).encode())
 
     def is_in_trouble(self):
@@ -399,6 +410,9 @@ class Server(http.server.ThreadingHTTPServer):
 if TLS:
     CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     CONTEXT.load_cert_chain(sys.argv[1], sys.argv[2])
+    if "CLIENTS" in os.environ:
+        CONTEXT.verify_mode = ssl.CERT_REQUIRED
+        CONTEXT.load_verify_locations(os.environ["CLIENTS"])
 for place in ("own", "other", "proxy"):
     server = Server(("127.0.0.1", 0), Handler)
     PORTS[place] = server.server_address[1]

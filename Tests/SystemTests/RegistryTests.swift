@@ -129,13 +129,53 @@ final class RegistryTests {
         for image in [name, "fixture/layered", "busybox"] { try apus.must("rmi", image) }
         let pulls = try apus.shell(
             """
-            for i in $(seq 20); do \(Host.bin)/apus pull -q \(name) & pids="$pids $!"; done
+            for i in $(seq 50); do \(Host.bin)/apus pull -q \(name) & pids="$pids $!"; done
             for pid in $pids; do wait $pid || echo failed; done
-            """)
-        #expect(pulls.lines == Array(repeating: "\(name):latest", count: 20), "\(pulls)")
-        // Four layers; each pull that has to look reads the configuration, which is small.
-        let layers = blobsFetched().map { $0.drop { $0 != ":" } }.count
-        #expect(layers <= 4 + 20, "\(layers) fetches")
+            """, timeout: 120)
+        #expect(pulls.lines == Array(repeating: "\(name):latest", count: 50), "\(pulls)")
+        let fetched = blobsFetched().map { line in line.drop { $0 != ":" }.prefix(71) }
+        #expect(fetched.count == 5 && Set(fetched).count == 5, "four layers, a configuration: \(fetched)")
+        #expect(try apus("system", "check").code == 0)
+        #expect(try apus.shell("ls -A $APUS_ROOT/staging $APUS_ROOT/downloads | grep -v :").text.isEmpty)
+    }
+
+    /// What a run relies on is there until it has ended, whoever removes and brings it meanwhile.
+    @Test func removalsBesidePullsAndRunsLeaveNothingHalf() throws {
+        try apus.must("load", "-i", Host.fixture("archives/layered.tar"))
+        try apus.must("tag", "fixture/layered", name)
+        try apus.must("push", "-q", name)
+        for image in [name, "fixture/layered", "busybox"] { try apus.must("rmi", image) }
+        let engine = "\(Host.bin)/apus"
+        // Each loop tells what went wrong in a way that it must not; that an image is gone is right.
+        let outcome = try apus.shell(
+            """
+            cd \(apus.directory); end=$(($(date +%s) + 5)); until_end() { [ $(date +%s) -lt $end ]; }
+            while until_end; do
+                \(engine) pull -q \(name) >>pulls 2>&1 || echo "pull: $(tail -1 pulls)"
+            done &
+            for i in 1 2; do
+                while until_end; do
+                    \(engine) run --rm --network none \(name) cat /opaque/new >run$i 2>&1
+                    if [ "$(tail -1 run$i)" = new ]; then echo ran >>ran
+                    elif ! grep -q 'No such image' run$i; then echo "run: $(tail -1 run$i)"; fi
+                done &
+            done
+            while until_end; do \(engine) rmi -f \(name) >>removals 2>&1; done &
+            while until_end; do \(engine) image prune -af >>prunes 2>&1 || echo "prune: $(tail -1 prunes)"; done &
+            wait; wc -l <ran; grep -c Deleted removals
+            """, timeout: 120)
+        let counts = outcome.lines.suffix(2).compactMap { Int($0) }
+        #expect(counts.count == 2 && counts.allSatisfy { $0 > 0 }, "\(outcome)")
+        #expect(outcome.lines.count == 2 && outcome.err.isEmpty, "\(outcome)")
+        let check = try apus("system", "check")
+        #expect(check.code == 0, "\(check)")
+        try apus.must("pull", "-q", name)
+        #expect(try apus.must("run", "--rm", "--network", "none", name, "cat", "/opaque/new") == "new")
+        _ = try apus("rmi", "-f", name)
+        try apus.must("image", "prune", "-af")
+        let left = try apus.shell(
+            "cd $APUS_ROOT; ls -A layers blobs/sha256 staging downloads containers | grep -v :")
+        #expect(left.text.isEmpty, "\(left)")
     }
 
     // MARK: who may

@@ -32,7 +32,8 @@ final class RoundTripTests {
 
     private static func digest(_ name: String, _ apus: Engine, root: String? = nil) throws -> String {
         let options = root.map { ["--root", $0] } ?? []
-        let outcome = try apus.apus(options + ["images", "--format", "{{.Digest}} {{.ID}}", "--no-trunc", name])
+        let outcome = try apus.apus(
+            options + ["images", "--format", "{{.Digest}} {{.ID}}", "--no-trunc", name])
         guard outcome.text.hasPrefix("sha256:") else { throw Trouble(because: "\(name): \(outcome)") }
         return outcome.text
     }
@@ -162,7 +163,8 @@ final class RoundTripTests {
         try apus.must("save", "-o", apus.directory + "/saved.tar", name)
         try must("skopeo copy -q oci-archive:saved.tar:latest oci-archive:copy.tar:\(whole)")
         try expectLoads(apus.directory + "/copy.tar", name, digest: digest)
-        try must("skopeo copy -q docker-archive:saved.tar:\(name):latest docker-archive:copy2.tar:\(name):latest")
+        try must(
+            "skopeo copy -q docker-archive:saved.tar:\(name):latest docker-archive:copy2.tar:\(name):latest")
         let ids = ["saved", "copy2"].map { file in
             "skopeo inspect --raw docker-archive:\(file).tar | python3 -c 'import json, sys; print(json.load(sys.stdin)[\"config\"][\"digest\"])'"
         }
@@ -191,7 +193,8 @@ final class RoundTripTests {
         try must("skopeo copy -q --dest-tls-verify=false oci:\(apus.root):\(whole) docker://\(theirs):latest")
         try apus.must("tag", name, ours)
         try apus.must("push", "-q", ours)
-        try must("skopeo copy -q --src-tls-verify=false docker://\(ours):latest oci-archive:ours.tar:\(whole)")
+        try must(
+            "skopeo copy -q --src-tls-verify=false docker://\(ours):latest oci-archive:ours.tar:\(whole)")
         try expectLoads(apus.directory + "/ours.tar", name, digest: digest)
         for image in [ours, name] { try apus.must("rmi", image) }
         try apus.must("pull", "-q", theirs)

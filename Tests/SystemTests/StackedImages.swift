@@ -11,7 +11,8 @@ extension HostileImage {
 
     /// With an attribute of this name on a directory that is in the layer below too.
     private static func attribute(_ number: String, _ name: String, _ value: String) -> HostileImage {
-        image("\(number) attribute \(name)", ["d directory 755", "d/below file 644 1", "d/above file 644 2"]) {
+        image("\(number) attribute \(name)", ["d directory 755", "d/below file 644 1", "d/above file 644 2"])
+        {
             $0.directory("d")
             $0.file("d/below", "1")
         } _: {
@@ -24,7 +25,8 @@ extension HostileImage {
     static let stacked: [HostileImage] = [
         // A directory of its own hides the link below, as overlayfs has it.
         image(
-            "11 write through a symlink of a lower layer", ["evil directory 755", "evil/f file 644 1", "srv absent"]
+            "11 write through a symlink of a lower layer",
+            ["evil directory 755", "evil/f file 644 1", "srv absent"]
         ) {
             $0.symlink("evil", to: "/srv")
         } _: {
@@ -68,7 +70,8 @@ extension HostileImage {
         },
         attribute("27", "trusted.overlay.opaque", "y"), attribute("28", "trusted.overlay.redirect", "/etc"),
         attribute("29", "trusted.overlay.metacopy", ""), attribute("30", "user.overlay.opaque", "y"),
-        attribute("32", "security.selinux", "system_u:object_r:etc_t:s0"), attribute("32b", "security.ima", "1"),
+        attribute("32", "security.selinux", "system_u:object_r:etc_t:s0"),
+        attribute("32b", "security.ima", "1"),
         image("35 a file over a lower layer's FIFO", ["p file 644 1"]) {
             $0.header(Array("p".utf8), type: "6")
         } _: {
@@ -95,7 +98,10 @@ extension HostileImage {
             t.pax([("SCHILY.xattr.system.posix_acl_access", value)])
             t.file("acl", "1", mode: 0o640)
         },
-        image("85 whiteout, then made anew over a lower one", ["r directory 755", "r/a absent", "r/b file 644 2"]) {
+        image(
+            "85 whiteout, then made anew over a lower one",
+            ["r directory 755", "r/a absent", "r/b file 644 2"]
+        ) {
             $0.file("r/a", "1")
         } _: {
             $0.file(".wh.r")
@@ -130,7 +136,9 @@ extension HostileImage {
 
     /// What can be unpacked, but not be started or not as this user.
     static let startless: [HostileImage] = {
-        func image(_ name: String, _ reason: String, user: String = "", _ build: (inout RawTar) -> Void) -> HostileImage {
+        func image(_ name: String, _ reason: String, user: String = "", _ build: (inout RawTar) -> Void)
+            -> HostileImage
+        {
             var image = HostileImage(name, .notRun(reason), [RawTar.make(build)])
             image.user = user
             return image
@@ -150,8 +158,11 @@ extension HostileImage {
 
     /// What the last layer's packing and the documents can say.
     static let packed: [HostileImage] = {
-        let plain = RawTar.make { $0.file("a", "1"); $0.file("b", String(repeating: "2", count: 5000)) }
-        func image(_ name: String, _ outcome: Outcome, _ packing: String?, _ lie: Lie = .none) -> HostileImage {
+        let plain = RawTar.make {
+            $0.file("a", "1"); $0.file("b", String(repeating: "2", count: 5000))
+        }
+        func image(_ name: String, _ outcome: Outcome, _ packing: String?, _ lie: Lie = .none) -> HostileImage
+        {
             var image = HostileImage(name, outcome, [plain])
             (image.packing, image.lie) = (packing, lie)
             return image

@@ -108,6 +108,11 @@ public final class ImagePull: Sendable {
         return true
     }
 
+    /// Whether the store does not have the bytes of a blob.
+    public func lacks(_ blob: Descriptor) throws(ImageError) -> Bool {
+        try kernel { () throws(SysError) in try store.blobs.status(of: FilePath(blob.digest.hex)) } == nil
+    }
+
     /// Whether the store has a layer, blob and tree: then it keeps both until this pull has ended.
     public func finds(_ blob: Descriptor, _ diffID: Digest) throws(ImageError) -> Bool {
         try staging.lease([blob.digest, diffID])
@@ -166,5 +171,13 @@ public final class ImagePull: Sendable {
             return locks
         }
         for digest in taken.keys { store.removeDownload(digest) }
+    }
+}
+
+extension ImageStore {
+    /// The bytes of a configuration that is here, whole.
+    public func knownConfig(_ descriptor: Descriptor) -> [UInt8]? {
+        // Absent or damaged: it is fetched.
+        try? document(descriptor, limit: DocumentLimit.config)
     }
 }
