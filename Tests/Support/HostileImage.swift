@@ -29,7 +29,9 @@ public struct HostileImage: Sendable, CustomStringConvertible {
     public init(_ name: String, _ outcome: Outcome, _ layers: [[UInt8]]) {
         (description, self.outcome, self.layers) = (name, outcome, layers)
     }
-    public init(_ name: String, _ build: (inout RawTar) -> Void) { self.init(name, .refused, [RawTar.make(build)]) }
+    public init(_ name: String, _ build: (inout RawTar) -> Void) {
+        self.init(name, .refused, [RawTar.make(build)])
+    }
     init(_ name: String, raw: [UInt8]) { self.init(name, .refused, [raw]) }
     init(_ name: String, want: [String], _ build: (inout RawTar) -> Void) {
         self.init(name, .placed(want), [RawTar.make(build)])
