@@ -139,7 +139,7 @@ final class BadRegistryTests {
         }
         let name = "registry.example/team/app"
         let bad =
-            ["127.0.0.1:1/x"] + ["wrong", "shorter", "private", "none/such"].map { "\(registry.host)/\($0)" }
+            ["127.0.0.1:1/x"] + ["wrong", "shorter", "private", "loop"].map { "\(registry.host)/\($0)" }
         try write("registries.conf", configuration(bad, location: registry.host + "/good"))
         try expectPulled(name)
         try write(
