@@ -3,7 +3,8 @@
 # make bench      medians beside other engines         make install  PREFIX=/usr/local DESTDIR=
 # make test-vm    the same on Debian's own kernel      make conformance SUITE=DIR  runc's own integration tests
 # make test-power-cuts  kill -9 of a virtual machine at work, COUNT=50 times
-# make fuzz       libFuzzer over documents and protocol, SECONDS=600 for each part
+# make fuzz       libFuzzer over documents, archives and protocol, SECONDS=600 for each part
+# make fuzz-differential  our tars beside GNU tar's, bsdtar's and Python's, SECONDS=600
 SHELL = /bin/bash
 .SHELLFLAGS = -euo pipefail -c
 PREFIX ?= /usr/local
@@ -13,7 +14,7 @@ export APUS_BIN ?= $(CURDIR)/bin
 
 programs = apus apus-runtime
 
-.PHONY: all release packages fixtures test sweep test-vm test-power-cuts test-engines fuzz conformance demo bench bench-runtime bench-images check format install clean help
+.PHONY: all release packages fixtures test sweep test-vm test-power-cuts test-engines fuzz fuzz-differential conformance demo bench bench-runtime bench-images check format install clean help
 all: release
 
 ## release: the two static binaries, stripped, in bin/
@@ -63,10 +64,16 @@ test-engines:
 	$(MAKE) --no-print-directory release
 	scripts/test engines$(if $(ENGINES),-$(ENGINES))
 
-## fuzz: documents, protocol and D-Bus with libFuzzer, SECONDS=600 each; KEEP=1: then what shows new code joins the corpora
+## fuzz: documents, archives, protocol and D-Bus with libFuzzer, SECONDS=600 each; KEEP=1: then what shows new code joins the corpora
 fuzz: packages
 	scripts/fuzz "$(or $(SECONDS),600)"
 	$(if $(KEEP),scripts/fuzz --keep)
+
+## fuzz-differential: archives to us and to GNU tar, bsdtar and Python, SECONDS=600; SEED=N: these rounds again
+fuzz-differential: packages
+	$(SWIFT) build --product tar-probe
+	Tests/FuzzTests/Differential/compare "$$($(SWIFT) build --show-bin-path)/tar-probe" \
+	    --seconds "$(or $(SECONDS),600)" $(if $(SEED),--seed "$(SEED)")
 
 ## sweep: the long forms of tests: every call of the runtime and of what changes the store failing, 1,000 containers in a row, races of a minute each
 sweep: packages

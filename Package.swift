@@ -34,15 +34,17 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 /// What is fuzzed: tests that replay the kept inputs, or with APUS_FUZZ=1 libFuzzer's program (`make fuzz`).
 let fuzz: Target = {
-    let dependencies: [Target.Dependency] = ["Runtime", "CLinux", "Linux", "OCI", system]
+    let dependencies: [Target.Dependency] =
+        ["Images", "Registry", "Runtime", "CLinux", "Linux", "OCI", system] + nio
     guard Context.environment["APUS_FUZZ"] == "1" else {
         return .testTarget(
-            name: "FuzzTests", dependencies: dependencies, exclude: ["Fuzzer", "corpus"],
+            name: "FuzzTests", dependencies: dependencies + ["tar-probe"],
+            exclude: ["Differential", "Fuzzer", "corpus"],
             swiftSettings: strict)
     }
     return .executableTarget(
         name: "fuzz", dependencies: dependencies, path: "Tests/FuzzTests",
-        exclude: ["ReplayTests.swift", "corpus"],
+        exclude: ["Differential", "DifferentialTests.swift", "ReplayTests.swift", "corpus"],
         swiftSettings: strict)
 }()
 
@@ -95,6 +97,10 @@ let package = Package(
         .executableTarget(
             name: "network-probe", dependencies: ["Network", "CLinux", "Linux", "OCI", system],
             path: "Tests/NetworkProbe", swiftSettings: strict),
+        // Run by the comparison of our tars with other programs'.
+        .executableTarget(
+            name: "tar-probe", dependencies: ["Images", "Linux", "OCI", system], path: "Tests/TarProbe",
+            swiftSettings: strict),
         tests("LinuxTests", ["CLinux", "Linux", "linux-probe", system]),
         tests("OCITests", ["OCI"]),
         tests("ImagesTests", ["Support", "Images", "Linux", "OCI", system]),

@@ -89,7 +89,8 @@ final class Authenticator: Sendable {
         return try await transport.blocking.runIfActive { try credentials.credential(for: registry) }
     }
 
-    private struct Grant {
+    /// What a token server gives.
+    struct Grant {
         let token: String
         let refresh: String?
         let seconds: Int64
@@ -123,7 +124,8 @@ final class Authenticator: Sendable {
         }
     }
 
-    private static func grant(_ body: [UInt8], _ url: WebURL) throws(RegistryError) -> Grant {
+    /// Reads a token server's answer.
+    static func grant(_ body: [UInt8], _ url: WebURL) throws(RegistryError) -> Grant {
         do throws(JSONError) {
             let document = try JSON(parsing: body)
             let name = document["token"] == nil ? "access_token" : "token"

@@ -9,7 +9,7 @@ struct ConfigFile {
 
     /// Reads the file; an absent or empty one is an empty document.
     init(in directory: FilePath) throws(RegistryError) {
-        path = directory.appending("config.json")
+        let path = directory.appending("config.json")
         let bytes: [UInt8]
         do throws(SysError) {
             bytes = try FD.open(path).readAll(limit: 8 << 20)
@@ -19,6 +19,11 @@ struct ConfigFile {
             }
             bytes = []
         }
+        try self.init(parsing: bytes, path)
+    }
+
+    init(parsing bytes: [UInt8], _ path: FilePath) throws(RegistryError) {
+        self.path = path
         do throws(JSONError) {
             let isEmpty = bytes.allSatisfy { $0 == 0x20 || $0 == 0x0a || $0 == 0x0d || $0 == 0x09 }
             document = isEmpty ? .object([]) : try JSON(parsing: bytes)
@@ -48,13 +53,16 @@ struct ConfigFile {
             guard let target = try target(of: file) else { break }
             file = target
         }
-        let bytes = Array("\(config.document.pretty)\n".utf8)
+        let bytes = config.bytes
         let path = file
         try kernel { () throws(SysError) in
             try FD.directory(path.removingLastComponent(), make: true)
                 .replace(FilePath(path.lastComponent?.string ?? "config.json"), with: bytes, mode: 0o600)
         }
     }
+
+    /// What is written.
+    var bytes: [UInt8] { Array("\(document.pretty)\n".utf8) }
 
     /// Where a symbolic link leads; nil when the path is none.
     private static func target(of path: FilePath) throws(RegistryError) -> FilePath? {

@@ -34,8 +34,13 @@ struct CredentialHelper {
             if answer.text.contains("credentials not found") { return nil }
             throw failure("get", answer)
         }
+        return try Self.credential(in: answer.output, of: name)
+    }
+
+    /// What a helper's answer says.
+    static func credential(in answer: [UInt8], of name: String) throws(RegistryError) -> Credential {
         do throws(JSONError) {
-            let document = try JSON(parsing: answer.output)
+            let document = try JSON(parsing: answer)
             let username = try document.requireString("Username")
             let secret = try document.requireString("Secret")
             guard username == "<token>" else { return Credential(username: username, password: secret) }

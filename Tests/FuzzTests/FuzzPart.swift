@@ -5,7 +5,7 @@ import SystemPackage
 @testable import Runtime
 
 /// What is fuzzed, each part with a corpus of its own. A part takes any bytes: it reads them as the program would, makes
-/// every plan that follows from them, and touches nothing of the machine. A trap is a finding, and so is what
+/// every plan that follows from them, and touches nothing of the machine but a scratch directory. A trap is a finding, and so is what
 /// `expect` does not find.
 enum FuzzPart: String, CaseIterable, Sendable {
     /// A bundle's config.json, to the plans of `create`.
@@ -16,6 +16,14 @@ enum FuzzPart: String, CaseIterable, Sendable {
     case `protocol`
     /// What comes over systemd's bus.
     case dbus
+    /// An archive from elsewhere, packed or not: read, unpacked as a layer and as an archive, packed again.
+    case tar
+    /// The documents of images and registries.
+    case images
+    /// One document of an image archive, brought into a store with what it needs.
+    case load
+    /// What is text: registries.conf, a registry's headers, names.
+    case registry
 
     func run(_ bytes: [UInt8]) {
         switch self {
@@ -23,11 +31,33 @@ enum FuzzPart: String, CaseIterable, Sendable {
         case .documents: DocumentsPart.run(bytes)
         case .protocol: ProtocolPart(bytes).run()
         case .dbus: DBusPart.run(bytes)
+        case .tar: TarPart.run(bytes)
+        case .images: ImagesPart.run(bytes)
+        case .load: LoadPart.run(bytes)
+        case .registry: RegistryPart.run(bytes)
         }
     }
 
-    /// Whether its bytes are a JSON document, for which there is a mutator of its own.
-    var isJSON: Bool { self == .config || self == .documents }
+    /// Changes an input so that it stays of its kind; nil where that is only bytes, or cannot be done.
+    func mutate(_ bytes: [UInt8], seed: UInt64) -> [UInt8]? {
+        switch self {
+        case .config, .documents: JSONMutator.runtime.mutate(bytes, seed: seed)
+        case .images, .load: JSONMutator.images.mutate(bytes, seed: seed)
+        case .tar: TarMutator.mutate(bytes, seed: seed)
+        case .protocol, .dbus, .registry: nil
+        }
+    }
+
+    /// How many changes are tried by `make test`: a few seconds for each part.
+    var changes: UInt64 {
+        switch self {
+        case .config, .documents: 4_000
+        case .tar: 1_000
+        case .load: 200
+        case .images, .registry: 10_000
+        case .protocol, .dbus: 40_000
+        }
+    }
 }
 
 /// Ends the program with a sentence unless `holds`: what was expected of every input.

@@ -25,16 +25,21 @@ struct FuzzRandom: RandomNumberGenerator {
 struct JSONMutator: Sendable {
     /// What is put into documents: every member that one can have, and every word that is known.
     private let members: [JSON.Member]
-    private let words: [String]
+    let words: [String]
 
-    init() {
-        let every = (try? JSON(parsing: everyMember)) ?? .null
-        members = every.allMembers
-        words =
-            MountOptions.words + SeccompProfile.Action.words + SeccompProfile.Comparison.words
-            + SeccompProfile.architectureWords + SeccompFlags.words + MemoryPolicy.modes
-            + RuntimeSpec.NamespaceKind.allCases.map(\.rawValue) + Self.odd
+    init(_ document: String, _ words: [String]) {
+        let every = (try? JSON(parsing: document)) ?? .null
+        (members, self.words) = (every.allMembers, words)
     }
+
+    /// For what the runtime reads.
+    static let runtime = JSONMutator(
+        everyMember,
+        MountOptions.words + SeccompProfile.Action.words + SeccompProfile.Comparison.words
+            + SeccompProfile.architectureWords + SeccompFlags.words + MemoryPolicy.modes
+            + RuntimeSpec.NamespaceKind.allCases.map(\.rawValue) + odd)
+    /// For images and registries.
+    static let images = JSONMutator(everyImageMember, imageWords + odd)
 
     /// Texts with which something went wrong somewhere.
     private static let odd = [

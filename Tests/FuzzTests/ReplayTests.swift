@@ -45,12 +45,11 @@ struct ReplayTests {
     @Test(arguments: FuzzPart.allCases) func changedInputsAreReadWithoutAFinding(part: FuzzPart) throws {
         let inputs = try Self.corpus(part)
         let recorder = try Recorder(part)
-        let mutator = JSONMutator()
-        for seed in 0..<UInt64(part.isJSON ? 4_000 : 40_000) {
+        for seed in 0..<part.changes {
             var random = FuzzRandom(seed)
             let input = inputs[random.below(inputs.count)]
-            let document = part.isJSON && seed % 4 != 0 ? mutator.mutate(input, seed: seed) : nil
-            try recorder.run(part, document ?? Self.damaged(input, with: inputs, &random))
+            let changed = seed % 4 != 0 ? part.mutate(input, seed: seed) : nil
+            try recorder.run(part, changed ?? Self.damaged(input, with: inputs, &random))
         }
     }
 
@@ -76,7 +75,7 @@ struct ReplayTests {
 
     @Test func aChangeIsTheSameInEveryRun() {
         let document = Array(everyMember.utf8)
-        let (one, other) = (JSONMutator(), JSONMutator())
+        let (one, other) = (JSONMutator.runtime, JSONMutator(everyMember, JSONMutator.runtime.words))
         for seed in UInt64(0)..<50 {
             let changed = one.mutate(document, seed: seed)
             #expect(changed != nil && changed == other.mutate(document, seed: seed))

@@ -5,7 +5,6 @@ private let part: FuzzPart = {
     }
     return part
 }()
-private let mutator = JSONMutator()
 
 @_cdecl("LLVMFuzzerTestOneInput")
 public func testOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
@@ -16,14 +15,14 @@ public func testOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 @_silgen_name("LLVMFuzzerMutate")
 private func mutateBytes(_ bytes: UnsafeMutablePointer<UInt8>, _ count: Int, _ limit: Int) -> Int
 
-/// Documents stay documents two times of three; what libFuzzer does to bytes shows little but the reader's refusals.
+/// Inputs stay of their kind two times of three; what libFuzzer does to bytes shows little but the reader's refusals.
 @_cdecl("LLVMFuzzerCustomMutator")
 public func mutate(
     _ bytes: UnsafeMutablePointer<UInt8>, _ count: Int, _ limit: Int, _ seed: CUnsignedInt
 ) -> Int {
-    guard part.isJSON, seed % 3 != 0 else { return mutateBytes(bytes, count, limit) }
+    guard seed % 3 != 0 else { return mutateBytes(bytes, count, limit) }
     let old = Array(UnsafeBufferPointer(start: bytes, count: count))
-    guard let new = mutator.mutate(old, seed: UInt64(seed)), new.count <= limit else {
+    guard let new = part.mutate(old, seed: UInt64(seed)), new.count <= limit else {
         return mutateBytes(bytes, count, limit)
     }
     for (i, byte) in new.enumerated() { bytes[i] = byte }

@@ -1,0 +1,52 @@
+/// The documents of images and registries with every member that is read, in one that is none of them.
+let everyImageMember = """
+    {"index": {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [
+      {"mediaType": "application/vnd.oci.image.manifest.v1+json", "size": 421,
+        "digest": "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "annotations": {"org.opencontainers.image.ref.name": "a:b", "io.containerd.image.name": "docker.io/library/a:b"},
+        "platform": {"architecture": "arm64", "os": "linux", "variant": "v8", "os.version": "1", "os.features": ["a"]}}]},
+    "manifest": {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+      "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 1,
+        "digest": "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"},
+      "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "size": 9007199254740992, "urls": ["a"],
+        "digest": "sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"}],
+      "subject": {}, "artifactType": "a", "annotations": {"a": "b"}},
+    "image": {"created": "2024-02-29T23:59:60.123456789+01:00", "author": "a", "architecture": "amd64", "variant": "v2",
+      "os": "linux", "os.version": "1", "config": {"User": "a:b", "ExposedPorts": {"80/tcp": {}, "53/udp": {}},
+        "Env": ["PATH=/bin", "A="], "Entrypoint": ["/a"], "Cmd": ["b"], "Volumes": {"/v": {}}, "WorkingDir": "/w",
+        "Labels": {"a": "b"}, "StopSignal": "SIGTERM", "Shell": ["/bin/sh", "-c"], "OnBuild": ["RUN a"], "ArgsEscaped": true,
+        "Healthcheck": {"Test": ["CMD", "a"], "Interval": 1000000000, "Timeout": 1, "StartPeriod": 1, "Retries": 3}},
+      "rootfs": {"type": "layers",
+        "diff_ids": ["sha256:dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"]},
+      "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "a", "author": "b", "comment": "c", "empty_layer": true}]},
+    "archive": [{"Config": "config.json", "RepoTags": ["a:b", "localhost:5000/c/d:e"], "Layers": ["layer.tar", "a/layer.tar"],
+      "Parent": "a"}],
+    "layer": {"diffID": "sha256:dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd", "markers": "trusted",
+      "opaque": true, "size": 5},
+    "login": {"auths": {"https://index.docker.io/v1/": {"auth": "YTpi", "identitytoken": "a", "email": "b"},
+        "localhost:5000": {"username": "a", "password": "b"}}, "credsStore": "a", "credHelpers": {"localhost": "b"},
+      "HttpHeaders": {"User-Agent": "a"}},
+    "helper": {"ServerURL": "a", "Username": "<token>", "Secret": "s"},
+    "token": {"token": "a.b-c", "access_token": "d", "refresh_token": "e", "expires_in": 300,
+      "issued_at": "2024-01-01T00:00:00Z"},
+    "problem": {"errors": [{"code": "MANIFEST_UNKNOWN", "message": "a", "detail": {"Tag": "b"}}], "details": "a",
+      "message": "b"}}
+    """
+
+/// What such documents call things.
+let imageWords = [
+    "application/vnd.oci.image.index.v1+json", "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar",
+    "application/vnd.oci.image.layer.v1.tar+gzip", "application/vnd.oci.image.layer.v1.tar+zstd",
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.docker.container.image.v1+json", "application/vnd.docker.image.rootfs.diff.tar.gzip",
+    "org.opencontainers.image.ref.name", "io.containerd.image.name", "sha256:", "sha512:", "linux", "windows",
+    "amd64",
+    "arm64", "unknown", "latest", "a:b", "a@sha256:", "localhost:5000/a", "docker.io/library/a:latest", "A:b",
+    "a::b",
+    "config.json", "layer.tar", "a/layer.tar", "gone.tar", "../layer.tar", "link.tar", "loop.tar",
+    "manifest.json",
+    "blobs/sha256/", "YTpi", "YTo=", "Og==", "====", "https://index.docker.io/v1/", "https://", "<token>",
+    "2024-13-41T25:61:61Z",
+]
