@@ -29,6 +29,9 @@ struct RoundTripTests {
         .init("whiteouts") {
             $0.file(".wh.a"); $0.file("d/.wh.a"); $0.file("d/.wh.b")
         },
+        .init("a whiteout of a directory that has one") {
+            $0.file("l/.wh.a"); $0.file(".wh.l")
+        },
         .init("a directory that a link leads to") {
             $0.symlink("l", to: "d/e"); $0.file("l/f")
         },

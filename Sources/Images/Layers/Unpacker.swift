@@ -289,9 +289,10 @@ struct Unpacker: ~Copyable {
         if let old {
             guard old.type == .directory else { return }
             let directory = try kernel { () throws(SysError) in
-                try parent.fd.open(hidden, DirectoryWalker.openFlags, resolve: [.beneath, .noSymlinks])
+                Directory(
+                    try parent.fd.open(hidden, DirectoryWalker.openFlags, resolve: [.beneath, .noSymlinks]))
             }
-            try kernel { () throws(SysError) in try OverlayMarkers.markOpaque(directory) }
+            try hideAll(in: directory)
         } else if try kernel({ () throws(SysError) in try !OverlayMarkers.isOpaque(parent.fd) }) {
             // With the entry's time, so that packing the tree again gives the same bytes.
             let entry = reader.entry
