@@ -56,7 +56,9 @@ final class StoreFaultTests {
 
     private func fail(_ sweep: StoreSweep) throws {
         for (error, calls) in Self.errors {
-            for point in chosen(try sweep.points(calls), 4) {
+            // A pull's go to sockets and to eventfds, whose loss no kernel knows: its files are written by pwrite.
+            let real = sweep.work.name == "pull" ? calls.subtracting(["write"]) : calls
+            for point in chosen(try sweep.points(real), 4) {
                 let (outcome, problems) = try sweep.run(with: "error=\(error)", at: point)
                 let fault = "\(sweep.work): \(error) at \(point)"
                 #expect(problems.isEmpty, "\(fault): \(problems) \(outcome)")
