@@ -29,7 +29,9 @@ extension Dockerfile {
 func parseTrigger(_ text: String) throws(DockerfileError) -> Statement {
     var lexer = try DockerfileLexer(Array(text.utf8))
     guard let line = try lexer.logicalLines().first else { throw DockerfileError("empty ONBUILD trigger") }
-    return try InstructionParser(line, escape: "\\").statement()
+    let parser = InstructionParser(line, escape: "\\")
+    try parser.refuseAsTrigger()
+    return try parser.statement()
 }
 
 /// Reads the arguments of one instruction; errors get their place from the caller.
@@ -195,14 +197,19 @@ extension InstructionParser {
         guard !arguments.isEmpty else { throw DockerfileError("ONBUILD requires at least one argument") }
         let inner = LogicalLine(number: line.number, text: arguments, heredocs: line.heredocs)
         let parser = InstructionParser(inner, escape: escape)
-        switch parser.keyword {
-        case "ONBUILD": throw DockerfileError("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed")
-        case "FROM", "MAINTAINER":
-            throw DockerfileError("\(parser.keyword) isn't allowed as an ONBUILD trigger")
-        default: break
-        }
+        try parser.refuseAsTrigger()
         _ = try parser.statement()
         let bodies = line.heredocs.map { "\n\($0.content)\($0.name)" }.joined()
         return arguments + bodies
+    }
+
+    /// Also what a base image carries goes through this: a FROM would begin a stage within one.
+    func refuseAsTrigger() throws(DockerfileError) {
+        switch keyword {
+        case "ONBUILD": throw DockerfileError("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed")
+        case "FROM", "MAINTAINER":
+            throw DockerfileError("\(keyword) isn't allowed as an ONBUILD trigger")
+        default: break
+        }
     }
 }

@@ -111,16 +111,23 @@ extension ContainerConfig {
 
     /// Puts variables over others: in the place of one of the same name or at the end; a bare name removes it.
     public static func apply(_ variables: [String], to environment: inout [String]) {
+        var result = environment.map(Optional.some)
+        var places: [String: Int] = [:]
+        for (at, variable) in environment.enumerated().reversed() { places[variableName(variable)] = at }
         for variable in variables {
             let name = variableName(variable)
-            let at = environment.firstIndex { variableName($0) == name }
-            switch (at, variable.contains("=")) {
-            case (let at?, true): environment[at] = variable
-            case (let at?, false): environment.remove(at: at)
-            case (nil, true): environment.append(variable)
+            switch (places[name], variable.contains("=")) {
+            case (let at?, true): result[at] = variable
+            case (let at?, false):
+                result[at] = nil
+                places[name] = nil
+            case (nil, true):
+                places[name] = result.count
+                result.append(variable)
             case (nil, false): break
             }
         }
+        environment = result.compactMap(\.self)
     }
 
     private static func variableName(_ variable: String) -> String { String(variable.prefix { $0 != "=" }) }

@@ -113,7 +113,7 @@ extension Containers {
     }
 
     /// Whoever makes, starts or ends it has its run directory.
-    private func isStarting(_ id: String) -> Bool {
+    func isStarting(_ id: String) -> Bool {
         (try? FD.open(paths.runContainer(id), .path)) != nil  // absent is an answer
     }
 }

@@ -28,7 +28,14 @@ extension ImageCatalog {
     public func check(repairs: Bool, report: (_ line: String, _ isRepaired: Bool) -> Void) throws {
         let containers = Containers(paths: paths)
         let uses = try containers.uses()
-        let mounted = Set(uses.all.filter(\.isRunning).flatMap(\.layers))
+        func mounted() throws -> Set<Digest> {
+            let now = try containers.uses()
+            guard let unknown = now.unknown.first else {
+                return Set(
+                    now.all.filter { $0.isRunning || containers.isStarting($0.id) }.flatMap(\.layers))
+            }
+            throw EngineError(unknown, exitCode: 1)
+        }
         var found: [Damage] = []
         // Below a running container no layer is replaced, nor where that is not known.
         try store.check(repairs: repairs && uses.unknown.isEmpty, mounted: mounted) { found.append($0) }

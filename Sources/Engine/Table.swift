@@ -64,7 +64,16 @@ public struct Listing: Equatable, Sendable {
     }
 
     private static func escaped(_ row: Row) -> Row {
-        Row(row.fields.map { ($0.name, escapeControls($0.value)) }, methods: row.methods)
+        Row(row.fields.map { ($0.name, escapeControls($0.value)) }, methods: escaped(row.methods))
+    }
+
+    private static func escaped(_ json: JSON) -> JSON {
+        switch json {
+        case .string(let text): .string(escapeControls(text))
+        case .array(let values): .array(values.map(escaped))
+        case .object(let members): .object(members.map { .init(escapeControls($0.name), escaped($0.value)) })
+        default: json
+        }
     }
 
     /// docker reads `\t` and `\n` in a format as the characters, since shells do not.

@@ -22,7 +22,15 @@ public struct ImageError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The whole line, without a full stop.
     public let description: String
 
-    init(_ kind: Kind, _ description: String) { (self.kind, self.description) = (kind, description) }
+    /// What documents say may stand in it: it stays one line, of a length that can be read.
+    init(_ kind: Kind, _ description: String) {
+        self.kind = kind
+        var text = description.utf8.count > 4000 ? String(description.prefix(1000)) + "..." : description
+        if text.utf8.contains(0x0a) || text.utf8.contains(0x0d) {
+            text = String(text.map { $0.isNewline ? " " : $0 })
+        }
+        self.description = text
+    }
 
     static func invalid(_ description: String) -> ImageError { ImageError(.invalid, description) }
 

@@ -1,13 +1,14 @@
 import Dispatch
 import Synchronization
 
-/// Does pieces of work at the same time, as many as there are processors. All are done when it comes back; the error of
-/// the first one that failed, by number, is thrown.
+/// Does pieces of work at the same time, as many as there are processors. When one has failed no other is begun; what
+/// is under way is done when it comes back, and the error of the first one that failed, by number, is thrown.
 func sideBySide(
     _ count: Int, _ body: @escaping @Sendable (Int) throws(ImageError) -> Void
 ) throws(ImageError) {
     let failures = Mutex<[Int: ImageError]>([:])
     DispatchQueue.concurrentPerform(iterations: count) { number in
+        guard failures.withLock(\.isEmpty) else { return }
         do throws(ImageError) { try body(number) } catch {
             failures.withLock { $0[number] = error }
         }

@@ -101,7 +101,8 @@ extension FD {
         }
     }
 
-    /// The names of this open file's extended attributes, sorted; none where the file system has none.
+    /// The names of this open file's extended attributes, sorted; none where the file system has none. One that is no
+    /// UTF-8 is left out: no archive can hold it.
     public func attributeNames() throws(SysError) -> [String] {
         var buffer = [CChar](repeating: 0, count: 65536)
         let n: Int
@@ -111,8 +112,8 @@ extension FD {
             if error.errno == .notSupported { return [] }
             throw error
         }
-        return buffer[..<n].split(separator: 0).map {
-            String(decoding: $0.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        return buffer[..<n].split(separator: 0).compactMap {
+            String(validating: $0.map(UInt8.init(bitPattern:)), as: UTF8.self)
         }
         .sorted()
     }
@@ -133,6 +134,55 @@ extension FD {
         }
     }
 
+    /// Copies a regular file into this empty one; holes stay holes.
+    public func copySparse(of source: borrowing FD) throws(SysError) {
+        let size = Int64(clamping: try source.status().size)
+        try setSize(size)
+        var at: Int64 = 0
+        while at < size, let data = try source.nextExtent(from: at) {
+            at = data.lowerBound
+            while at < data.upperBound {
+                var (from, to) = (at, at)
+                let wanted = Int(min(data.upperBound - at, 1 << 30))
+                let count: Int
+                do {
+                    count = try sys("copy_file_range", "descriptor \(raw)") {
+                        cl_copy_file_range(source.raw, &from, raw, &to, wanted)
+                    }
+                } catch {
+                    guard Self.copyRefusals.contains(error.errno) else { throw error }
+                    count = try copyPiece(of: source, at: at, wanted)
+                }
+                if count == 0 { return }  // it has become shorter meanwhile
+                at += Int64(count)
+            }
+        }
+    }
+
+    /// Where the next data of a file is (lseek(2), SEEK_DATA); nil when only a hole follows. A file system that knows
+    /// no holes has data up to the end.
+    public func nextExtent(from offset: Int64) throws(SysError) -> Range<Int64>? {
+        let start: Int64
+        do {
+            start = try sys("lseek", "descriptor \(raw)") { cl_lseek(raw, offset, 3) }
+        } catch {
+            if error.errno == .noSuchAddressOrDevice { return nil }
+            throw error
+        }
+        return start..<(try sys("lseek", "descriptor \(raw)") { cl_lseek(raw, start, 4) })
+    }
+
+    private func copyPiece(of source: borrowing FD, at offset: Int64, _ limit: Int) throws(SysError) -> Int {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: min(limit, 1 << 17), alignment: 64)
+        defer { buffer.deallocate() }
+        let count = try source.read(into: buffer, at: offset)
+        try writeAll(UnsafeRawBufferPointer(rebasing: buffer[..<count]), at: offset)
+        return count
+    }
+
+    /// Other file systems, or one that cannot do it.
+    private static let copyRefusals: [Errno] = [.improperLink, .invalidArgument, .notSupported, .noFunction]
+
     /// Copies what is left of `source` to this file: in the kernel where it can be, else by reading and writing.
     public func copyContents(of source: borrowing FD) throws(SysError) {
         let from = source.raw
@@ -144,9 +194,7 @@ extension FD {
                     cl_copy_file_range(from, nil, raw, nil, 1 << 30)
                 }
             } catch {
-                // Other file systems, or one that cannot do it: EXDEV, EINVAL, EOPNOTSUPP.
-                let refusals: [Errno] = [.improperLink, .invalidArgument, .notSupported, .noFunction]
-                guard copied == 0, refusals.contains(error.errno) else { throw error }
+                guard copied == 0, Self.copyRefusals.contains(error.errno) else { throw error }
                 return try copyByHand(from: from)
             }
             // 0 also comes from files that only look empty (/proc).

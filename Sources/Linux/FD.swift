@@ -76,6 +76,8 @@ public struct OpenFlags: OptionSet, Sendable {
         public static let noFollow = OpenFlags(rawValue: 0o400000)
     #endif
     public static let path = OpenFlags(rawValue: 0o10000000)
+    /// O_TMPFILE: a new file without a name in a directory.
+    public static let unnamed = OpenFlags(rawValue: 0o20000000).union(.directory)
 }
 
 /// How openat2(2) walks a path below a descriptor.
@@ -161,7 +163,9 @@ extension FD {
             adopting: try sys("open", path.string) {
                 path.withPlatformString {
                     cl_openat2(
-                        raw, $0, flags.rawValue, flags.contains(.create) ? UInt64(mode) : 0, resolve.rawValue)
+                        raw, $0, flags.rawValue,
+                        !flags.isDisjoint(with: [.create, OpenFlags(rawValue: 0o20000000)])
+                            ? UInt64(mode) : 0, resolve.rawValue)
                 }
             })
     }

@@ -55,7 +55,10 @@ extension ImageConfig {
         platform = Platform(
             os: try json.optionalString("os") ?? "linux",
             architecture: try json.optionalString("architecture") ?? Platform.host.architecture,
-            variant: try json.optionalString("variant"))
+            variant: try json.optionalString("variant").flatMap { $0.isEmpty ? nil : $0 })
+        guard platform.isValid else {
+            throw JSONError("os, architecture or variant is not a word of a platform")
+        }
         created = try json.optionalString("created")
         author = try json.optionalString("author")
         process = try json.child("config", Process.init) ?? Process()

@@ -28,6 +28,9 @@ public struct Platform: Hashable, Sendable, CustomStringConvertible {
         self.init(os: parts[0], architecture: architecture, variant: parts.count == 3 ? parts[2] : variant)
     }
 
+    /// Whether its parts are words that its text can be made of, and read from again.
+    var isValid: Bool { [os, architecture, variant ?? "v"].allSatisfy { Self.isWord($0.lowercased()) } }
+
     private static func isWord(_ text: String) -> Bool {
         !text.isEmpty
             && text.utf8.allSatisfy {

@@ -202,3 +202,9 @@ func errorsSayWhatAndWhere(_ text: String, _ expected: String) {
         }
     }
 }
+
+/// What a base image carries is not what a Dockerfile may say.
+@Test(arguments: ["FROM scratch", "ONBUILD RUN x", "MAINTAINER me", ""])
+func triggersOfBaseImagesAreChecked(_ text: String) {
+    #expect(throws: DockerfileError.self) { try parseTrigger(text) }
+}

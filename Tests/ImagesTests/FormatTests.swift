@@ -176,6 +176,45 @@ struct FormatTests {
         }
     }
 
+    /// Modes and times of more directories than are noted in memory.
+    @Test func manyLongDirectoriesGetTheirModes() throws {
+        try withScratch { scratch in
+            let store = try ImageStore(root: scratch.appending("store"))
+            let path = Array(repeating: String(repeating: "d", count: 200), count: 18).joined(separator: "/")
+            let tar = RawTar.make { t in
+                for number in 0..<500 {
+                    t.longName(Array("\(path)/\(number)".utf8))
+                    t.header(Array("x".utf8), type: "5", mode: 0o700 + number % 8, mtime: 1_000_000 + number)
+                }
+            }
+            let file = try openFile(tar, in: scratch)
+            let image = try store.importRoot(file, as: nil, process: .init(), comment: nil)
+            let tree = try FD.directory(try store.layerDirectories(of: image)[0]).open(FilePath(path))
+            for number in 0..<500 {
+                let status = try #require(try tree.status(of: FilePath("\(number)")))
+                #expect(
+                    status.permissions == UInt32(0o700 + number % 8)
+                        && status.mtime.seconds == Int64(1_000_000 + number))
+            }
+        }
+    }
+
+    @Test func anAttributesNameIsText() throws {
+        try withScratch { scratch in
+            let tar = RawTar.make { t in
+                let record = RawTar.record("SCHILY.xattr.user.?", [1])
+                let body = record.map { $0 == UInt8(ascii: "?") ? 0xff : $0 }
+                t.header(Array("PaxHeader".utf8), type: "x", size: body.count)
+                t.data(body)
+                t.file("x")
+            }
+            let store = try ImageStore(root: scratch.appending("store"))
+            #expect {
+                try store.importRoot(try openFile(tar, in: scratch), as: nil, process: .init(), comment: nil)
+            } throws: { "\($0)".contains("the name of an extended attribute is not UTF-8") }
+        }
+    }
+
     // MARK: compression
 
     static let plain = RawTar.make { $0.file("a", String(repeating: "hello ", count: 100_000)) }

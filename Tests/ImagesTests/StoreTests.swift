@@ -287,6 +287,61 @@ struct StoreTests {
         }
     }
 
+    /// A name with a digest may not come to mean other content (load forged it).
+    @Test func aDigestInANameIsThatOfTheContent() throws {
+        try withStore { store, scratch in
+            let image = try add("a", "1", store, scratch)
+            let name = try Reference("alpine").at(try #require(Digest(digest([1]))))
+            let path = scratch.appending("forged.tar")
+            try store.save([(image, [name])], to: try FD.open(path, [.writeOnly, .create], mode: 0o600))
+            #expect { try store.load(try FD.open(path)) } throws: {
+                "\($0)".contains("index.json: alpine@sha256:") && "\($0)".contains(" names sha256:")
+            }
+            #expect(throws: ImageError.self) { try store.image(named: name.canonical) }
+        }
+    }
+
+    /// Both are in the store, but do not belong together.
+    @Test func aBlobIsNotTakenForAnotherLayer() throws {
+        try withStore { store, scratch in
+            let (one, two) = (try add("one", "1", store, scratch), try add("two", "2", store, scratch))
+            let pull = try ImagePull(into: store)
+            #expect(try pull.finds(one.manifest.layers[0], one.config.diffIDs[0]))
+            #expect(try pull.finds(one.manifest.layers[0], two.config.diffIDs[0]) == false)
+        }
+    }
+
+    @Test("lists of layers are bounded", arguments: [501, 2])
+    func layerLists(_ count: Int) throws {
+        try withStore { (store, scratch) throws in
+            let layer = RawTar.make { $0.file("a", "1") }
+            let other = digest([1])
+            let config = JSON.fields([
+                "architecture": .string("amd64"), "os": .string("linux"),
+                "rootfs": .fields([
+                    "diff_ids": .array(
+                        (0..<count).map { .string(count == 2 && $0 == 1 ? other : digest(layer)) })
+                ]),
+            ]).bytes
+            let list = JSON.array([
+                .fields([
+                    "Config": .string("config"), "RepoTags": .array([]),
+                    "Layers": .array((0..<count).map { _ in .string("layer") }),
+                ])
+            ])
+            let archive = RawTar.make { t in
+                t.file("config", String(decoding: config, as: UTF8.self))
+                t.file("layer", String(decoding: layer, as: UTF8.self))
+                t.file("manifest.json", String(decoding: list.bytes, as: UTF8.self))
+            }
+            #expect { try store.load(try openFile(archive, in: scratch)) } throws: {
+                "\($0)".contains(count == 2 ? "two diff ids for the layer" : "501 layers: more than 500")
+            }
+            #expect(try store.images().isEmpty)
+            #expect(try listing(store.root.appending("layers")).isEmpty)
+        }
+    }
+
     // MARK: removal
 
     @Test func removingUntagsThenDeletes() throws {

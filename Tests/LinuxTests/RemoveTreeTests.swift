@@ -83,3 +83,23 @@ func whatCannotBeRemovedIsNamedAndTheRestGoes() throws {
         #expect(try directory.entries().isEmpty)
     }
 }
+
+/// Holes stay holes and names of one file stay names of one file, also across directories.
+@Test(.enabled(if: Process.effectiveUser == 0, "copying sets owners"))
+func treesAreCopiedAsTheyAre() throws {
+    try withScratch { _, directory in
+        let from = try directory.openMaking("from/sub")
+        let sparse = try from.open("sparse", [.readWrite, .create, .exclusive], mode: 0o640)
+        try sparse.setSize(1 << 30)
+        try Array("end".utf8).withUnsafeBytes { try sparse.writeAll($0, at: 1 << 29) }
+        try directory.open("from", [.readOnly, .directory]).makeLink("name", to: "sparse", in: from)
+        let into = try directory.openMaking("into")
+        try into.copyTree(of: try directory.open("from", [.readOnly, .directory]))
+        let (first, second) = (try into.open("name").status(), try into.open("sub/sparse").status())
+        #expect(first.inode == second.inode && first.links == 2 && first.permissions == 0o640)
+        #expect(first.size == 1 << 30 && first.blocks < 1000)
+        var bytes = [UInt8](repeating: 0, count: 4)
+        _ = try bytes.withUnsafeMutableBytes { try into.open("name").read(into: $0, at: 1 << 29) }
+        #expect(bytes == Array("end\0".utf8))
+    }
+}

@@ -125,6 +125,10 @@ private let config = """
     (#"{"rootfs":{},"config":{"ExposedPorts":["80/tcp"]}}"#, "config.ExposedPorts is not an object"),
     (#"{"rootfs":{},"history":[3]}"#, "history[0] is not an object"),
     (#"{"rootfs":{},"os":7}"#, "os is not a string"),
+    (
+        #"{"rootfs":{},"architecture":"a/b"}"#,
+        "os, architecture or variant is not a word of a platform"
+    ),
 ])
 func configurationRefusals(text: String, expected: String) {
     #expect(refusal { _ = try ImageConfig(JSON(parsing: text)) } == expected)

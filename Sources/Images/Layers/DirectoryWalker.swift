@@ -30,7 +30,7 @@ struct DirectoryWalker: ~Copyable {
     private var levels: [Level] = []
     private var current: [UInt8] = []
     /// Modes and times that are set when everything has its place.
-    var later = LaterAttributes()
+    var later: LaterAttributes
     /// The last component of the last answer is a link to a directory.
     var endsInLink: Bool { levels.last?.isLink ?? false }
     private var followed = false
@@ -39,6 +39,7 @@ struct DirectoryWalker: ~Copyable {
 
     init(root: Directory, isLayer: Bool = false, depth: Int = 0) {
         (self.root, self.isLayer, self.depth) = (root, isLayer, depth)
+        later = LaterAttributes(in: root)
     }
 
     /// What is cached may no longer be what its path means: a directory or a link was removed.
@@ -138,7 +139,7 @@ struct DirectoryWalker: ~Copyable {
         if isLayer, current[start..<end].starts(with: ".wh.".utf8) {
             throw .invalid("entry below a whiteout")
         }
-        later.add(current[..<end], mode: 0o755, seconds: impliedTime, nanoseconds: 0)
+        try later.add(current[..<end], mode: 0o755, seconds: impliedTime, nanoseconds: 0)
         return try kernel { () throws(SysError) in
             try parent.fd.makeDirectory(name, mode: 0o700)
             return Directory(try parent.fd.open(name, Self.openFlags, resolve: [.beneath, .noSymlinks]))
@@ -174,7 +175,7 @@ struct DirectoryWalker: ~Copyable {
         place.withUnsafeBufferPointer { bytes in
             do throws(ImageError) {
                 let made = try walker.directory(at: bytes)
-                later.add(walker.later)
+                try later.add(walker.later)
                 result = .success(made)
             } catch { result = .failure(error) }
         }
@@ -198,27 +199,103 @@ struct DirectoryWalker: ~Copyable {
 /// Modes and times of directories, set last: making an entry changes its directory's time, and a mode without
 /// write permission would hinder an unprivileged owner.
 struct LaterAttributes: ~Copyable {
-    private struct Item {
-        let path: Range<Int>
-        let mode: UInt32, nanoseconds: UInt32
-        let seconds: Int64
+    /// What stands before a path in a record.
+    private struct Head {
+        var pathLength: UInt32
+        var mode: UInt32, nanoseconds: UInt32
+        var seconds: Int64
     }
-    private var paths: [UInt8] = []
-    private var items: [Item] = []
+    /// Millions of directories with long names fit no memory that is bounded: what is beyond this goes to a file.
+    private static let limit = 1 << 20
+    private let place: Directory
+    private var records: [UInt8] = []
+    private var spilled: FD?
+    private var spilledCount: Int64 = 0
+
+    /// `place` is on the file system that takes the file.
+    init(in place: Directory) { self.place = place }
 
     mutating func add(
         _ path: some Collection<UInt8>, mode: UInt32, seconds: Int64, nanoseconds: UInt32
-    ) {
-        let start = paths.count
-        paths.append(contentsOf: path)
-        items.append(Item(path: start..<paths.count, mode: mode, nanoseconds: nanoseconds, seconds: seconds))
+    ) throws(ImageError) {
+        var head = Head(
+            pathLength: UInt32(path.count), mode: mode, nanoseconds: nanoseconds, seconds: seconds)
+        withUnsafeBytes(of: &head) { records.append(contentsOf: $0) }
+        records.append(contentsOf: path)
+        if records.count > Self.limit { try spill() }
     }
 
-    mutating func add(_ other: borrowing LaterAttributes) {
-        for item in other.items {
-            add(
-                other.paths[item.path], mode: item.mode, seconds: item.seconds,
-                nanoseconds: item.nanoseconds)
+    private mutating func spill() throws(ImageError) {
+        if spilled == nil { spilled = try kernel { () throws(SysError) in try Self.file(in: place) } }
+        var failure: ImageError?
+        _ = spilled.withFD { file in
+            do throws(SysError) { try file.writeAll(records) } catch { failure = ImageError(error) }
+        }
+        if let failure { throw failure }
+        spilledCount += Int64(records.count)
+        records.removeAll(keepingCapacity: true)
+    }
+
+    /// Without a name, so that it goes with us.
+    private static func file(in place: Directory) throws(SysError) -> FD {
+        do {
+            return try place.fd.open(".", [.readWrite, .unnamed], mode: 0o600)
+        } catch {
+            // Not every file system has such.
+            guard [.notSupported, .isDirectory].contains(error.errno) else { throw error }
+            return try FD.inMemory("later", [])
+        }
+    }
+
+    /// The records, those in the file first.
+    private func forEach(
+        _ body: (Head, UnsafeBufferPointer<UInt8>) throws(ImageError) -> Void
+    ) throws(ImageError) {
+        let longest = MemoryLayout<Head>.size + TarLimit.path + 1
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: longest, alignment: 16)
+        defer { buffer.deallocate() }
+        var at: Int64 = 0
+        while at < spilledCount {
+            var failure: ImageError?
+            let count: Int? = spilled.withFD { file in
+                do throws(SysError) { return try file.read(into: buffer, at: at) } catch {
+                    failure = ImageError(error)
+                    return 0
+                }
+            }
+            if let failure { throw failure }
+            at += Int64(try Self.read(UnsafeRawBufferPointer(rebasing: buffer[..<(count ?? 0)]), body))
+        }
+        var failure: ImageError?
+        records.withUnsafeBytes { bytes in
+            var rest = bytes
+            do throws(ImageError) {
+                while !rest.isEmpty {
+                    rest = UnsafeRawBufferPointer(rebasing: rest[(try Self.read(rest, body))...])
+                }
+            } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Answers how long the first record is.
+    private static func read(
+        _ bytes: UnsafeRawBufferPointer,
+        _ body: (Head, UnsafeBufferPointer<UInt8>) throws(ImageError) -> Void
+    ) throws(ImageError) -> Int {
+        let size = MemoryLayout<Head>.size
+        guard bytes.count >= size else { throw .invalid("directories were noted badly") }
+        let head = bytes.loadUnaligned(as: Head.self)
+        let end = size + Int(head.pathLength)
+        guard end <= bytes.count else { throw .invalid("directories were noted badly") }
+        try body(
+            head, UnsafeRawBufferPointer(rebasing: bytes[size..<end]).assumingMemoryBound(to: UInt8.self))
+        return end
+    }
+
+    mutating func add(_ other: borrowing LaterAttributes) throws(ImageError) {
+        try other.forEach { item, path throws(ImageError) in
+            try add(path, mode: item.mode, seconds: item.seconds, nanoseconds: item.nanoseconds)
         }
     }
 
@@ -226,14 +303,11 @@ struct LaterAttributes: ~Copyable {
     /// directory any more is left alone.
     func apply(below root: Directory) throws(ImageError) {
         var walker = DirectoryWalker(root: root)
-        for item in items {
-            var directory: Directory?
-            paths[item.path].withUnsafeBufferPointer { path in
-                directory = try? walker.directory(at: path, making: false)  // replaced since: nothing to set
-            }
-            guard let directory else { continue }
+        try forEach { item, path throws(ImageError) in
+            // Replaced since: nothing to set.
+            guard let directory = try? walker.directory(at: path, making: false) else { return }
             // A link that took a directory's name leads to another one, which has its own mode.
-            if walker.endsInLink { continue }
+            if walker.endsInLink { return }
             try kernel { () throws(SysError) in
                 try directory.fd.changeMode(item.mode)
                 try directory.fd.changeTimes(nil, seconds: item.seconds, nanoseconds: item.nanoseconds)

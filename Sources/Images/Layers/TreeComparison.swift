@@ -65,11 +65,35 @@ struct TreeComparison {
     }
 
     private func isSameContent(_ a: borrowing FD, _ b: borrowing FD) throws(SysError) -> Bool {
-        while true {
-            let (one, two) = (try a.readSome(limit: 1 << 18), try b.readSome(limit: 1 << 18))
-            if one != two { return false }
-            if one.isEmpty { return true }
+        var at: Int64 = 0
+        // Where both have a hole there is nothing to compare; their sizes are the same.
+        while let data = try Self.next(a, b, from: at) {
+            at = data.lowerBound
+            while at < data.upperBound {
+                let limit = Int(min(data.upperBound - at, 1 << 18))
+                let (one, two) = (try Self.bytes(a, at, limit), try Self.bytes(b, at, limit))
+                if one != two { return false }
+                if one.isEmpty { return true }
+                at += Int64(one.count)
+            }
         }
+        return true
+    }
+
+    private static func next(
+        _ a: borrowing FD, _ b: borrowing FD, from offset: Int64
+    ) throws(SysError) -> Range<Int64>? {
+        switch (try a.nextExtent(from: offset), try b.nextExtent(from: offset)) {
+        case (let one?, let two?): one.lowerBound <= two.lowerBound ? one : two
+        case (let one, let two): one ?? two
+        }
+    }
+
+    private static func bytes(_ file: borrowing FD, _ offset: Int64, _ limit: Int) throws(SysError) -> [UInt8]
+    {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: limit, alignment: 64)
+        defer { buffer.deallocate() }
+        return Array(buffer[..<(try file.read(into: buffer, at: offset))])
     }
 
     private func attributes(_ file: borrowing FD) throws(SysError) -> [String: [UInt8]] {

@@ -42,7 +42,7 @@ struct Unpacker: ~Copyable {
             }
         }
         if rules.isLayer, !hasRootEntry {
-            walker.later.add([], mode: 0o755, seconds: reader.newest, nanoseconds: 0)
+            try walker.later.add([], mode: 0o755, seconds: reader.newest, nanoseconds: 0)
         }
         try walker.later.apply(below: root)
         try reader.stream.drain()
@@ -89,7 +89,7 @@ struct Unpacker: ~Copyable {
         hasRootEntry = true
         try setOwnerAndAttributes(of: root.fd, reader)
         let entry = reader.entry
-        walker.later.add([], mode: entry.mode, seconds: entry.seconds, nanoseconds: entry.nanoseconds)
+        try walker.later.add([], mode: entry.mode, seconds: entry.seconds, nanoseconds: entry.nanoseconds)
     }
 
     /// Makes a name by `make`; what has the name already is removed first. Answers false when `keep` said to
@@ -177,7 +177,8 @@ struct Unpacker: ~Copyable {
         }
         try setOwnerAndAttributes(of: directory.fd, reader)
         let entry = reader.entry
-        walker.later.add(path.bytes, mode: entry.mode, seconds: entry.seconds, nanoseconds: entry.nanoseconds)
+        try walker.later.add(
+            path.bytes, mode: entry.mode, seconds: entry.seconds, nanoseconds: entry.nanoseconds)
     }
 
     private mutating func placeSymlink(_ reader: borrowing TarReader, in parent: Directory) throws(ImageError)
@@ -246,6 +247,10 @@ struct Unpacker: ~Copyable {
         let records = reader.records
         for attribute in records.attributes
         where OverlayMarkers.keeps(attribute: records.bytes[attribute.name]) {
+            // A pax keyword is UTF-8; nothing could write another name again.
+            guard String(validating: records.bytes[attribute.name], as: UTF8.self) != nil else {
+                throw .invalid("the name of an extended attribute is not UTF-8")
+            }
             try set(attribute, of: records, on: file)
         }
     }

@@ -31,7 +31,7 @@ struct StoreCheck {
     private let store: ImageStore
     private let repairs: Bool
     /// Layers whose trees are mounted now.
-    private let mounted: Set<Digest>
+    private let mounted: () throws -> Set<Digest>
     private let report: (Damage) -> Void
     private let staging: Staging
     /// The names of the images that need a blob or a layer.
@@ -40,7 +40,8 @@ struct StoreCheck {
     private var badBlobs: Set<Digest> = []
 
     init(
-        _ store: ImageStore, repairs: Bool, mounted: Set<Digest>, report: @escaping (Damage) -> Void
+        _ store: ImageStore, repairs: Bool, mounted: @escaping () throws -> Set<Digest>,
+        report: @escaping (Damage) -> Void
     ) throws(ImageError) {
         (self.store, self.repairs, self.mounted, self.report) = (store, repairs, mounted, report)
         staging = try Staging(in: store)
@@ -59,15 +60,21 @@ struct StoreCheck {
     // MARK: documents
 
     private mutating func readImages() throws(ImageError) {
+        var known: Set<[Digest]> = []
         for group in try store.readIndex().images {
             let names = group.names.isEmpty ? [group.manifest.digest.short] : group.names.map { "\($0)" }
             users[group.manifest.digest, default: []] += names
-            guard let manifest = read(group.manifest, names, { json throws(JSONError) in try Manifest(json) })
+            guard
+                let manifest = read(
+                    group.manifest, names, limit: DocumentLimit.manifest,
+                    { json throws(JSONError) in try Manifest(json) })
             else { continue }
             let blobs = manifest.layers + [manifest.config]
             for digest in Set(blobs.map(\.digest)) { users[digest, default: []] += names }
             guard
-                let config = read(manifest.config, names, { json throws(JSONError) in try ImageConfig(json) })
+                let config = read(
+                    manifest.config, names, limit: DocumentLimit.config,
+                    { json throws(JSONError) in try ImageConfig(json) })
             else { continue }
             guard config.diffIDs.count == manifest.layers.count else {
                 report(
@@ -79,7 +86,7 @@ struct StoreCheck {
             }
             for diffID in Set(config.diffIDs) { users[diffID, default: []] += names }
             for (blob, diffID) in zip(manifest.layers, config.diffIDs)
-            where !layers.contains(where: { $0.diffID == diffID }) {
+            where known.insert([blob.digest, diffID]).inserted {
                 layers.append((blob, diffID))
             }
         }
@@ -87,9 +94,17 @@ struct StoreCheck {
 
     /// A document that is there, has its digest and can be read. What is wrong with its blob is told with the blobs.
     private func read<Document>(
-        _ blob: Descriptor, _ names: [String], _ make: (JSON) throws(JSONError) -> Document
+        _ blob: Descriptor, _ names: [String], limit: Int, _ make: (JSON) throws(JSONError) -> Document
     ) -> Document? {
-        guard let bytes = try? store.document(blob, limit: DocumentLimit.config) else { return nil }
+        guard let bytes = try? store.document(blob, limit: limit) else {
+            if blob.size > Int64(limit) {
+                report(
+                    Damage(
+                        "document \(blob.digest.short) has \(blob.size) bytes: more than \(limit)",
+                        images: names, remedy: "remove the image: apus rmi -f \(blob.digest)"))
+            }
+            return nil
+        }
         do { return try make(JSON(parsing: bytes)) } catch {
             report(
                 Damage(
@@ -182,8 +197,13 @@ struct StoreCheck {
     // MARK: layers
 
     private func checkLayers() throws(ImageError) {
+        var compared: Set<Digest> = []
         for (blob, diffID) in layers {
             let names = users[diffID] ?? []
+            if compared.contains(diffID), !badBlobs.contains(blob.digest) {
+                try checkPair(blob, diffID, names)
+                continue
+            }
             guard let layer = store.layer(diffID) else {
                 let isThere = try kernel { () throws(SysError) in
                     try store.layers.status(of: FilePath(diffID.hex)) != nil
@@ -200,6 +220,11 @@ struct StoreCheck {
                 continue
             }
             do {
+                guard try store.unpacks(blob, to: diffID) else {
+                    try checkPair(blob, diffID, names)
+                    continue
+                }
+                compared.insert(diffID)
                 if let difference = try difference(layer, blob) { try tell(diffID, blob, difference, names) }
             } catch {
                 report(
@@ -208,6 +233,16 @@ struct StoreCheck {
                         remedy: "try again"))
             }
         }
+    }
+
+    /// An image that takes one layer's blob for another's is wrong, not the layer.
+    private func checkPair(_ blob: Descriptor, _ diffID: Digest, _ names: [String]) throws(ImageError) {
+        if try store.unpacks(blob, to: diffID) { return }
+        report(
+            Damage(
+                "blob \(blob.digest.short) is not the layer \(diffID.short) that an image says",
+                images: names,
+                remedy: "pull or load it again"))
     }
 
     /// What differs between the tree of a layer and what its blob unpacks to.
@@ -219,7 +254,6 @@ struct StoreCheck {
                 try kernel { () throws(SysError) in try store.blobs.open(FilePath(blob.digest.hex)) }))
         var unpacker = Unpacker(into: tree, rules: UnpackRules(budget: try store.unpackBudget()))
         try unpacker.unpack(&reader)
-        guard reader.stream.digests().plain == layer.diffID.hex else { return "its blob is another layer's" }
         guard Int64(clamping: unpacker.bytes) == layer.size, unpacker.isOpaque == layer.isOpaque else {
             return "its record says \(layer.size) bytes, its blob has \(unpacker.bytes)"
         }
@@ -243,20 +277,20 @@ struct StoreCheck {
             return report(Damage(text, images: names, remedy: "pull or load it again"))
         }
         guard repairs else { return report(Damage(text, images: names, remedy: "try --repair")) }
-        guard !mounted.contains(diffID) else {
+        guard try store.replaceLayer(blob, diffID, isMounted: { try mounted().contains(diffID) }) else {
             return report(
                 Damage(text, images: names, remedy: "stop the containers that run on it, then repair again"))
         }
-        try store.unpackAgain(blob, diffID, replacing: true)
         report(Damage(text, images: names, remedy: "unpacked again", isRepaired: true))
     }
 }
 
 extension ImageStore {
     /// Verifies every blob, document and layer, and tells what is damaged. With `repairs` damaged blobs are removed,
-    /// those of our own layers made again, and damaged layers unpacked again, but for the `mounted` ones; no image is.
+    /// those of our own layers made again, and damaged layers unpacked again, but for the `mounted` ones, which is asked
+    /// each time; no image is.
     public func check(
-        repairs: Bool, mounted: Set<Digest>, report: @escaping (Damage) -> Void
+        repairs: Bool, mounted: @escaping () throws -> Set<Digest>, report: @escaping (Damage) -> Void
     ) throws(ImageError) {
         var check = try StoreCheck(self, repairs: repairs, mounted: mounted, report: report)
         try check.run()

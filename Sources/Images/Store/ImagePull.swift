@@ -78,22 +78,14 @@ public final class ImagePull: Sendable {
         guard config.platform.os == "linux" else {
             throw .invalid("\(what): images for \(config.platform) do not run on Linux")
         }
-        guard config.diffIDs.count == manifest.layers.count else {
-            throw .invalid(
-                "\(what) has \(config.diffIDs.count) diff ids for \(manifest.layers.count) layers")
-        }
+        let first = try LayerList.check(manifest.layers.map(\.digest), config.diffIDs, of: what)
         _ = try staging.add(configBytes, mediaType: manifest.config.mediaType)
         _ = try staging.add(bytes, mediaType: descriptor.mediaType)
-        var layers: [(blob: Descriptor, diffID: Digest)] = []
-        for (blob, diffID) in zip(manifest.layers, config.diffIDs)
-        where !layers.contains(where: { $0.blob.digest == blob.digest && $0.diffID == diffID }) {
-            layers.append((blob, diffID))
-        }
         return Plan(
             manifest: manifest, config: config,
             descriptor: Descriptor(
                 mediaType: descriptor.mediaType, digest: descriptor.digest, size: descriptor.size),
-            layers: layers)
+            layers: first.map { (manifest.layers[$0], config.diffIDs[$0]) })
     }
 
     /// Takes the right to download these blobs, so that each is downloaded once, however many processes want it. False
@@ -119,7 +111,10 @@ public final class ImagePull: Sendable {
         let size = try kernel { () throws(SysError) in
             try store.blobs.status(of: FilePath(blob.digest.hex))?.size
         }
-        return store.layer(diffID) != nil && size == UInt64(clamping: blob.size)
+        guard let layer = store.layer(diffID), size == UInt64(clamping: blob.size) else { return false }
+        // Whoever knows the two digests has not shown that they belong together.
+        if layer.blob.digest == blob.digest { return true }
+        return try store.unpacks(blob, to: diffID)
     }
 
     /// What is there of a blob whose download is ours; more than its descriptor says is thrown away.

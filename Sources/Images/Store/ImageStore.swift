@@ -45,6 +45,17 @@ public final class ImageStore: Sendable {
         return try body()
     }
 
+    /// The same when no other command is in the store; else nil.
+    func lockedIfFree<R>(_ body: () throws(ImageError) -> R) throws(ImageError) -> R? {
+        let lock = try kernel { () throws(SysError) in
+            let lock = Directory(try directory.open("lock", [.readWrite, .create], mode: 0o600))
+            return try lock.fd.lock(wait: false) ? lock : nil
+        }
+        guard lock != nil else { return nil }
+        defer { withExtendedLifetime(lock) {} }  // closing it ends the lock
+        return try body()
+    }
+
     /// Runs a command's work: its name goes before errors, and a full disk is described with what is free.
     func operation<R>(_ name: String, _ body: () throws(ImageError) -> R) throws(ImageError) -> R {
         do { return try body() } catch { throw described(error, of: name) }
@@ -230,7 +241,7 @@ extension Index {
     ) {
         let tagged = now.rfc3339Nano
         if let name {
-            let same = manifests.first { $0.reference == name && $0.digest == manifest.digest }
+            let same = manifests.first { $0.digest == manifest.digest && $0.isNamed(name) }
             remove(name)
             manifests.removeAll { $0.digest == manifest.digest && $0.reference == nil }
             var entry = manifest
@@ -249,7 +260,7 @@ extension Index {
 
     /// Takes a name away; the image that had it stays, if need be without a name.
     mutating func remove(_ name: Reference) {
-        guard let at = manifests.firstIndex(where: { $0.reference == name }) else { return }
+        guard let at = manifests.firstIndex(where: { $0.isNamed(name) }) else { return }
         var entry = manifests.remove(at: at)
         entry.annotations = entry.annotations.filter { $0.key == ImageStore.taggedKey }
         if !manifests.contains(where: { $0.digest == entry.digest }) { manifests.append(entry) }
@@ -280,6 +291,14 @@ struct ImageEntry {
 extension Descriptor {
     /// What the name of an entry means in its registry; nil: not known, or the manifest itself.
     var registryDigest: Digest? { annotations[ImageStore.registryKey].flatMap { Digest($0) } }
+
+    /// Whether an entry has this name; quicker than taking apart what all of them say.
+    func isNamed(_ name: Reference) -> Bool {
+        guard let text = annotations[ImageStore.containerdKey], text == annotations[ImageStore.nameKey] else {
+            return reference == name
+        }
+        return text == name.canonical
+    }
 
     /// When an entry was made.
     var tagged: Timestamp {

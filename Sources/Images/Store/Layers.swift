@@ -83,21 +83,44 @@ extension ImageStore {
         }
     }
 
-    /// With `replacing` also a layer that seems to be there.
-    @discardableResult
-    func unpackAgain(
-        _ blob: Descriptor, _ diffID: Digest, replacing: Bool = false
-    ) throws(ImageError) -> Layer {
+    func unpackAgain(_ blob: Descriptor, _ diffID: Digest) throws(ImageError) -> Layer {
         try operation("unpack layer \(diffID.short)") { () throws(ImageError) in
             let staging = try Staging(in: self)
             let file = try kernel { () throws(SysError) in try blobs.open(FilePath(blob.digest.hex)) }
-            if replacing { try locked { () throws(ImageError) in try discardLayer(diffID) } }
             try removeDamagedLayer(diffID)
             try stageLayer(file, blob, diffID: diffID, in: staging)
             try staging.commit { _ in }
             guard let layer = layer(diffID) else { throw .invalid("the layer is damaged") }
             return layer
         }
+    }
+
+    /// Puts a fresh tree, which was compared with the blob, in the place of a damaged one; false: `isMounted` says that a
+    /// container runs on it. That is asked when no other command can start one.
+    func replaceLayer(
+        _ blob: Descriptor, _ diffID: Digest, isMounted: () throws -> Bool
+    ) throws(ImageError) -> Bool {
+        try operation("unpack layer \(diffID.short)") { () throws(ImageError) in
+            let staging = try Staging(in: self)
+            let file = try kernel { () throws(SysError) in try blobs.open(FilePath(blob.digest.hex)) }
+            try stageLayer(file, blob, diffID: diffID, in: staging, replacing: true)
+            let isFree = try locked { () throws(ImageError) in
+                if try Self.ask(isMounted) { return false }
+                try discardLayer(diffID)
+                return true
+            }
+            if isFree { try staging.commit { _ in } }
+            return isFree
+        }
+    }
+
+    /// Whether a blob of the store is this layer in another form.
+    func unpacks(_ blob: Descriptor, to diffID: Digest) throws(ImageError) -> Bool {
+        let file = try kernel { () throws(SysError) in try blobs.open(FilePath(blob.digest.hex)) }
+        var stream = try ByteStream(file)
+        try stream.drain()
+        let digests = stream.digests()
+        return digests.raw == blob.digest.hex && digests.plain == diffID.hex
     }
 
     /// A layer directory without a good record cannot stay in the way of a good one.
@@ -124,15 +147,17 @@ extension ImageStore {
     }
 
     /// Unpacks a verified blob into `staging` unless the layer is there, and checks the diff id in both
-    /// cases.
+    /// cases. With `replacing` it is unpacked in any case.
     func stageLayer(
-        _ file: consuming FD, _ blob: Descriptor, diffID: Digest, in staging: Staging
+        _ file: consuming FD, _ blob: Descriptor, diffID: Digest, in staging: Staging,
+        replacing: Bool = false
     ) throws(ImageError) {
         var reader = TarReader(try ByteStream(file))
         guard reader.stream.compression == (try Self.compression(of: blob.mediaType)) else {
             throw .invalid("layer \(blob.digest.short) is not what its media type \(blob.mediaType) says")
         }
-        if try staging.finds(layer: diffID) {
+        let isThere = try staging.finds(layer: diffID)
+        if isThere, !replacing {
             try reader.stream.drain()
             return try check(&reader, blob, diffID)
         }

@@ -17,14 +17,10 @@ extension ImageStore {
                 budget: try unpackBudget())
             var loader = ArchiveLoader(store: self, files: files, staging: staging)
             try loader.readImages()
-            // Names that damaged images had are taken without a word.
-            let before = loader.images.map { found in
-                found.names.compactMap { name in
-                    (try? image(named: name.canonical)).flatMap {
-                        $0.id == found.config ? nil : (name, $0.id)
-                    }
-                }
+            guard loader.images.reduce(0, { $0 + $1.names.count }) <= Self.namesLimit else {
+                throw .invalid("the archive gives more than \(Self.namesLimit) names")
             }
+            let before = try taken(by: loader.images)
             try commit(loader.images.map { ($0.manifest, $0.names) }, in: staging)
             return try zip(loader.images, before).map { pair throws(ImageError) in
                 let found = pair.0
@@ -37,10 +33,56 @@ extension ImageStore {
         for image in loaded { onLoaded(image) }
         return loaded
     }
+
+    private static let namesLimit = 4096
+
+    /// The names that images of an archive take from others. What damaged images had is taken without a word.
+    private func taken(by images: [ArchiveLoader.Found]) throws(ImageError) -> [[(
+        name: Reference, from: Digest
+    )]] {
+        var owners: [Reference: Descriptor] = [:]
+        for entry in try readIndex().manifests { if let name = entry.reference { owners[name] = entry } }
+        return images.map { found in
+            found.names.compactMap { name in
+                guard let owner = owners[name], let old = try? image(ImageEntry(manifest: owner)),
+                    old.id != found.config
+                else { return nil }
+                return (name, old.id)
+            }
+        }
+    }
+}
+
+/// The layers of one image, as its documents list them.
+enum LayerList {
+    /// overlayfs has at most 500 below each other; docker makes 127.
+    private static let limit = 500
+
+    /// Answers which to unpack: each once. A list that does not fit its configuration is refused, and one that would
+    /// have the same blob unpack to two trees.
+    static func check(
+        _ blobs: [Digest], _ diffIDs: [Digest], of what: String
+    ) throws(ImageError) -> [Int] {
+        guard diffIDs.count == blobs.count else {
+            throw .invalid("\(what) has \(diffIDs.count) diff ids for \(blobs.count) layers")
+        }
+        guard blobs.count <= limit else {
+            throw .invalid("\(what) has \(blobs.count) layers: more than \(limit)")
+        }
+        var known: [Digest: Digest] = [:]
+        var first: [Int] = []
+        for (i, (blob, diffID)) in zip(blobs, diffIDs).enumerated() {
+            if known[blob] == nil { first.append(i) }
+            guard known.updateValue(diffID, forKey: blob) ?? diffID == diffID else {
+                throw .invalid("\(what) has two diff ids for the layer \(blob.short)")
+            }
+        }
+        return first
+    }
 }
 
 /// Finds the images of an archive and stages what they consist of.
-private struct ArchiveLoader {
+struct ArchiveLoader {
     struct Found {
         let manifest: Descriptor
         let config: Digest
@@ -75,6 +117,10 @@ private struct ArchiveLoader {
         let index = try parsing("index.json") { () throws(JSONError) in try Index(json) }
         for entry in index.manifests {
             let manifest = try resolve(entry, depth: 0)
+            // A name with a digest must never come to mean other content.
+            guard entry.reference?.digest ?? entry.digest == entry.digest else {
+                throw .invalid("index.json: \(entry.reference?.description ?? "") names \(entry.digest)")
+            }
             try add(manifest, names: [entry.reference].compactMap(\.self))
         }
     }
@@ -133,6 +179,9 @@ private struct ArchiveLoader {
             var names: [Reference] = []
             for tag in tags {
                 do { names.append(try Reference(tag)) } catch { throw .invalid("manifest.json: \(error)") }
+                guard names.last?.digest == nil else {
+                    throw .invalid("manifest.json: the tag \(quoted(tag.utf8)) has a digest")
+                }
             }
             try add(config: config, layers: layers, names: names)
         }
@@ -165,7 +214,11 @@ private struct ArchiveLoader {
         let manifest = Manifest(
             config: Descriptor(mediaType: MediaType.config, digest: config.digest, size: config.size),
             layers: descriptors)
-        let descriptor = try staging.add(manifest.json.bytes, mediaType: MediaType.manifest)
+        let bytes = manifest.json.bytes
+        guard bytes.count <= DocumentLimit.manifest else {
+            throw .invalid("manifest.json: the manifest of \(config.digest.short) would be too long")
+        }
+        let descriptor = try staging.add(bytes, mediaType: MediaType.manifest)
         images.append(Found(manifest: descriptor, config: config.digest, names: names))
     }
 
@@ -180,15 +233,8 @@ private struct ArchiveLoader {
         guard config.platform.os == "linux" else {
             throw .invalid("\(what): images for \(config.platform) do not run on Linux")
         }
-        guard config.diffIDs.count == layers.count else {
-            throw .invalid("\(what) has \(config.diffIDs.count) diff ids for \(layers.count) layers")
-        }
         // One that comes twice is unpacked once.
-        let first = layers.indices.filter { i in
-            !layers[..<i].indices.contains {
-                layers[$0].digest == layers[i].digest && config.diffIDs[$0] == config.diffIDs[i]
-            }
-        }
+        let first = try LayerList.check(layers.map(\.digest), config.diffIDs, of: what)
         let (store, staging) = (store, staging)
         try sideBySide(first.count) { number throws(ImageError) in
             let i = first[number]

@@ -12,7 +12,7 @@ extension ImageStore {
         try locked { () throws(ImageError) in
             let image: Image
             do throws(ImageError) { image = try withTwins(try self.image(named: name)) } catch {
-                guard force, error.kind == .invalid, let removal = try removeDamaged(name) else {
+                guard force, let removal = try removeDamaged(name) else {
                     throw error
                 }
                 return [removal]
@@ -36,15 +36,22 @@ extension ImageStore {
         }
     }
 
-    /// Takes the name of an image that cannot be read out of the index; what it needed goes with the next prune.
+    /// Takes an image that cannot be read out of the index, by a name or its manifest's digest; what it needed goes with
+    /// the next prune.
     private func removeDamaged(_ name: String) throws(ImageError) -> Removal? {
-        guard let reference = try? Reference(name) else { return nil }  // only a name leads to it
+        let reference = try? Reference(name)  // else it is a digest
+        let digits = Self.digits(of: name)
         var index = try readIndex()
-        let before = index
-        index.manifests.removeAll { $0.reference == reference }
-        if index == before { return nil }
+        let damaged = index.manifests.filter { entry in
+            guard (try? image(ImageEntry(manifest: entry))) == nil else { return false }
+            let isNamed = reference != nil && entry.reference == reference
+            return isNamed || (digits.map { entry.digest.hex.hasPrefix($0) } ?? false)
+        }
+        guard let one = damaged.first else { return nil }
+        index.manifests.removeAll(where: damaged.contains)
         try writeIndex(index)
-        return .untagged("\(reference)")
+        return one.reference == reference && reference != nil
+            ? .untagged("\(one.reference?.description ?? name)") : .deleted(one.digest)
     }
 
     static func ask<Use>(_ inUse: () throws -> Use) throws(ImageError) -> Use {

@@ -197,11 +197,12 @@ extension ImageStore {
 
     private func sweep(_ name: FilePath) throws(ImageError) {
         var lock: Directory?
-        let isStale = try locked { () throws(ImageError) -> Bool in
+        // Whoever changes the store may take its time; the next command sweeps.
+        let isStale = try lockedIfFree { () throws(ImageError) -> Bool in
             lock = try kernel { () throws(SysError) in try self.lock(ofStaging: name) }
             return try kernel { () throws(SysError) in try lock?.fd.lock(wait: false) ?? true }
         }
-        guard isStale else { return }
+        guard isStale == true else { return }
         try kernel { () throws(SysError) in try stagings.removeTree(name) }
         withExtendedLifetime(lock) {}
     }

@@ -42,10 +42,11 @@ enum OutputFile {
     private static func replace(
         _ name: FilePath, in directory: borrowing FD, _ body: (borrowing FD) throws -> Void
     ) throws {
-        let temporary = FilePath(".\(name.string).\(Process.pid).tmp")
+        // A name that nobody can have put a link at.
+        let temporary = FilePath(".apus-\(SHA256.hex(of: Kernel.random(16)).prefix(16)).tmp")
         do {
             let file = try directory.open(
-                temporary, [.writeOnly, .create, .truncate], mode: 0o600, resolve: [])
+                temporary, [.writeOnly, .create, .exclusive], mode: 0o600, resolve: [.noSymlinks])
             try body(file)
             try file.sync()
             try directory.rename(temporary, to: name, in: directory)
