@@ -77,10 +77,13 @@ extension RegistryError {
         Errno(rawValue: error.errnoCode).description
     }
 
-    /// Whether a TLS connection that did not come about means that plain HTTP is spoken there: nobody listens, or what
-    /// answers is no TLS. One that was cut, was slow or showed a certificate that is not trusted does not.
-    static func meansPlainHTTP(_ error: any Error) -> Bool {
-        if let error = error as? IOError { return error.errnoCode == Errno.connectionRefused.rawValue }
+    /// Whether a TLS connection that did not come about means that plain HTTP is spoken there: what answers is no TLS, or
+    /// nobody listens at 443 and the port of HTTP is another one. One that was cut, was slow or showed a certificate that
+    /// is not trusted does not; nor does a registry that is only just starting at the one port that was named.
+    static func meansPlainHTTP(_ error: any Error, hasPort: Bool = true) -> Bool {
+        if let error = error as? IOError {
+            return !hasPort && error.errnoCode == Errno.connectionRefused.rawValue
+        }
         let words = ["WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNEXPECTED_MESSAGE", "UNKNOWN_PROTOCOL"]
         return error is NIOSSLError && words.contains { "\(error)".contains($0) }
     }

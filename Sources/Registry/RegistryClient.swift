@@ -116,7 +116,8 @@ extension RegistryClient {
             schemes.withLock { $0[authority] = .https }
         } catch let error as Transport.ConnectFailure {
             let isProxys = error.proxy != nil && !(error.cause is NIOSSLError)
-            guard !isProxys, RegistryError.meansPlainHTTP(error.cause) else {
+            let hasPort = WebURL.splitAuthority(Substring(authority))?.1 != nil
+            guard !isProxys, RegistryError.meansPlainHTTP(error.cause, hasPort: hasPort) else {
                 throw RegistryError.of(error, authority)
             }
             schemes.withLock { $0[authority] = .http }
