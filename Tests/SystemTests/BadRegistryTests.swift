@@ -113,7 +113,7 @@ final class BadRegistryTests {
             "home/.docker/config.json", wrong.replacing("YWxpY2U6Z3Vlc3M=", with: "YWxpY2U6c2VjcmV0"))
         try expectPulled(name)
         try apus.write("home/.docker/config.json", "{\"credHelpers\": {\"\(registry.host)\": \"tests\"}}")
-        try expectNotPulled(name, "docker-credential-tests")
+        try expectWarning(name, "docker-credential-tests")
         try apus.write(
             "docker-credential-tests",
             """
@@ -123,7 +123,18 @@ final class BadRegistryTests {
             """, mode: 0o755)
         try expectPulled(name)
         try apus.write("home/.docker/config.json", "{\"auths\": [")
-        try expectNotPulled(name, ".docker/config.json")
+        try expectWarning(name, ".docker/config.json")
+    }
+
+    /// What is wrong with credentials is said, and the pull goes on without.
+    private func expectWarning(_ name: String, _ word: String, location: SourceLocation = #_sourceLocation)
+        throws
+    {
+        let outcome = try pull(name)
+        #expect(
+            outcome.code == 1 && outcome.err.hasPrefix("WARNING: ") && outcome.err.contains(word)
+                && outcome.errorLines.last?.contains("apus login") == true, "\(outcome)",
+            sourceLocation: location)
     }
 
     @Test func mirrorsThatAreDownOrLieArePassedBy() throws {

@@ -111,10 +111,12 @@ final class HostileImageTests {
 
     @Test(arguments: Group.allCases)
     func becomesWhatItMust(_ group: Group) throws {
-        for image in group.images { try check(image) }
+        // Both forms of archives differ in what stands around the layers.
+        let isAboutOneLayer = group == .refused || group == .placed
+        for image in group.images { try check(image, asDockers: !isAboutOneLayer) }
     }
 
-    private func check(_ image: HostileImage) throws {
+    private func check(_ image: HostileImage, asDockers: Bool) throws {
         let name = "\(registry.host)/layout/case"
         let directory = apus.directory + "/layouts/case"
         try image.write(to: directory, name: name + ":latest", base: base)
@@ -132,9 +134,8 @@ final class HostileImageTests {
         pulled = nil
         for way in ways {
             // What an archive of docker's says of its layers are their diff_ids, nothing else.
-            if way.last?.hasSuffix("docker.tar") == true, image.lie == .digest || image.lie == .size {
-                continue
-            }
+            let hasDigests = image.lie == .digest || image.lie == .size
+            if way.last?.hasSuffix("docker.tar") == true, hasDigests || !asDockers { continue }
             try expect(try bounded(way), image, way: way, name)
             if case .refused = image.outcome {
                 let now = try leftovers()
@@ -182,10 +183,13 @@ final class HostileImageTests {
             let shown = try apus.apus(run + ["sh", "-c", HostileImage.listing, "sh"] + image.names)
             #expect(shown.lines.sorted() == image.visible.sorted(), "\(image): \(way): \(shown)")
         case .notRun(let reason):
+            // Its end may be seen first by whoever makes its network.
+            let reasons = [reason, "setns namespaces: No such process"]
             let outcome = isBuild ? taken : try apus.apus(run + ["true"], timeout: 10)
             #expect(taken.code == (isBuild ? 1 : 0), "\(image): \(way): \(taken)")
             #expect(
-                (isBuild ? 1...1 : 125...126).contains(outcome.code) && outcome.err.contains(reason),
+                (isBuild ? 1...1 : 125...126).contains(outcome.code)
+                    && reasons.contains { outcome.err.contains($0) },
                 "\(image): \(way): \(outcome)")
         }
     }

@@ -30,12 +30,18 @@ final class RoundTripTests {
     }
     deinit { apus.tearDown() }
 
+    /// Of the manifest and of the configuration.
     private static func digest(_ name: String, _ apus: Engine, root: String? = nil) throws -> String {
-        let options = root.map { ["--root", $0] } ?? []
-        let outcome = try apus.apus(
-            options + ["images", "--format", "{{.Digest}} {{.ID}}", "--no-trunc", name])
-        guard outcome.text.hasPrefix("sha256:") else { throw Trouble(because: "\(name): \(outcome)") }
-        return outcome.text
+        let root = root ?? apus.root
+        let full = (name.hasPrefix("127.") ? "" : "docker.io/") + name + ":latest"
+        let ask =
+            ".manifests[] | select(.annotations[\"org.opencontainers.image.ref.name\"] == \"\(full)\") | .digest"
+        let manifest = try apus.shell("jq -r '\(ask)' \(root)/index.json")
+        let id = try apus.must("--root", root, "images", "-q", "--no-trunc", name)
+        guard manifest.text.hasPrefix("sha256:"), manifest.lines.count == 1, id.hasPrefix("sha256:") else {
+            throw Trouble(because: "\(name): \(manifest), \(id)")
+        }
+        return "\(manifest.text) \(id)"
     }
 
     /// A line for each entry of a directory or a tar.
