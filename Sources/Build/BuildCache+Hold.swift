@@ -39,7 +39,8 @@ public final class BuildCacheHold {
             do throws(SysError) {
                 if try !work.open(entry.name, [.readOnly, .directory]).lock(wait: false) { return true }
             } catch {
-                guard error.errno == .noSuchFileOrDirectory else { throw error }  // else it has ended meanwhile
+                // Else it has ended meanwhile.
+                guard error.errno == .noSuchFileOrDirectory else { throw error }
             }
         }
         return false

@@ -287,61 +287,6 @@ struct StoreTests {
         }
     }
 
-    /// A name with a digest may not come to mean other content (load forged it).
-    @Test func aDigestInANameIsThatOfTheContent() throws {
-        try withStore { store, scratch in
-            let image = try add("a", "1", store, scratch)
-            let name = try Reference("alpine").at(try #require(Digest(digest([1]))))
-            let path = scratch.appending("forged.tar")
-            try store.save([(image, [name])], to: try FD.open(path, [.writeOnly, .create], mode: 0o600))
-            #expect { try store.load(try FD.open(path)) } throws: {
-                "\($0)".contains("index.json: alpine@sha256:") && "\($0)".contains(" names sha256:")
-            }
-            #expect(throws: ImageError.self) { try store.image(named: name.canonical) }
-        }
-    }
-
-    /// Both are in the store, but do not belong together.
-    @Test func aBlobIsNotTakenForAnotherLayer() throws {
-        try withStore { store, scratch in
-            let (one, two) = (try add("one", "1", store, scratch), try add("two", "2", store, scratch))
-            let pull = try ImagePull(into: store)
-            #expect(try pull.finds(one.manifest.layers[0], one.config.diffIDs[0]))
-            #expect(try pull.finds(one.manifest.layers[0], two.config.diffIDs[0]) == false)
-        }
-    }
-
-    @Test("lists of layers are bounded", arguments: [501, 2])
-    func layerLists(_ count: Int) throws {
-        try withStore { (store, scratch) throws in
-            let layer = RawTar.make { $0.file("a", "1") }
-            let other = digest([1])
-            let config = JSON.fields([
-                "architecture": .string("amd64"), "os": .string("linux"),
-                "rootfs": .fields([
-                    "diff_ids": .array(
-                        (0..<count).map { .string(count == 2 && $0 == 1 ? other : digest(layer)) })
-                ]),
-            ]).bytes
-            let list = JSON.array([
-                .fields([
-                    "Config": .string("config"), "RepoTags": .array([]),
-                    "Layers": .array((0..<count).map { _ in .string("layer") }),
-                ])
-            ])
-            let archive = RawTar.make { t in
-                t.file("config", String(decoding: config, as: UTF8.self))
-                t.file("layer", String(decoding: layer, as: UTF8.self))
-                t.file("manifest.json", String(decoding: list.bytes, as: UTF8.self))
-            }
-            #expect { try store.load(try openFile(archive, in: scratch)) } throws: {
-                "\($0)".contains(count == 2 ? "two diff ids for the layer" : "501 layers: more than 500")
-            }
-            #expect(try store.images().isEmpty)
-            #expect(try listing(store.root.appending("layers")).isEmpty)
-        }
-    }
-
     // MARK: removal
 
     @Test func removingUntagsThenDeletes() throws {
@@ -467,45 +412,6 @@ struct StoreTests {
                 String(decoding: names, as: UTF8.self).split(separator: "\n") == [
                     "./", "d/", "d/.wh..wh..opq", "d/a", "d/b", "d/\(long)", ".wh.gone",
                 ])
-        }
-    }
-
-    /// The same root as a plain and as a gzip layer: two manifests, one configuration.
-    @Test func manifestsOfOneConfigurationAreOneImage() throws {
-        try withStore { store, scratch in
-            let plain = try add("a", "1", store, scratch)
-            let packed = try run(["gzip", "-c"], input: RawTar.make { $0.file("f", "1") }, in: scratch)
-            func addPacked(_ name: String) throws -> Image {
-                try store.importRoot(
-                    try openFile(packed, in: scratch), as: try Reference(name), process: .init(),
-                    comment: "test")
-            }
-            let twin = try addPacked("b")
-            #expect(plain.id == twin.id && plain.digest != twin.digest)
-            #expect(try store.images().map { $0.names.map(\.description) } == [["a:latest", "b:latest"]])
-            #expect(throws: ImageError.self) {
-                try store.remove(plain.id.short, force: false, noPrune: false) { ContainerUses() }
-            }
-            // The plain one loses its name: nothing dangles, and a prune drops what it alone needed.
-            _ = try addPacked("a")
-            #expect(try store.images().map(\.names.count) == [2])
-            let pruned = try store.prune(use: { StoreUse() }, isDryRun: false) { $0.names.isEmpty }
-            #expect(pruned.removals.isEmpty && pruned.bytes > 0)
-            // The plain blob stays: the layer was unpacked from it.
-            #expect(try listing(store.root.appending("blobs/sha256")).count == 4)
-            let removed = try store.remove(plain.id.short, force: true, noPrune: false) { ContainerUses() }
-            #expect(removed.count == 4 && removed.first == .untagged("a:latest"))
-            #expect(try listing(store.root.appending("blobs/sha256")).isEmpty)
-        }
-    }
-
-    /// The date of an image may be its base's; what came just now is new all the same.
-    @Test func anImageAppearsWhenItIsNamed() throws {
-        try withStore { store, scratch in
-            let before = Timestamp.now()
-            let image = try add("a", "1", store, scratch)
-            let listed = try store.image(named: "a")
-            #expect(image.created < before && listed.appeared >= before && listed.tagged == listed.appeared)
         }
     }
 

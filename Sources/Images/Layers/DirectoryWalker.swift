@@ -113,6 +113,7 @@ struct DirectoryWalker: ~Copyable {
         } catch {
             switch error.errno {
             case .noSuchFileOrDirectory where making: return try make(parent, name, end: end)
+            case .noSuchFileOrDirectory: throw .invalid("\(quoted(current[..<end])) is gone")
             case .notDirectory, .tooManySymbolicLinkLevels: break
             default: throw ImageError(error)
             }
@@ -304,8 +305,11 @@ struct LaterAttributes: ~Copyable {
     func apply(below root: Directory) throws(ImageError) {
         var walker = DirectoryWalker(root: root)
         try forEach { item, path throws(ImageError) in
-            // Replaced since: nothing to set.
-            guard let directory = try? walker.directory(at: path, making: false) else { return }
+            let directory: Directory
+            do throws(ImageError) { directory = try walker.directory(at: path, making: false) } catch {
+                if error.kind == .invalid { return }  // replaced since: nothing to set
+                throw error
+            }
             // A link that took a directory's name leads to another one, which has its own mode.
             if walker.endsInLink { return }
             try kernel { () throws(SysError) in

@@ -86,7 +86,11 @@ extension ImageStore {
     func unpackAgain(_ blob: Descriptor, _ diffID: Digest) throws(ImageError) -> Layer {
         try operation("unpack layer \(diffID.short)") { () throws(ImageError) in
             let staging = try Staging(in: self)
-            let file = try kernel { () throws(SysError) in try blobs.open(FilePath(blob.digest.hex)) }
+            let file: FD
+            do throws(SysError) { file = try blobs.open(FilePath(blob.digest.hex)) } catch {
+                guard error.errno == .noSuchFileOrDirectory else { throw ImageError(error) }
+                throw ImageError(.notFound, "No such image any more: its blob \(blob.digest.short) is gone")
+            }
             try removeDamagedLayer(diffID)
             try stageLayer(file, blob, diffID: diffID, in: staging)
             try staging.commit { _ in }
