@@ -44,7 +44,7 @@ extension Containers {
     private func running(_ id: String) throws -> Pidfd? {
         guard case .running(let pid, let startTime, _) = try records.read(id).state.phase,
             let process = try? Pidfd(pid: pid),  // it may just have ended
-            Process.startTime(pid: pid) == startTime
+            try Process.startTime(pid: pid) == startTime
         else { return nil }
         return process
     }
@@ -54,7 +54,11 @@ extension Containers {
     public func stop(_ id: String, timeout: Int?, signal chosen: Int32? = nil) throws {
         let record = try records.read(id)
         guard record.state.isRunning else { return }
-        guard let socket = try? attach(id, hello: Hello([], keys: [])) else { return }  // it has just ended
+        let socket: FD
+        do { socket = try attach(id, hello: Hello([], keys: [])) } catch {
+            guard try records.read(id).state.isRunning else { return }  // it has just ended
+            throw error
+        }
         let signal = chosen ?? record.config.process.stopSignal.flatMap(Signal.number) ?? Signal.terminate
         if let process = try running(id) {
             try process.send(signal: signal)

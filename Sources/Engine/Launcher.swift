@@ -93,13 +93,15 @@ public struct Sweeper: Sendable {
     private func sweep(_ id: String, in run: borrowing FD) throws -> Bool {
         guard let lock = try RunLock.takeIfFree(id, in: run) else { return false }
         let records = Records(paths)
-        // Damaged: only the run directory goes.
-        if let record = try? records.read(id), Self.needsMonitor(record) {
+        let record: Records.Record?
+        // Damaged or gone: only the run directory goes. What cannot be read now is swept later.
+        do { record = try records.read(id) } catch is EngineError { record = nil }
+        if let record, Self.needsMonitor(record) {
             try Launcher(paths: paths).adopt(id, lock: lock)
             awaitMonitor(id, in: run)
             return true
         }
-        if let record = try? records.read(id), record.config.host.removesItself {
+        if let record, record.config.host.removesItself {
             try records.remove(id, name: record.config.name)
         }
         if let containers = try? FD.open(paths.containers, [.readOnly, .directory]) {
@@ -141,10 +143,10 @@ public struct Sweeper: Sendable {
     private func sweepLeftover(_ name: String, in containers: borrowing FD) throws {
         let records = Records(paths)
         let id = String(name.drop { $0 != "-" }.dropFirst())
-        if [".new-\(id)", ".removing-\(id)"].contains(name), !records.hasRunDirectory(id) {
+        if [".new-\(id)", ".removing-\(id)"].contains(name), try !records.hasRunDirectory(id) {
             return try containers.removeTree(FilePath(name))
         }
-        guard Records.isID(name), !records.hasRunDirectory(name) else { return }
+        guard Records.isID(name), try !records.hasRunDirectory(name) else { return }
         if records.isBlank(name) { return try records.remove(name, name: nil) }
         let record = try records.read(name)
         guard record.config.host.removesItself, case .exited = record.state.phase else { return }
@@ -155,8 +157,8 @@ public struct Sweeper: Sendable {
     private func sweepAddresses() throws {
         let record = paths.networks.appending("bridge.json")
         guard (try? FD.open(record, .path)) != nil else { return }  // no network was ever made
-        try sweepNetwork(NetworkChoice(paths).bridge()) { id in
-            (try? FD.open(paths.runContainer(id), .path)) != nil  // absent is an answer
+        try sweepNetwork(NetworkChoice(paths).bridge()) { id throws(SysError) in
+            try Records(paths).hasRunDirectory(id)
         }
     }
 

@@ -96,7 +96,8 @@ extension Containers {
         let directories = try FD.open(paths.containers, [.readOnly, .directory])
         for record in all where !record.state.isRunning {
             let (config, id) = (record.config, record.config.id)
-            guard filters.holds(created: config.created, labels: config.process.labels), !isStarting(id)
+            guard filters.holds(created: config.created, labels: config.process.labels),
+                try !records.hasRunDirectory(id)
             else {
                 continue
             }
@@ -110,11 +111,6 @@ extension Containers {
             }
         }
         return result
-    }
-
-    /// Whoever makes, starts or ends it has its run directory.
-    func isStarting(_ id: String) -> Bool {
-        (try? FD.open(paths.runContainer(id), .path)) != nil  // absent is an answer
     }
 }
 

@@ -56,7 +56,7 @@ public struct Records: Sendable {
         return try containers.entries().map(\.name.string).filter(Self.isID)
     }
 
-    private func openIfThere(_ path: FilePath) throws -> FD? {
+    private func openIfThere(_ path: FilePath) throws(SysError) -> FD? {
         do {
             return try FD.open(path, [.readOnly, .directory])
         } catch {
@@ -128,19 +128,20 @@ public struct Records: Sendable {
         guard boot == (try Process.bootID()) else {
             return lost(state, "the host was restarted while the container ran")
         }
-        if hasRunDirectory(id) { return state }
+        if try hasRunDirectory(id) { return state }
         // A monitor removes the run directory after its last record, so this is the last.
         guard let last = try document("state.json", id, directory) else { return state }
         let state = try ContainerState(last)
-        guard case .running(let pid, let startTime, _) = state.phase, Process.startTime(pid: pid) != startTime
+        guard case .running(let pid, let startTime, _) = state.phase,
+            try Process.startTime(pid: pid) != startTime
         else { return state }
         return lost(
             state, "its end could not be recorded: see whether \(paths.root) is full or was read-only")
     }
 
-    // Absent is an answer.
-    func hasRunDirectory(_ id: String) -> Bool {
-        (try? FD.open(paths.runContainer(id), .path)) != nil
+    /// Whoever makes, starts, runs or ends a container has it.
+    func hasRunDirectory(_ id: String) throws(SysError) -> Bool {
+        try openIfThere(paths.runContainer(id)) != nil
     }
 
     private func lost(_ state: ContainerState, _ why: String) -> ContainerState {

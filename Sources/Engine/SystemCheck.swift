@@ -32,7 +32,9 @@ extension ImageCatalog {
             let now = try containers.uses()
             guard let unknown = now.unknown.first else {
                 return Set(
-                    now.all.filter { $0.isRunning || containers.isStarting($0.id) }.flatMap(\.layers))
+                    try now.all.filter {
+                        try $0.isRunning || containers.records.hasRunDirectory($0.id)
+                    }.flatMap(\.layers))
             }
             throw EngineError(unknown, exitCode: 1)
         }

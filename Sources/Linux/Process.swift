@@ -126,9 +126,9 @@ public struct Pidfd: ~Copyable, Sendable {
         var status: CInt = 0
         if cl_pidfd_exit_status(fd.raw, &status) == 1 { return ExitStatus(waitStatus: status) }
         // Ended, but its parent has not reaped it yet: then the kernel still shows the status in proc.
-        guard let fields = Process.statFields(pid: pid), fields.count > 49, fields[0] == "Z" else {
-            return nil
-        }
+        // What cannot be read is not known.
+        guard let fields = (try? Process.statFields(pid: pid)) ?? nil, fields.count > 49, fields[0] == "Z"
+        else { return nil }
         return Int32(fields[49]).map { ExitStatus(waitStatus: $0) }
     }
 
@@ -255,17 +255,22 @@ public enum Process {
         return ExitStatus(waitStatus: status)
     }
 
-    /// Field 22 of /proc/PID/stat: when the process started, in clock ticks since boot. Nil when it is gone.
-    public static func startTime(pid: Int32) -> UInt64? {
-        statFields(pid: pid).flatMap { $0.count > 19 ? UInt64($0[19]) : nil }
+    /// Field 22 of /proc/PID/stat: when the process started, in clock ticks since boot. Nil when it is gone; that it
+    /// cannot be looked at is an error, lest what lives be taken for dead.
+    public static func startTime(pid: Int32) throws(SysError) -> UInt64? {
+        try statFields(pid: pid).flatMap { $0.count > 19 ? UInt64($0[19]) : nil }
     }
 
     /// /proc/PID/stat from its third field (the state) on; nil when the process is gone.
-    static func statFields(pid: Int32) -> [String]? {
-        // Gone is an answer here.
-        guard let file = try? FD.open(FilePath("/proc/\(pid)/stat")),
-            let bytes = try? file.readAll(limit: 65536), let close = bytes.lastIndex(of: UInt8(ascii: ")"))
-        else { return nil }
+    static func statFields(pid: Int32) throws(SysError) -> [String]? {
+        let bytes: [UInt8]
+        do throws(SysError) {
+            bytes = try FD.open(FilePath("/proc/\(pid)/stat")).readAll(limit: 65536)
+        } catch {
+            if [.noSuchFileOrDirectory, .noSuchProcess].contains(error.errno) { return nil }
+            throw error
+        }
+        guard let close = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
         return bytes[(close + 1)...].split { $0 == 0x20 || $0 == 0x0a }.map {
             String(decoding: $0, as: UTF8.self)
         }

@@ -17,8 +17,10 @@ func runExec(_ request: ExecRequest, client: Client) throws(RuntimeError) {
 }
 
 private func startExec(_ request: ExecRequest, _ client: Client) throws(RuntimeError) -> Session {
+    // One that is gone has no such process.
     guard let container = try? Pidfd(pid: request.pid),
-        Process.startTime(pid: request.pid) == request.startTime
+        try asStartError({ () throws(SysError) in try Process.startTime(pid: request.pid) })
+            == request.startTime
     else { throw RuntimeError("container \(request.id) is not running") }
     let root = try asStartError { () throws(SysError) in try openRoot(of: container) }
     let credentials: Credentials

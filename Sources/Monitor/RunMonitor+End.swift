@@ -141,7 +141,8 @@ extension RunMonitor {
     /// The container's first process, proven to be the same one by its start time and this boot.
     private func openRunning() -> Pidfd? {
         guard let boot = try? Process.bootID(), boot == state.bootID,  // another boot: it is gone
-            let pidfd = try? Pidfd(pid: state.pid), Process.startTime(pid: state.pid) == state.startTime
+            let pidfd = try? Pidfd(pid: state.pid),
+            (try? Process.startTime(pid: state.pid)) == state.startTime
         else { return nil }
         return pidfd
     }

@@ -131,7 +131,7 @@ final class RunMonitor {
     private func recordRunning(_ pidfd: borrowing Pidfd) throws(SysError) {
         state.status = "running"
         state.pid = pidfd.pid
-        state.startTime = Process.startTime(pid: pidfd.pid) ?? 0
+        state.startTime = try Process.startTime(pid: pidfd.pid) ?? 0
         state.bootID = try Process.bootID()
         state.startedAt = .now()
         state.network = attachment?.json

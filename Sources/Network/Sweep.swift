@@ -1,13 +1,18 @@
-import Linux
+public import Linux
 
 /// Frees what dead containers left behind: elements, links, addresses. `isAlive` is asked for each container
 /// id once; an attached container that is being made must count as alive.
-public func sweepNetwork(_ network: BridgeNetwork, isAlive: (String) -> Bool) throws(NetworkError) {
+public func sweepNetwork(_ network: BridgeNetwork, isAlive: (String) throws(SysError) -> Bool)
+    throws(NetworkError)
+{
     let leases = try Leases(network)
     let all = try leases.all(in: network.subnet)
     var alive: [String: Bool] = [:]
     for lease in all where alive[lease.container] == nil {
-        alive[lease.container] = !lease.container.isEmpty && isAlive(lease.container)
+        if lease.container.isEmpty { continue }
+        alive[lease.container] = try asking("look for container \(lease.container.prefix(12))") {
+            () throws(SysError) in try isAlive(lease.container)
+        }
     }
     let dead = all.filter { alive[$0.container] != true }
     if dead.isEmpty { return }

@@ -9,10 +9,10 @@ extension ContainerRecord {
         let pidfd: Pidfd
         do throws(SysError) { pidfd = try Pidfd(pid: pid) } catch {
             // Where the call is denied, /proc says whether it is gone.
-            guard error.errno != .noSuchProcess, Process.startTime(pid: pid) == startTime else { return nil }
+            guard error.errno != .noSuchProcess, try start() == startTime else { return nil }
             throw RuntimeError("unable to look at the process of container \(id): \(error)")
         }
-        let start = Process.startTime(pid: pid)
+        let start = try start()
         guard !pidfd.hasEnded() else { return nil }
         guard let start else {
             throw RuntimeError(
@@ -20,6 +20,12 @@ extension ContainerRecord {
         }
         guard start == startTime else { return nil }
         return pidfd
+    }
+
+    private func start() throws(RuntimeError) -> UInt64? {
+        do throws(SysError) { return try Process.startTime(pid: pid) } catch {
+            throw RuntimeError("unable to look at the process of container \(id): \(error)")
+        }
     }
 
     /// The state document (runtime-spec, runtime.md#state).

@@ -133,8 +133,10 @@ private struct Creation {
             try parent.runHooks([.prestart, .createRuntime], pid: pidfd.pid)
         }
         record.pid = process.pidfd.pid
-        record.startTime = Process.startTime(pid: record.pid) ?? 0
         do throws(RuntimeError) {
+            let pid = record.pid
+            record.startTime =
+                try asStartError { () throws(SysError) in try Process.startTime(pid: pid) } ?? 0
             try finish(&process, in: state)
         } catch {
             process.abandon()

@@ -20,9 +20,9 @@ public struct MachineState: Equatable {
             "for p in /proc/[0-9]*; do echo ${p#/proc/} $(cat $p/comm 2>/dev/null); done | grep -E ' apus'"
         self.processes = try MachineState.lines(engine, processes)
         elements = try MachineState.elements(engine)
-        // Locks stay, because a file that is locked must not be removed; they are empty.
+        // Locks stay, because a file that is locked must not be removed; they are empty. So does the mark of the boot.
         runFiles = try MachineState.lines(
-            engine, "find \"$APUS_RUN\" ! -type d ! -empty -o -type p -o -type s")
+            engine, "find \"$APUS_RUN\" ! -type d ! -empty ! -name swept -o -type p -o -type s")
     }
 
     /// What is here and was not there before, one line each; empty when nothing leaked.

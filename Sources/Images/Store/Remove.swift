@@ -42,16 +42,25 @@ extension ImageStore {
         let reference = try? Reference(name)  // else it is a digest
         let digits = Self.digits(of: name)
         var index = try readIndex()
-        let damaged = index.manifests.filter { entry in
-            guard (try? image(ImageEntry(manifest: entry))) == nil else { return false }
+        let found = index.manifests.filter { entry in
             let isNamed = reference != nil && entry.reference == reference
-            return isNamed || (digits.map { entry.digest.hex.hasPrefix($0) } ?? false)
+            return isNamed || (digits.map { $0.utf8.count >= 12 && entry.digest.hex.hasPrefix($0) } ?? false)
         }
-        guard let one = damaged.first else { return nil }
-        index.manifests.removeAll(where: damaged.contains)
+        guard let one = found.first, found.allSatisfy({ $0.digest == one.digest }), isDamaged(one) else {
+            return nil
+        }
+        index.manifests.removeAll(where: found.contains)
         try writeIndex(index)
         return one.reference == reference && reference != nil
             ? .untagged("\(one.reference?.description ?? name)") : .deleted(one.digest)
+    }
+
+    /// What cannot be read just now is not damaged.
+    private func isDamaged(_ entry: Descriptor) -> Bool {
+        do throws(ImageError) { _ = try image(ImageEntry(manifest: entry)) } catch {
+            return error.kind == .invalid
+        }
+        return false
     }
 
     static func ask<Use>(_ inUse: () throws -> Use) throws(ImageError) -> Use {
