@@ -44,6 +44,16 @@ extension FD {
         FilePath(bytes: try symlinkBytes(name))
     }
 
+    /// The path of an open directory now, as the kernel has it (readlink(2) of /proc/self/fd). ENAMETOOLONG beyond 4095
+    /// bytes.
+    public func location() throws(SysError) -> [UInt8] {
+        let bytes = try FD.open("/proc/self/fd", .path).symlinkBytes(FilePath("\(raw)"))
+        guard bytes.count < 4096 else {
+            throw SysError(call: "readlink", subject: "descriptor \(raw)", errno: .fileNameTooLong)
+        }
+        return bytes
+    }
+
     /// Where the symbolic link `name` points, as it is written: a `FilePath` has no slash at its end.
     public func symlinkBytes(_ name: FilePath) throws(SysError) -> [UInt8] {
         // A link holds at most 4095 bytes (PATH_MAX with its NUL).

@@ -73,6 +73,23 @@ extension HostileImage {
             $0.directory("d", mode: 0o777)
             $0.symlink("d", to: "e")
         },
+        HostileImage(
+            "directories made through a link that is replaced",
+            want: [
+                "t directory 755", "t/d directory 711", "t/e directory 755", "t/e/f file 644 1",
+                "l file 644 x",
+            ]
+        ) {
+            $0.directory("t"); $0.symlink("l", to: "t")
+            $0.directory("l/d", mode: 0o711); $0.file("l/e/f", "1"); $0.file("l", "x")
+        },
+        HostileImage(
+            "a directory's mode is not that of another one below a link in its parent's place",
+            want: ["c directory 755", "c/b directory 711", "a -> c"]
+        ) {
+            $0.directory("c"); $0.directory("c/b", mode: 0o711)
+            $0.directory("a"); $0.directory("a/b", mode: 0o777); $0.symlink("a", to: "c")
+        },
         HostileImage("25 devices", want: ["n character 1:3"]) { $0.device("n", 1, 3) },
         HostileImage("12 directory over a symlink", want: ["srv directory 700", "l directory 777"]) {
             $0.directory("srv", mode: 0o700); $0.symlink("l", to: "/srv");

@@ -16,6 +16,8 @@ struct DirectoryWalker: ~Copyable {
         let end: Int
         let directory: Directory
         let isLink: Bool
+        /// It, or one on the way to it.
+        let hasLink: Bool
     }
     static let openFlags: OpenFlags = [.readOnly, .directory, .noFollow, .nonBlocking]
     /// As many as the kernel follows.
@@ -33,6 +35,8 @@ struct DirectoryWalker: ~Copyable {
     var later: LaterAttributes
     /// The last component of the last answer is a link to a directory.
     var endsInLink: Bool { levels.last?.isLink ?? false }
+    /// That one or another component is.
+    var hasLink: Bool { levels.last?.hasLink ?? false }
     private var followed = false
     /// The time of directories that no entry describes.
     var impliedTime: Int64 = 0
@@ -69,7 +73,8 @@ struct DirectoryWalker: ~Copyable {
             do {
                 let child = try enter(parent, from: start, to: end, making: making)
                 if levels.count == Self.levelLimit { levels.removeFirst() }
-                levels.append(Level(end: end, directory: child, isLink: followed))
+                levels.append(
+                    Level(end: end, directory: child, isLink: followed, hasLink: followed || hasLink))
             } catch {
                 forget()
                 current.append(0)  // for the defer
@@ -140,11 +145,32 @@ struct DirectoryWalker: ~Copyable {
         if isLayer, current[start..<end].starts(with: ".wh.".utf8) {
             throw .invalid("entry below a whiteout")
         }
-        try later.add(current[..<end], mode: 0o755, seconds: impliedTime, nanoseconds: 0)
-        return try kernel { () throws(SysError) in
+        let made = try kernel { () throws(SysError) in
             try parent.fd.makeDirectory(name, mode: 0o700)
             return Directory(try parent.fd.open(name, Self.openFlags, resolve: [.beneath, .noSymlinks]))
         }
+        try note(made, at: current[..<end], mode: 0o755, seconds: impliedTime, nanoseconds: 0)
+        return made
+    }
+
+    /// Notes what the directory at `path` gets in the end, by where it lies: a link on the way there may be replaced.
+    mutating func note(
+        _ directory: Directory, at path: some Collection<UInt8>, mode: UInt32, seconds: Int64,
+        nanoseconds: UInt32
+    ) throws(ImageError) {
+        let place = hasLink ? place(of: directory) : nil
+        let isByLink = hasLink && place == nil
+        let item = LaterAttributes.Item(
+            mode: mode, seconds: seconds, nanoseconds: nanoseconds, isByLink: isByLink)
+        if let place { try later.add(place, item) } else { try later.add(path, item) }
+    }
+
+    /// The path below the root without links; nil when it is longer than the kernel tells.
+    private func place(of directory: Directory) -> ArraySlice<UInt8>? {
+        guard let base = try? root.fd.location(), let whole = try? directory.fd.location(),
+            whole.starts(with: base + [UInt8(ascii: "/")])
+        else { return nil }
+        return whole.dropFirst(base.count + 1)
     }
 
     /// What the link at `current[..<end]` leads to with the root as `/`; a place that is not there yet is
@@ -200,11 +226,18 @@ struct DirectoryWalker: ~Copyable {
 /// Modes and times of directories, set last: making an entry changes its directory's time, and a mode without
 /// write permission would hinder an unprivileged owner.
 struct LaterAttributes: ~Copyable {
+    /// What a directory gets.
+    struct Item {
+        var mode: UInt32
+        var seconds: Int64
+        var nanoseconds: UInt32
+        /// Its path goes through a link, because it could not be told otherwise.
+        var isByLink = false
+    }
     /// What stands before a path in a record.
     private struct Head {
         var pathLength: UInt32
-        var mode: UInt32, nanoseconds: UInt32
-        var seconds: Int64
+        var item: Item
     }
     /// Millions of directories with long names fit no memory that is bounded: what is beyond this goes to a file.
     private static let limit = 1 << 20
@@ -216,11 +249,8 @@ struct LaterAttributes: ~Copyable {
     /// `place` is on the file system that takes the file.
     init(in place: Directory) { self.place = place }
 
-    mutating func add(
-        _ path: some Collection<UInt8>, mode: UInt32, seconds: Int64, nanoseconds: UInt32
-    ) throws(ImageError) {
-        var head = Head(
-            pathLength: UInt32(path.count), mode: mode, nanoseconds: nanoseconds, seconds: seconds)
+    mutating func add(_ path: some Collection<UInt8>, _ item: Item) throws(ImageError) {
+        var head = Head(pathLength: UInt32(path.count), item: item)
         withUnsafeBytes(of: &head) { records.append(contentsOf: $0) }
         records.append(contentsOf: path)
         if records.count > Self.limit { try spill() }
@@ -250,7 +280,7 @@ struct LaterAttributes: ~Copyable {
 
     /// The records, those in the file first.
     private func forEach(
-        _ body: (Head, UnsafeBufferPointer<UInt8>) throws(ImageError) -> Void
+        _ body: (Item, UnsafeBufferPointer<UInt8>) throws(ImageError) -> Void
     ) throws(ImageError) {
         let longest = MemoryLayout<Head>.size + TarLimit.path + 1
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: longest, alignment: 16)
@@ -282,7 +312,7 @@ struct LaterAttributes: ~Copyable {
     /// Answers how long the first record is.
     private static func read(
         _ bytes: UnsafeRawBufferPointer,
-        _ body: (Head, UnsafeBufferPointer<UInt8>) throws(ImageError) -> Void
+        _ body: (Item, UnsafeBufferPointer<UInt8>) throws(ImageError) -> Void
     ) throws(ImageError) -> Int {
         let size = MemoryLayout<Head>.size
         guard bytes.count >= size else { throw .invalid("directories were noted badly") }
@@ -290,13 +320,14 @@ struct LaterAttributes: ~Copyable {
         let end = size + Int(head.pathLength)
         guard end <= bytes.count else { throw .invalid("directories were noted badly") }
         try body(
-            head, UnsafeRawBufferPointer(rebasing: bytes[size..<end]).assumingMemoryBound(to: UInt8.self))
+            head.item, UnsafeRawBufferPointer(rebasing: bytes[size..<end]).assumingMemoryBound(to: UInt8.self)
+        )
         return end
     }
 
     mutating func add(_ other: borrowing LaterAttributes) throws(ImageError) {
         try other.forEach { item, path throws(ImageError) in
-            try add(path, mode: item.mode, seconds: item.seconds, nanoseconds: item.nanoseconds)
+            try add(path, item)
         }
     }
 
@@ -310,8 +341,8 @@ struct LaterAttributes: ~Copyable {
                 if error.kind == .invalid { return }  // replaced since: nothing to set
                 throw error
             }
-            // A link that took a directory's name leads to another one, which has its own mode.
-            if walker.endsInLink { return }
+            // A link that took a directory's name, or one's on the way, leads to another one, which has its own mode.
+            if walker.endsInLink || (walker.hasLink && !item.isByLink) { return }
             try kernel { () throws(SysError) in
                 try directory.fd.changeMode(item.mode)
                 try directory.fd.changeTimes(nil, seconds: item.seconds, nanoseconds: item.nanoseconds)

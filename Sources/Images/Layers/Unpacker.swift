@@ -42,7 +42,8 @@ struct Unpacker: ~Copyable {
             }
         }
         if rules.isLayer, !hasRootEntry {
-            try walker.later.add([], mode: 0o755, seconds: reader.newest, nanoseconds: 0)
+            try walker.later.add(
+                [], LaterAttributes.Item(mode: 0o755, seconds: reader.newest, nanoseconds: 0))
         }
         try walker.later.apply(below: root)
         try reader.stream.drain()
@@ -89,7 +90,9 @@ struct Unpacker: ~Copyable {
         hasRootEntry = true
         try setOwnerAndAttributes(of: root.fd, reader)
         let entry = reader.entry
-        try walker.later.add([], mode: entry.mode, seconds: entry.seconds, nanoseconds: entry.nanoseconds)
+        try walker.later.add(
+            [],
+            LaterAttributes.Item(mode: entry.mode, seconds: entry.seconds, nanoseconds: entry.nanoseconds))
     }
 
     /// Makes a name by `make`; what has the name already is removed first. Answers false when `keep` said to
@@ -177,8 +180,9 @@ struct Unpacker: ~Copyable {
         }
         try setOwnerAndAttributes(of: directory.fd, reader)
         let entry = reader.entry
-        try walker.later.add(
-            path.bytes, mode: entry.mode, seconds: entry.seconds, nanoseconds: entry.nanoseconds)
+        try walker.note(
+            directory, at: path.bytes, mode: entry.mode, seconds: entry.seconds,
+            nanoseconds: entry.nanoseconds)
     }
 
     private mutating func placeSymlink(_ reader: borrowing TarReader, in parent: Directory) throws(ImageError)

@@ -22,6 +22,13 @@ extension ImageStore {
         }
     }
 
+    /// A file without a name on the store's file system, for what is fetched before it is imported.
+    public func scratchFile() throws(ImageError) -> FD {
+        do { return try stagings.open(".", [.readWrite, .unnamed], mode: 0o600) } catch {
+            throw ImageError(error).within("make a file for the download")
+        }
+    }
+
     private func stageImport(
         _ source: Directory, in staging: Staging
     ) throws(ImageError) -> (layer: LayerRecord, newest: Int64) {
