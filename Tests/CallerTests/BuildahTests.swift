@@ -43,7 +43,7 @@ final class BuildahTests {
 
     /// Images go both ways in archives, with the digests that they have.
     @Test func archivesAreReadByBoth() throws {
-        let apus = "APUS_ROOT=/var/lib/apus APUS_RUN=/run/apus \(Host.bin)/apus"
+        let apus = "APUS_ROOT=/var/lib/apus APUS_RUN=/run/apus /run/bin/apus"
         try node.must(
             "\(apus) load -q -i /run/oci-plain.tar && \(apus) save -o /run/saved.tar fixture/oci:plain")
         let id = try node.must("\(apus) images -q --no-trunc fixture/oci:plain").dropFirst(7)

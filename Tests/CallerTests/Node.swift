@@ -23,7 +23,7 @@ final class Node {
         let fresh = ["--cgroup", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork"]
         let holder = try Running(
             ["sh", "-c", Node.join, cgroup, "unshare"] + fresh
-                + ["bash", "-c", Node.setUp, name, runtime, Host.fixtures],
+                + ["bash", "-c", Node.setUp, name, runtime, Host.fixtures, Host.bin],
             stdin: nil)
         self.holder = holder
         guard eventually(within: 20, { holder.output.contains("up") || !holder.isRunning }), holder.isRunning
@@ -51,7 +51,8 @@ final class Node {
     /// Enters the cgroup `$0` and becomes the command.
     private static let join = "echo 0 > $0/cgroup.procs && exec \"$@\""
 
-    /// Makes the node and stays as its first process; `$1` is the runtime, `$2` the fixtures. The key limits and
+    /// Makes the node and stays as its first process; `$1` is the runtime, `$2` the fixtures, `$3` where `apus`
+    /// is: a checkout below /tmp cannot be seen in here. The key limits and
     /// other settings of the kernel that dockerd writes belong to the machine: read-only. The wrapper is called as
     /// the runtime, because podman asks only programs of known names for logs in JSON.
     private static let setUp = """
@@ -61,6 +62,7 @@ final class Node {
         mount -t tmpfs tmpfs /mnt
         mkdir -p /mnt/bin /mnt/home /mnt/lock
         cp $1 /mnt/bin/runtime
+        cp $3/apus /mnt/bin/apus
         cp $2/archives/docker.tar $2/archives/oci-plain.tar /mnt
         printf '#!/bin/sh\\necho "$*" >> /run/calls\\nexec /run/bin/runtime "$@"\\n' > /mnt/bin/apus-runtime
         chmod 755 /mnt/bin/*

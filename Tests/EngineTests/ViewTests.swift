@@ -194,6 +194,26 @@ private typealias ContainerState = Engine.ContainerState
                 """)
     }
 
+    @Test func theTreeShowsNamesAndPlatform() throws {
+        let id = try #require(Digest(hex: String(repeating: "ab", count: 32)))
+        let host = Platform(os: "linux", architecture: "arm64", variant: "v8")
+        var image = ImageTree(
+            id: id, names: [try Reference("busybox"), try Reference("busybox:1")], platform: host,
+            size: 4_261_550, contentSize: 2_000_000, isUsed: true)
+        var shown = try ImagesView.tree([image]).render(format: nil)
+        #expect(
+            shown == """
+                IMAGE               ID             DISK USAGE   CONTENT SIZE   IN USE
+                busybox:latest      abababababab   4.26MB       2MB            U
+                busybox:1                                                      
+                └─ linux/arm64/v8   abababababab   4.26MB       2MB            U
+
+                """)
+        (image.names, image.isUsed) = ([], false)
+        shown = try ImagesView.tree([image]).render(format: nil)
+        #expect(shown.contains("\n<untagged> ") && !shown.contains("U\n"), "\(shown)")
+    }
+
     @Test func inspectHasDockersShape() throws {
         let web = try container("web", state: running(ports(["80/tcp": [("0.0.0.0", "8080")]]))) {
             $0.host.mounts = [

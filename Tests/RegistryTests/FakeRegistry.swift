@@ -91,16 +91,7 @@ func withClient<R>(
     configuration.firstWait = .milliseconds(10)
     configuration.certificateDirectories = []
     change(&configuration)
-    let client = RegistryClient(
-        configuration: configuration, credentials: CredentialStore(fixed: credentials))
-    do {
-        let result = try await body(client)
-        await client.shutdown()
-        return result
-    } catch {
-        await client.shutdown()
-        throw error
-    }
+    return try await RegistryClient.with(configuration, CredentialStore(fixed: credentials), body)
 }
 
 /// Bytes that are the same each time, and what points to them.

@@ -35,6 +35,34 @@ private let alice = Credential(username: "alice", password: "secret")
     }
 }
 
+@Test func filesAreFetchedWithoutCredentials() async throws {
+    let registry = try FakeRegistry()
+    try await withClient([registry.host: alice]) { client in
+        let (bytes, blob) = try sample(1000)
+        try await client.upload(bytes, to: try registry.repository("good"))
+        func fetch(_ mood: String) async throws -> [UInt8] {
+            var found: [UInt8] = []
+            let url = "http://\(registry.host)/v2/\(mood)/app/blobs/\(blob.digest)"
+            try await RegistryClient.file(at: url, client.configuration) { found += $0 }
+            return found
+        }
+        for mood in ["good", "away", "hops"] { #expect(try await fetch(mood) == bytes, "\(mood)") }
+        let loop = await failure { try await fetch("loop") }
+        #expect(loop?.description.contains("more than 5 redirects") == true)
+        let denied = await failure { try await fetch("basic") }
+        #expect(denied != nil)
+        #expect(
+            try await registry.log().allSatisfy {
+                $0["path"]?.string?.contains("/basic/") != true || $0["authorization"] == nil
+            })
+        let absent = await failure {
+            let url = "http://\(registry.host)/v2/good/none"
+            try await RegistryClient.file(at: url, client.configuration) { _ in }
+        }
+        #expect(absent?.description.contains("404") == true, "\(String(describing: absent))")
+    }
+}
+
 @Test(arguments: ["to-metadata", "to-metadata6", "to-mapped", "to-file", "to-number"])
 func redirectsToForbiddenPlacesAreNotFollowed(_ mood: String) async throws {
     let registry = try FakeRegistry()

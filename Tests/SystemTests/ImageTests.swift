@@ -19,6 +19,27 @@ final class ImageTests {
         #expect(try apus("run", "--rm", "--network", "none", "piped", "echo", "yes").text == "yes")
     }
 
+    @Test func whatLiesAtAURLIsARootToo() throws {
+        let outcome = try apus.shell(
+            """
+            cd "$(dirname \(Host.fixture("busybox.tar")))" || exit
+            python3 -m http.server --bind 127.0.0.1 8000 >/dev/null 2>&1 & server=$!
+            trap 'kill $server' EXIT
+            for i in $(seq 100); do curl -s -o /dev/null http://127.0.0.1:8000/ && break; sleep 0.1; done
+            apus=\(Host.bin)/apus
+            $apus import http://127.0.0.1:8000/busybox.tar fetched && $apus run --rm --network none fetched echo yes
+            $apus import http://127.0.0.1:8000/nothing.tar absent; echo $?
+            $apus import http://127.0.0.1:1/busybox.tar absent; echo $?
+            $apus import ftp://127.0.0.1/busybox.tar absent; echo $?
+            """)
+        #expect(outcome.lines.first?.hasPrefix("sha256:") == true)
+        #expect(Array(outcome.lines.dropFirst()) == ["yes", "1", "1", "1"], "\(outcome)")
+        for said in ["Downloading from http", "404", "refused", "neither http nor https"] {
+            #expect(outcome.err.contains(said), "\(said): \(outcome)")
+        }
+        #expect(try apus("images", "-q", "absent").text.isEmpty)
+    }
+
     @Test(arguments: ["docker.tar", "docker.tar.gz", "docker.tar.zst"])
     func dockerArchivesAreLoaded(name: String) throws {
         let loaded = try apus.must("load", "-i", Host.fixture("archives/" + name))
