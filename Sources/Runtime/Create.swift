@@ -90,10 +90,24 @@ public func startProcess(
             }
         } catch {
             abandon(pidfd)
-            throw error
+            throw lastWord(of: sync) ?? error
         }
         return RunningProcess(pidfd: pidfd, console: console)
     }
+}
+
+/// What a child that has ended said of its failure, if that was not heard yet: it is why our steps failed, which found
+/// no process any more. Few messages are looked at: another process may hold the child's end, and go on talking.
+private func lastWord(of sync: borrowing FD) -> RuntimeError? {
+    // Nothing to hear is an answer here, and so is what cannot be heard.
+    guard (try? sync.setNonBlocking(true)) != nil else { return nil }
+    for _ in 0..<16 {
+        guard let bytes = try? sync.receiveMessage(limit: 4096).bytes, !bytes.isEmpty else { return nil }
+        if case .failed(let errno, let isExec, let text) = SyncMessage(bytes) {
+            return startError(errno: errno, isExec: isExec, text)
+        }
+    }
+    return nil
 }
 
 /// What the child inherits from us: its score, where it could not be set later, that it is hidden, and its first CPUs.
