@@ -42,11 +42,8 @@ extension Containers {
 
     /// The first process, proven by its start time to be the container's.
     private func running(_ id: String) throws -> Pidfd? {
-        guard case .running(let pid, let startTime, _) = try records.read(id).state.phase,
-            let process = try? Pidfd(pid: pid),  // it may just have ended
-            try Process.startTime(pid: pid) == startTime
-        else { return nil }
-        return process
+        guard case .running(let pid, let startTime, _) = try records.read(id).state.phase else { return nil }
+        return try Pidfd.find(pid: pid, startTime: startTime)
     }
 
     /// The stop signal, then after `timeout` seconds (the container's own, or 10; negative: never) a kill. Comes
@@ -54,11 +51,7 @@ extension Containers {
     public func stop(_ id: String, timeout: Int?, signal chosen: Int32? = nil) throws {
         let record = try records.read(id)
         guard record.state.isRunning else { return }
-        let socket: FD
-        do { socket = try attach(id, hello: Hello([], keys: [])) } catch {
-            guard try records.read(id).state.isRunning else { return }  // it has just ended
-            throw error
-        }
+        guard let socket = try attachIfRunning(id) else { return }
         let signal = chosen ?? record.config.process.stopSignal.flatMap(Signal.number) ?? Signal.terminate
         if let process = try running(id) {
             try process.send(signal: signal)
@@ -66,6 +59,14 @@ extension Containers {
             if try !waitForEnd(process, seconds: seconds) { try process.send(signal: Signal.kill) }
         }
         _ = try awaitEnd(socket)
+    }
+
+    /// Nil when the container has ended.
+    private func attachIfRunning(_ id: String) throws -> FD? {
+        do { return try attach(id, hello: Hello([], keys: [])) } catch {
+            guard try running(id) != nil else { return nil }
+            throw error
+        }
     }
 
     private func waitForEnd(_ process: borrowing Pidfd, seconds: Int) throws -> Bool {
@@ -98,16 +99,11 @@ extension Containers {
         }
         release(id)
         try records.remove(id, name: record.config.name)
-        if volumes {
-            let directory = try FD.directory(paths.volumes, make: true)
-            for volume in Volumes(paths).anonymous(of: record.config) {
-                if let name = volume.lastComponent { try directory.removeTree(FilePath(name.string)) }
-            }
-        }
+        if volumes { try Volumes(paths).removeAnonymous(of: record.config) }
     }
 
     private func killAndWait(_ id: String) throws {
-        guard let socket = try? attach(id, hello: Hello([], keys: [])) else { return }  // it has just ended
+        guard let socket = try attachIfRunning(id) else { return }
         if let process = try running(id) { try process.send(signal: Signal.kill) }
         _ = try awaitEnd(socket)
     }

@@ -44,6 +44,7 @@ public struct Containers: Sendable {
             }
         } catch {
             release(id)
+            _ = try? Volumes(paths).removeAnonymous(of: config)  // a prune takes what stays
             throw error
         }
         return Created(id: id, name: name, lock: lock)

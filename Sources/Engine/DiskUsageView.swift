@@ -40,6 +40,20 @@ public enum DiskUsageView {
         return text
     }
 
+    /// The same as one document, for `-v --format`: `json`, or a template that is asked once for all lists.
+    public static func details(_ usage: DiskUsage, now: Timestamp, format: String) throws(TemplateError)
+        -> String
+    {
+        func rows(_ listing: Listing) -> JSON { .array(listing.rows.map(\.json)) }
+        let document = JSON.object([
+            .init("Images", rows(images(usage, now))), .init("Containers", rows(containers(usage, now))),
+            .init("Volumes", rows(volumes(usage))), .init("BuildCache", rows(cache(usage, now))),
+            .init("Other", rows(others(usage))),
+        ])
+        if format == "json" { return document.text + "\n" }
+        return try Template(Listing.unescaped(format)).render(document) + "\n"
+    }
+
     private static func images(_ usage: DiskUsage, _ now: Timestamp) -> Listing {
         listing(
             [

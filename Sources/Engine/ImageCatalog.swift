@@ -25,17 +25,42 @@ public struct ImageCatalog: Sendable {
         repository: String? = nil, filters: ImageFilters = ImageFilters(),
         onDamage: (String) -> Void = { _ in }
     ) throws -> [ImageSummary] {
-        let bounds = try filters.bounds { try store.image(named: $0) }
-        let images = try store.images(sideBySide: true) { onDamage("\($0); see: apus system check") }
-        return images.filter { filters.holds(for: $0, bounds) }.flatMap {
-            image -> [ImageSummary] in
-            let names = image.names.map(Optional.some) + (image.names.isEmpty ? [nil] : [])
-            return names.filter { filters.holds(for: $0, repository) }.map { name in
+        try chosen(repository, filters, onDamage).flatMap { image, names in
+            names.map { name in
                 ImageSummary(
                     id: image.id, reference: name,
                     digest: image.digests.first { $0.repository == name?.repository }?.digest,
                     created: image.created == .zero ? nil : image.created, size: image.size)
             }
+        }
+    }
+
+    /// The same for `images --tree`, one entry an image.
+    public func trees(
+        repository: String? = nil, filters: ImageFilters = ImageFilters(),
+        onDamage: (String) -> Void = { _ in }
+    ) throws -> [ImageTree] {
+        let used = Set(try Records(paths).readAll().records.map(\.config.image))
+        return try chosen(repository, filters, onDamage).map { image, names in
+            let blobs = [image.manifest.config.size] + image.manifest.layers.map(\.size)
+            return ImageTree(
+                id: image.id, names: names.compactMap(\.self), platform: image.config.platform,
+                size: image.size,
+                // What a manifest says may be too much to be added.
+                contentSize: blobs.reduce(0) { max($0, $0 &+ $1) }, isUsed: used.contains(image.id))
+        }
+    }
+
+    /// Images that are to be shown, with those of their names that are; an image without a name has one nil.
+    private func chosen(
+        _ repository: String?, _ filters: ImageFilters, _ onDamage: (String) -> Void
+    ) throws -> [(Image, [Reference?])] {
+        let bounds = try filters.bounds { try store.image(named: $0) }
+        let images = try store.images(sideBySide: true) { onDamage("\($0); see: apus system check") }
+        return images.filter { filters.holds(for: $0, bounds) }.compactMap { image in
+            let names = image.names.map(Optional.some) + (image.names.isEmpty ? [nil] : [])
+            let shown = names.filter { filters.holds(for: $0, repository) }
+            return shown.isEmpty ? nil : (image, shown)
         }
     }
 

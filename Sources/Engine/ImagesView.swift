@@ -21,6 +21,27 @@ public struct ImageSummary: Equatable, Sendable {
     }
 }
 
+/// An image as `images --tree` shows it.
+public struct ImageTree: Equatable, Sendable {
+    /// Of its configuration.
+    public var id: Digest
+    public var names: [Reference]
+    public var platform: Platform
+    /// Of its unpacked layers, and of its blobs, in bytes; what it shares with others included.
+    public var size: Int64
+    public var contentSize: Int64
+    /// Some container was made of it.
+    public var isUsed: Bool
+
+    /// Takes what the store knows.
+    public init(
+        id: Digest, names: [Reference], platform: Platform, size: Int64, contentSize: Int64, isUsed: Bool
+    ) {
+        (self.id, self.names, self.platform) = (id, names, platform)
+        (self.size, self.contentSize, self.isUsed) = (size, contentSize, isUsed)
+    }
+}
+
 /// The listing of `images`.
 public enum ImagesView {
     /// One row an image, in the order given.
@@ -39,6 +60,34 @@ public enum ImagesView {
             headings: headings.map { (field: $0.0, heading: $0.1) },
             template: columns.map { "{{.\($0)}}" }.joined(separator: "\t"),
             rows: images.map { row($0, now: now, truncates: truncates) })
+    }
+
+    /// One row an image, in the order given, further ones for further names, and below them its platform.
+    public static func tree(_ images: [ImageTree]) -> Listing {
+        let headings = [
+            ("Image", "IMAGE"), ("ID", "ID"), ("DiskUsage", "DISK USAGE"), ("ContentSize", "CONTENT SIZE"),
+            ("InUse", "IN USE"),
+        ]
+        return Listing(
+            headings: headings.map { (field: $0.0, heading: $0.1) },
+            template: headings.map { "{{.\($0.0)}}" }.joined(separator: "\t"),
+            rows: images.flatMap { image in
+                let names = image.names.isEmpty ? ["<untagged>"] : image.names.map(\.description)
+                let titles = names + ["└─ \(image.platform)"]
+                return titles.enumerated().map { number, title in
+                    row(title, number == 0 || number == names.count ? image : nil)
+                }
+            })
+    }
+
+    private static func row(_ title: String, _ image: ImageTree?) -> Listing.Row {
+        let fields = [
+            ("Image", title), ("ID", image?.id.short ?? ""),
+            ("DiskUsage", image.map { Size.human($0.size) } ?? ""),
+            ("ContentSize", image.map { Size.human($0.contentSize) } ?? ""),
+            ("InUse", image?.isUsed == true ? "U" : ""),
+        ]
+        return Listing.Row(fields.map { (name: $0.0, value: $0.1) })
     }
 
     private static func row(_ image: ImageSummary, now: Timestamp, truncates: Bool) -> Listing.Row {

@@ -15,17 +15,10 @@ struct Registries: ImageSource, ImageDestination {
         _ body: (Registries) async throws -> R
     ) async throws -> R {
         let variables = environment.map { "\($0.key)=\($0.value)" }
-        let client = RegistryClient(
-            configuration: try RegistryConfiguration.load(environment: variables),
-            credentials: CredentialStore(environment: variables, warn: warn))
-        do {
-            let result = try await body(Registries(client: client))
-            await client.shutdown()
-            return result
-        } catch {
-            await client.shutdown()
-            throw error
-        }
+        return try await RegistryClient.with(
+            try RegistryConfiguration.load(environment: variables),
+            CredentialStore(environment: variables, warn: warn)
+        ) { try await body(Registries(client: $0)) }
     }
 
     func manifest(_ reference: Reference) async throws -> SourceDocument {
@@ -98,6 +91,19 @@ extension ImageCatalog {
             let pusher = ImagePusher(of: store, to: registries, report: report)
             for name in names { _ = try await pusher.push(name) }
         }
+    }
+
+    /// Makes an image of the tar that lies at a URL; `environment` says where the user's proxies are.
+    public func importRoot(
+        from url: String, as name: String?, message: String?, changes: [String], environment: [String: String]
+    ) async throws -> Digest {
+        let file = try store.scratchFile()
+        let variables = environment.map { "\($0.key)=\($0.value)" }
+        try await RegistryClient.file(at: url, try RegistryConfiguration.load(environment: variables)) {
+            try file.writeAll($0)
+        }
+        try file.rewind()
+        return try importRoot(file, as: name, message: message, changes: changes)
     }
 
     /// The tags that a repository has here, in their order.
@@ -179,17 +185,9 @@ public struct RegistryLogin: Sendable {
 
     private func check(_ credential: Credential, at server: RegistryServer) async throws -> Credential {
         let variables = environment.map { "\($0.key)=\($0.value)" }
-        let client = RegistryClient(
-            configuration: try RegistryConfiguration.load(environment: variables),
-            credentials: CredentialStore(fixed: [:]))
-        do {
-            let accepted = try await client.checkLogin(server: server.host, credential)
-            await client.shutdown()
-            return accepted
-        } catch {
-            await client.shutdown()
-            throw error
-        }
+        return try await RegistryClient.with(
+            try RegistryConfiguration.load(environment: variables), CredentialStore(fixed: [:])
+        ) { try await $0.checkLogin(server: server.host, credential) }
     }
 
     /// False when there were no credentials.

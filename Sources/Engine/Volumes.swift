@@ -44,6 +44,13 @@ struct Volumes {
         }
     }
 
+    func removeAnonymous(of config: ContainerConfig) throws(SysError) {
+        let directory = try FD.directory(paths.volumes, make: true)
+        for volume in anonymous(of: config) {
+            if let name = volume.lastComponent { try directory.removeTree(FilePath(name.string)) }
+        }
+    }
+
     /// Name and directory of every volume of a container, by where it is mounted.
     func mounted(by config: ContainerConfig) -> [String: (name: String, source: String)] {
         var result: [String: (name: String, source: String)] = [:]

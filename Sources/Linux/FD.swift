@@ -174,7 +174,7 @@ extension FD {
     public static func inMemory(_ name: String, _ bytes: [UInt8]) throws(SysError) -> FD {
         let file = FD(adopting: try sys("memfd_create", name) { name.withCString { cl_memfd_create($0, 0) } })
         try file.writeAll(bytes)
-        _ = try sys("lseek", name) { cl_lseek(file.raw, 0, 0) }
+        try file.rewind()
         return file
     }
 

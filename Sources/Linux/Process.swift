@@ -83,6 +83,21 @@ public struct Pidfd: ~Copyable, Sendable {
         self.pid = pid
     }
 
+    /// The process of this pid that started then (`Process.startTime`). Nil when it is gone, also when a later one has
+    /// its pid; that it cannot be looked at is an error.
+    public static func find(pid: Int32, startTime: UInt64) throws(SysError) -> Pidfd? {
+        let pidfd: Pidfd
+        do throws(SysError) { pidfd = try Pidfd(pid: pid) } catch {
+            // The last two: the number of a thread, by kernel.
+            if [.noSuchProcess, .invalidArgument, .noSuchFileOrDirectory].contains(error.errno) {
+                return nil
+            }
+            throw error
+        }
+        guard try Process.startTime(pid: pid) == startTime else { return nil }
+        return pidfd
+    }
+
     /// One that came from another process. ESRCH when it has ended and was reaped.
     public init(adopting fd: consuming FD) throws(SysError) {
         let bytes = try FD.open(FilePath("/proc/self/fdinfo/\(fd.raw)")).readAll(limit: 4096)

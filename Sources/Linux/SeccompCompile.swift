@@ -162,7 +162,7 @@ private final class LibseccompFilter {
         do throws(SysError) {
             let file = FD(adopting: try sys("memfd_create", "seccomp") { cl_memfd_create("seccomp", 0) })
             _ = try sys("seccomp_export_bpf", "filter") { cl_seccomp_export(context, file.raw) }
-            _ = try sys("lseek", "seccomp") { cl_lseek(file.raw, 0, 0) }
+            try file.rewind()
             return try file.readAll(limit: 1 << 20)
         } catch { throw SeccompError(error.description) }
     }

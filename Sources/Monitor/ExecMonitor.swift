@@ -17,11 +17,10 @@ func runExec(_ request: ExecRequest, client: Client) throws(RuntimeError) {
 }
 
 private func startExec(_ request: ExecRequest, _ client: Client) throws(RuntimeError) -> Session {
-    // One that is gone has no such process.
-    guard let container = try? Pidfd(pid: request.pid),
-        try asStartError({ () throws(SysError) in try Process.startTime(pid: request.pid) })
-            == request.startTime
-    else { throw RuntimeError("container \(request.id) is not running") }
+    let running = try asStartError { () throws(SysError) in
+        try Pidfd.find(pid: request.pid, startTime: request.startTime)
+    }
+    guard let container = running else { throw RuntimeError("container \(request.id) is not running") }
     let root = try asStartError { () throws(SysError) in try openRoot(of: container) }
     let credentials: Credentials
     do throws(RuntimeError) {

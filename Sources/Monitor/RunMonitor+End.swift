@@ -9,7 +9,11 @@ extension RunMonitor {
     /// Takes over a container whose monitor has died, or finds that it has ended and cleans up after both.
     func adopt() throws(RuntimeError) {
         if let record = try readState() { state = record }
-        guard state.status == "running", let pidfd = openRunning() else {
+        let running: Pidfd?
+        do throws(SysError) { running = try openRunning() } catch {
+            throw RuntimeError("adopt container \(request.id): \(error)")
+        }
+        guard let pidfd = running else {
             // What cannot be taken over is swept by lease: the network of the dead is not the container's any more.
             if let network = state.network { attachment = try? Attachment.adopt(network) }
             return end(nil, session: nil)
@@ -139,12 +143,9 @@ extension RunMonitor {
     }
 
     /// The container's first process, proven to be the same one by its start time and this boot.
-    private func openRunning() -> Pidfd? {
-        guard let boot = try? Process.bootID(), boot == state.bootID,  // another boot: it is gone
-            let pidfd = try? Pidfd(pid: state.pid),
-            (try? Process.startTime(pid: state.pid)) == state.startTime
-        else { return nil }
-        return pidfd
+    private func openRunning() throws(SysError) -> Pidfd? {
+        guard state.status == "running", try Process.bootID() == state.bootID else { return nil }
+        return try Pidfd.find(pid: state.pid, startTime: state.startTime)
     }
 }
 

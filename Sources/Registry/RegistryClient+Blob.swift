@@ -199,8 +199,8 @@ private struct BlobDownload {
 
 /// Ends a download whose bytes come so slowly that it would hold up whoever waits for the same blob. The time that we
 /// take for what came does not count.
-private struct Pace {
-    /// Bytes a second.
+struct Pace {
+    /// In bytes a second.
     private let slowest: Double
     private let window: Duration
     private var waited = Duration.zero

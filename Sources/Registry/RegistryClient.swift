@@ -26,6 +26,22 @@ public final class RegistryClient: Sendable {
         authenticator = Authenticator(credentials, transport, isLogin: true)
     }
 
+    /// Runs `body` with a client that is shut down after it.
+    public static func with<R>(
+        _ configuration: RegistryConfiguration, _ credentials: CredentialStore,
+        _ body: (RegistryClient) async throws -> R
+    ) async throws -> R {
+        let client = RegistryClient(configuration: configuration, credentials: credentials)
+        do {
+            let result = try await body(client)
+            await client.shutdown()
+            return result
+        } catch {
+            await client.shutdown()
+            throw error
+        }
+    }
+
     /// Closes all connections and ends the threads. Nothing may be under way.
     public func shutdown() async { await transport.shutdown() }
 }

@@ -11,13 +11,20 @@ enum DiskUsageCommand {
         ]
     ) { arguments, session in
         let format = arguments.value("format").flatMap { $0.isEmpty ? nil : $0 }
-        if arguments.isOn("verbose"), format != nil {
-            throw CommandFailure.bare("the verbose and the format options conflict")
+        let isVerbose = arguments.isOn("verbose")
+        if isVerbose, let format, format.hasPrefix("table") {
+            throw CommandFailure.bare("--verbose has several tables: give it a template, or json")
         }
         // A mere look makes nothing.
         let usage = try session.imagesIfThere()?.diskUsage() ?? .none
         for line in usage.damaged { Standard.error("WARNING: \(line)") }
-        if arguments.isOn("verbose") {
+        if isVerbose, let format {
+            do {
+                try Standard.out(DiskUsageView.details(usage, now: .now(), format: format))
+            } catch let error as TemplateError {
+                throw CommandFailure("failed to parse template: \(error)")
+            }
+        } else if isVerbose {
             try Standard.out(
                 try DiskUsageView.details(usage, now: .now(), escaping: Standard.outIsTerminal))
         } else {

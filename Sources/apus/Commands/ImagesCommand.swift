@@ -1,5 +1,6 @@
 import Engine
 import Linux
+import OCI
 import SystemPackage
 
 /// `images`, `rmi`, `tag`, `import`, `load` and `save`.
@@ -15,10 +16,21 @@ enum ImagesCommand {
             .value("format", "Print 'table', 'table TEMPLATE', 'json' or a Go template"),
             .toggle("no-trunc", "Don't truncate output"),
             .toggle("quiet", "q", "Only show image IDs"),
-        ] + Flag.later("tree", toggle: true)
+            .toggle("tree", "List images with what is here of them for each platform"),
+        ]
     ) { arguments, session in
         var filters = ImageFilters()
         try arguments.eachFilter { text throws(UsageError) in try filters.add(text) }
+        if arguments.isOn("tree") {
+            for other in ["digests", "format", "no-trunc", "quiet"] where arguments.value(other) != nil {
+                throw CommandFailure("conflicting options: --tree and --\(other)")
+            }
+            let trees = try session.imagesIfThere()?.trees(
+                repository: arguments.words.first, filters: filters
+            ) { Standard.error("WARNING: \($0)") }
+            try Listings.print(ImagesView.tree(trees ?? []), format: nil)
+            return 0
+        }
         let images = try session.imagesIfThere()?.list(
             repository: arguments.words.first, filters: filters
         ) { Standard.error("WARNING: \($0)") }
@@ -57,7 +69,7 @@ enum ImagesCommand {
     }
 
     static let importRoot = Command(
-        "import", group: "image", "file|- [REPOSITORY[:TAG]]",
+        "import", group: "image", "file|URL|- [REPOSITORY[:TAG]]",
         "Import the contents from a tarball to create a filesystem image", words: 1...2,
         flags: [
             .list("change", "c", "Apply Dockerfile instruction to the created image"),
@@ -65,15 +77,22 @@ enum ImagesCommand {
         ] + Flag.later("platform")
     ) { arguments, session in
         let source = arguments.words[0]
-        if source.contains("://") {
-            throw CommandFailure("importing from a URL is not supported yet: fetch \(source) first")
-        }
-        let tar = try input(source == "-" ? nil : source)
         let images = try session.images()
-        let id = try naming(source) {
-            try images.importRoot(
-                tar, as: arguments.words.dropFirst().first, message: arguments.value("message"),
-                changes: arguments.values("change"))
+        let name = arguments.words.dropFirst().first
+        let (message, changes) = (arguments.value("message"), arguments.values("change"))
+        let id: Digest
+        if source.contains("://") {
+            Standard.error("Downloading from \(source)")
+            id = try waiting {
+                try await images.importRoot(
+                    from: source, as: name, message: message, changes: changes,
+                    environment: session.environment)
+            }
+        } else {
+            let tar = try input(source == "-" ? nil : source)
+            id = try naming(source) {
+                try images.importRoot(tar, as: name, message: message, changes: changes)
+            }
         }
         try Standard.out("\(id)\n")
         return 0
