@@ -111,7 +111,7 @@ let package = Package(
         tests("NetworkTests", ["Network", "Linux", "OCI", "network-probe", system]),
         tests("RuntimeTests", ["Runtime", "Linux", "OCI", system]),
         tests("BuildTests", ["Build", "Images", "Linux", "OCI", system]),
-        tests("EngineTests", ["Engine", "Images", "Build", "Runtime", "Linux", "OCI", system]),
+        tests("EngineTests", ["Engine", "Monitor", "Images", "Build", "Runtime", "Linux", "OCI", system]),
         tests("ApusTests", ["apus", "Engine", "Linux", "OCI", system]),
         .testTarget(
             name: "SystemTests", dependencies: ["Support", "linux-probe"], exclude: ["tree.py"],

@@ -83,7 +83,7 @@ public struct BuildSteps: StepRunner {
             case .exited(let code): return code
             case .failed(let code, let text): throw EngineError(text, exitCode: code)
             case .started: continue
-            case .detached, nil:
+            case .detached, .done, nil:
                 throw EngineError("the step's monitor ended without a word; run the build again")
             }
         }

@@ -40,14 +40,18 @@ public struct ClientLoop: ~Copyable {
 
     /// Waits only for the start: what a detached run does.
     public static func awaitStart(_ socket: borrowing FD) throws(SysError) -> ClientOutcome? {
-        var buffer = [UInt8](repeating: 0, count: MonitorMessage.limit)
-        let count = try receive(socket, &buffer)
-        switch count.flatMap({ MonitorMessage(buffer[..<$0]) }) {
+        switch try next(socket) {
         case .started: return nil
         case .failed(let code, let text): return .failed(code: code, text)
         case .exited(let code): return .exited(code: code)
         default: return .lost
         }
+    }
+
+    /// The next message of a monitor; nil when it is gone.
+    static func next(_ socket: borrowing FD) throws(SysError) -> MonitorMessage? {
+        var buffer = [UInt8](repeating: 0, count: MonitorMessage.limit)
+        return try receive(socket, &buffer).flatMap { MonitorMessage(buffer[..<$0]) }
     }
 
     /// Runs to the end of the process, or of the connection.

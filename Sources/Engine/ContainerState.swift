@@ -8,6 +8,8 @@ public struct ContainerState: Equatable, Sendable {
         case created
         /// The start time in clock ticks after boot and the boot's id tell this process from a later one.
         case running(pid: Int32, startTime: UInt64, bootID: String)
+        /// Its monitor waits before the next start; the code is the last run's.
+        case restarting(code: Int32?, bootID: String)
         /// nil: it ended while nobody watched.
         case exited(code: Int32?)
     }
@@ -18,6 +20,12 @@ public struct ContainerState: Equatable, Sendable {
     /// docker's code for a start that failed, of a container that was only created; else 0.
     public var failedStartCode: Int32 = 0
     public var oomKilled = false
+    /// Of a running one: its processes stand still.
+    public var isPaused = false
+    /// Starts by its policy since it was started by hand.
+    public var restartCount = 0
+    /// A command has ended it: `unless-stopped` does not start it at boot.
+    public var isStoppedByHand = false
     public var startedAt: Timestamp?
     public var finishedAt: Timestamp?
     public var network = NetworkFacts()
@@ -25,7 +33,21 @@ public struct ContainerState: Equatable, Sendable {
     /// A container that was never started.
     public init(phase: Phase = .created) { self.phase = phase }
 
-    public var isRunning: Bool { if case .running = phase { true } else { false } }
+    /// With docker, one that is about to be started again runs.
+    public var isRunning: Bool {
+        switch phase {
+        case .running, .restarting: true
+        case .created, .exited: false
+        }
+    }
+    /// The boot it runs in.
+    var bootID: String? {
+        switch phase {
+        case .running(_, _, let boot), .restarting(_, let boot): boot
+        case .created, .exited: nil
+        }
+    }
+    public var isRestarting: Bool { if case .restarting = phase { true } else { false } }
 }
 
 /// What a container's network namespace was given.
@@ -53,14 +75,18 @@ extension ContainerState {
         case .created: code = .int(Int64(failedStartCode))
         case .running(let process, let start, let bootID):
             (pid, startTime, boot, code) = (process, start, bootID, .int(0))
+        case .restarting(let exit, let bootID):
+            (boot, code) = (bootID, exit.map { .int(Int64($0)) } ?? .null)
         case .exited(let exit): code = exit.map { .int(Int64($0)) } ?? .null
         }
         return .fields([
-            "Status": .string(status), "Pid": .int(Int64(pid)),
+            "Status": .string(isPaused ? "running" : status), "Pid": .int(Int64(pid)),
             "StartTime": startTime.map { .int(Int64(clamping: $0)) }, "BootID": boot.map(JSON.string),
             "ExitCode": code, "Error": .string(error), "OOMKilled": .bool(oomKilled),
             "StartedAt": startedAt.map { .string($0.rfc3339Nano) },
             "FinishedAt": finishedAt.map { .string($0.rfc3339Nano) }, "Network": network.json,
+            "Paused": .bool(isPaused), "RestartCount": .int(Int64(restartCount)),
+            "StoppedByHand": .bool(isStoppedByHand),
         ])
     }
 
@@ -68,7 +94,8 @@ extension ContainerState {
     public var status: String {
         switch phase {
         case .created: "created"
-        case .running: "running"
+        case .running: isPaused ? "paused" : "running"
+        case .restarting: "restarting"
         case .exited: "exited"
         }
     }
@@ -87,6 +114,10 @@ extension ContainerState {
                 throw JSONError("StartTime is out of range")
             }
             phase = .running(pid: pid, startTime: start, bootID: try json.requireString("BootID"))
+        case "restarting":
+            phase = .restarting(
+                code: try json.optionalInt("ExitCode").map { Int32(truncatingIfNeeded: $0) },
+                bootID: try json.requireString("BootID"))
         case "exited":
             phase = .exited(code: try json.optionalInt("ExitCode").map { Int32(truncatingIfNeeded: $0) })
         case let other: throw JSONError("Status \"\(other)\" is not known")
@@ -96,6 +127,9 @@ extension ContainerState {
         startedAt = try ContainerState.time(json, "StartedAt")
         finishedAt = try ContainerState.time(json, "FinishedAt")
         if let network = json["Network"] { self.network = try NetworkFacts(network) }
+        isPaused = try json.optionalBool("Paused") ?? false
+        restartCount = Int(clamping: try json.optionalInt("RestartCount") ?? 0)
+        isStoppedByHand = try json.optionalBool("StoppedByHand") ?? false
     }
 
     /// docker's zero time and an empty text count as never.

@@ -32,9 +32,18 @@ extension Containers {
         return code
     }
 
-    /// Sends a signal to a running container's first process.
+    /// Sends a signal to a running container's first process. As with docker, it is not started again after it.
     public func kill(_ id: String, signal: Int32) throws {
         Sweeper(paths: paths).sweep(id)
+        let record = try records.read(id)
+        let stop = record.config.process.stopSignal.flatMap(Signal.number)
+        if record.config.host.isRestarted || record.state.isPaused,
+            signal == Signal.kill || signal == stop ?? signal,
+            let socket = try attachIfRunning(id)
+        {
+            _ = try ask(.stop, over: socket)
+            if record.state.isRestarting { return }
+        }
         guard let process = try running(id), try process.send(signal: signal) else {
             throw EngineError("Cannot kill container: \(id): Container \(id) is not running", exitCode: 1)
         }
@@ -51,20 +60,75 @@ extension Containers {
     public func stop(_ id: String, timeout: Int?, signal chosen: Int32? = nil) throws {
         let record = try records.read(id)
         guard record.state.isRunning else { return }
-        guard let socket = try attachIfRunning(id) else { return }
-        let signal = chosen ?? record.config.process.stopSignal.flatMap(Signal.number) ?? Signal.terminate
-        if let process = try running(id) {
-            try process.send(signal: signal)
-            let seconds = timeout ?? record.config.stopTimeout ?? 10
-            if try !waitForEnd(process, seconds: seconds) { try process.send(signal: Signal.kill) }
-        }
+        guard let socket = try attachIfRunning(id), try ask(.stop, over: socket) else { return }
+        try end(record, timeout: timeout, signal: chosen)
         _ = try awaitEnd(socket)
     }
 
+    /// Stops a container that runs, and starts it; its address and ports stay its own.
+    public func restart(_ id: String, timeout: Int?, signal: Int32? = nil) throws {
+        let record = try records.read(id)
+        if record.state.isRunning, let socket = try attachIfRunning(id), try ask(.restart, over: socket) {
+            try end(record, timeout: timeout, signal: signal)
+            _ = try awaitEnd(socket)
+            return try awaitRestart(id)
+        }
+        if let socket = try start(id, hello: Hello([], keys: [])),
+            case .failed(let code, let text) = try ClientLoop.awaitStart(socket)
+        {
+            throw EngineError("Cannot restart container \(id): \(text)", exitCode: code)
+        }
+    }
+
+    private func awaitRestart(_ id: String) throws {
+        do {
+            let socket = try attach(id, hello: Hello([], keys: []))
+            _ = try ClientLoop.awaitStart(socket)
+        } catch {
+            let state = try records.read(id).state
+            // It may have ended again by now.
+            guard !state.isRunning, !state.error.isEmpty else { return }
+            throw EngineError("Cannot restart container \(id): \(state.error)", exitCode: 1)
+        }
+    }
+
+    /// Lets all processes of a running container stand still, or go on.
+    public func setPaused(_ id: String, _ wanted: Bool) throws {
+        let text = "Container \(id) is not \(wanted ? "running" : "paused")"
+        guard let socket = try attachIfRunning(id), try ask(wanted ? .pause : .unpause, over: socket) else {
+            throw EngineError(text, exitCode: 1)
+        }
+    }
+
+    /// Asks a container's monitor; false when the container has ended.
+    func ask(_ request: ControlRequest, over socket: borrowing FD) throws -> Bool {
+        do throws(SysError) { _ = try socket.sendMessage(ClientMessage.control(request).bytes) } catch {
+            guard error.errno == .brokenPipe || error.errno == .connectionReset else { throw error }
+            return false
+        }
+        while true {
+            switch try ClientLoop.next(socket) {
+            case .done: return true
+            case .failed(_, let text): throw EngineError(text, exitCode: 1)
+            case .exited, nil: return false
+            case .started, .stdout, .stderr, .detached: continue
+            }
+        }
+    }
+
+    /// The stop signal, and after the time-out a kill.
+    private func end(_ record: Records.Record, timeout: Int?, signal chosen: Int32?) throws {
+        let signal = chosen ?? record.config.process.stopSignal.flatMap(Signal.number) ?? Signal.terminate
+        guard let process = try running(record.config.id) else { return }
+        try process.send(signal: signal)
+        let seconds = timeout ?? record.config.stopTimeout ?? 10
+        if try !waitForEnd(process, seconds: seconds) { try process.send(signal: Signal.kill) }
+    }
+
     /// Nil when the container has ended.
-    private func attachIfRunning(_ id: String) throws -> FD? {
+    func attachIfRunning(_ id: String) throws -> FD? {
         do { return try attach(id, hello: Hello([], keys: [])) } catch {
-            guard try running(id) != nil else { return nil }
+            guard try running(id) != nil || records.read(id).state.isRestarting else { return nil }
             throw error
         }
     }
@@ -91,9 +155,10 @@ extension Containers {
         }
         if record.state.isRunning {
             guard force else {
+                let before = record.state.isPaused ? "Unpause and then stop" : "Stop"
                 throw EngineError(
-                    "You cannot remove a running container \(id). Stop the container before attempting removal or "
-                        + "force remove", exitCode: 1)
+                    "You cannot remove a \(record.state.status) container \(id). \(before) the container before "
+                        + "attempting removal or force remove", exitCode: 1)
             }
             try killAndWait(id)
         }
@@ -103,7 +168,7 @@ extension Containers {
     }
 
     private func killAndWait(_ id: String) throws {
-        guard let socket = try attachIfRunning(id) else { return }
+        guard let socket = try attachIfRunning(id), try ask(.stop, over: socket) else { return }
         if let process = try running(id) { try process.send(signal: Signal.kill) }
         _ = try awaitEnd(socket)
     }

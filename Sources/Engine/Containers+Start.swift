@@ -13,7 +13,11 @@ extension Containers {
     /// Starts a container that is there; nil when it runs already.
     public func start(_ id: String, hello: Hello) throws -> FD? {
         Sweeper(paths: paths).sweep(id)
-        guard try !records.read(id).state.isRunning else { return nil }
+        let state = try records.read(id).state
+        if state.isPaused {
+            throw EngineError("cannot start a paused container, try unpause instead", exitCode: 1)
+        }
+        guard !state.isRunning else { return nil }
         let lock = try RunLock.make(id, paths: paths)
         return try launcher.start(paths.container(id), lock: lock, hello: hello.message)
     }
@@ -55,6 +59,13 @@ extension Containers {
     public func exec(_ id: String, _ options: ExecOptions, hello: Hello) throws -> FD {
         Sweeper(paths: paths).sweep(id)
         let record = try records.read(id)
+        if record.state.isPaused {
+            throw EngineError("Container \(id) is paused, unpause the container before exec", exitCode: 1)
+        }
+        if record.state.isRestarting {
+            throw EngineError(
+                "Container \(id) is restarting, wait until the container is running", exitCode: 1)
+        }
         guard case .running(let pid, let startTime, _) = record.state.phase else {
             throw EngineError("Container \(id) is not running", exitCode: 1)
         }

@@ -147,6 +147,7 @@ public struct Containers: Sendable {
         request.log = LogLimits(maxSize: Int(config.host.log.maxSize), maxFiles: config.host.log.maxFiles)
         request.opensStdin = config.openStdin
         request.closesStdinWithClient = config.stdinOnce
+        request.restart = config.host.restart
         if removesItself {
             request.removal = RemovalRequest(
                 containers: paths.containers, nameLink: paths.names.appending(config.name),

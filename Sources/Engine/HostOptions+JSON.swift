@@ -9,7 +9,7 @@ extension HostOptions {
             "Binds": .nonEmpty(binds) ?? .null,
             "LogConfig": .fields(["Type": .string("json-file"), "Config": log.json]),
             "NetworkMode": .string(network.text), "PublishedPorts": .nonEmpty(ports),
-            "RestartPolicy": .fields(["Name": .string("no"), "MaximumRetryCount": .int(0)]),
+            "RestartPolicy": restart.json,
             "AutoRemove": .bool(removesItself), "CapAdd": .nonEmpty(addedCapabilities) ?? .null,
             "CapDrop": .nonEmpty(droppedCapabilities) ?? .null, "CgroupnsMode": .string("private"),
             "Dns": .array(dns.map(JSON.string)), "DnsOptions": .array(dnsOptions.map(JSON.string)),
@@ -32,6 +32,7 @@ extension HostOptions {
         for mount in try json.arrayOrEmpty("Mounts") { mounts.append(try MountOption(mount)) }
         for ulimit in try json.arrayOrEmpty("Ulimits") { ulimits.append(try Ulimit(ulimit)) }
         ports = try json.stringsOrEmpty("PublishedPorts")
+        if let policy = json["RestartPolicy"] { restart = try RestartPolicy(policy) }
         publishesAll = try json.optionalBool("PublishAllPorts") ?? false
         dns = try json.stringsOrEmpty("Dns")
         dnsSearch = try json.stringsOrEmpty("DnsSearch")

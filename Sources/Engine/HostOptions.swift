@@ -49,6 +49,7 @@ public struct HostOptions: Equatable, Sendable {
     public var log = LogLimits.standard
     /// `--rm`.
     public var removesItself = false
+    public var restart = RestartPolicy()
 
     /// What a container gets when nothing is typed.
     public init() {}

@@ -18,7 +18,8 @@ public enum InspectView {
             "Args": record["Args"] ?? .array([]), "State": self.state(state), "Image": record["Image"],
             "ResolvConfPath": .string("\(directory)/resolv.conf"),
             "HostnamePath": .string("\(directory)/hostname"), "HostsPath": .string("\(directory)/hosts"),
-            "LogPath": .string("\(directory)/log"), "Name": record["Name"], "RestartCount": .int(0),
+            "LogPath": .string("\(directory)/log"), "Name": record["Name"],
+            "RestartCount": .int(Int64(state.restartCount)),
             "Driver": .string("overlay2"), "Platform": .string(config.platform.os), "MountLabel": .string(""),
             "ProcessLabel": .string(""), "AppArmorProfile": .string(""), "ExecIDs": .null,
             "HostConfig": hostConfig(config),
@@ -78,10 +79,15 @@ public enum InspectView {
         var pid: Int32 = 0
         var code: JSON = .int(Int64(state.failedStartCode))
         if case .running(let process, _, _) = state.phase { pid = process }
-        if case .exited(let exit) = state.phase { code = exit.map { .int(Int64($0)) } ?? .null }
+        switch state.phase {
+        case .exited(let exit), .restarting(let exit, _): code = exit.map { .int(Int64($0)) } ?? .null
+        case .created, .running: break
+        }
         return .fields([
-            "Status": .string(state.status), "Running": .bool(state.isRunning), "Paused": .bool(false),
-            "Restarting": .bool(false), "OOMKilled": .bool(state.oomKilled), "Dead": .bool(false),
+            "Status": .string(state.status), "Running": .bool(state.isRunning),
+            "Paused": .bool(state.isPaused),
+            "Restarting": .bool(state.isRestarting), "OOMKilled": .bool(state.oomKilled),
+            "Dead": .bool(false),
             "Pid": .int(Int64(pid)), "ExitCode": code, "Error": .string(state.error),
             "StartedAt": .string((state.startedAt ?? .zero).rfc3339Short),
             "FinishedAt": .string((state.finishedAt ?? .zero).rfc3339Short),

@@ -21,7 +21,12 @@ public struct ContainerSummary: Equatable, Sendable {
     public func status(now: Timestamp) -> String {
         switch state.phase {
         case .created: return "Created"
-        case .running: return "Up " + Durations.human(now.elapsed(since: state.startedAt ?? now))
+        case .running:
+            let up = "Up " + Durations.human(now.elapsed(since: state.startedAt ?? now))
+            return state.isPaused ? up + " (Paused)" : up
+        case .restarting(let code, _):
+            let shown = code.map(String.init) ?? "unknown"
+            return "Restarting (\(shown)) " + Durations.ago(state.finishedAt ?? now, now: now)
         case .exited(let code):
             // A code that nobody saw is never shown as 0.
             let shown = code.map(String.init) ?? "unknown"

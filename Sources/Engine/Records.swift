@@ -124,7 +124,7 @@ public struct Records: Sendable {
     private func settled(
         _ state: ContainerState, of id: String, in directory: borrowing FD
     ) throws -> ContainerState {
-        guard case .running(_, _, let boot) = state.phase else { return state }
+        guard let boot = state.bootID else { return state }
         guard boot == (try Process.bootID()) else {
             return lost(state, "the host was restarted while the container ran")
         }
@@ -132,9 +132,12 @@ public struct Records: Sendable {
         // A monitor removes the run directory after its last record, so this is the last.
         guard let last = try document("state.json", id, directory) else { return state }
         let state = try ContainerState(last)
-        guard case .running(let pid, let startTime, _) = state.phase,
-            try Process.startTime(pid: pid) != startTime
-        else { return state }
+        switch state.phase {
+        case .created, .exited: return state
+        case .restarting: break
+        case .running(let pid, let startTime, _):
+            if try Process.startTime(pid: pid) == startTime { return state }
+        }
         return lost(
             state, "its end could not be recorded: see whether \(paths.root) is full or was read-only")
     }
@@ -147,6 +150,8 @@ public struct Records: Sendable {
     private func lost(_ state: ContainerState, _ why: String) -> ContainerState {
         var lost = state
         lost.phase = .exited(code: nil)
+        if case .restarting(let code, _) = state.phase { lost.phase = .exited(code: code) }
+        lost.isPaused = false
         lost.error = why
         return lost
     }

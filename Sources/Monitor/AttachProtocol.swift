@@ -5,6 +5,8 @@ public import Linux
 //     | <-- started | failed ---------------- |   once the process runs, or never will
 //     | --- stdin, stdinEnd, resize, signal > |
 //     | <-- stdout, stderr ------------------ |
+//     | --- control ------------------------> |   what commands want
+//     | <-- done | failed ------------------- |
 //     | <-- detached | exited(code) --------- |   last message
 //
 // One seqpacket socket for each client: the first byte of a message is its kind. A full buffer stops the sender;
@@ -18,6 +20,7 @@ public enum ClientMessage: Equatable, Sendable {
     case stdinEnd
     case resize(WindowSize)
     case signal(Int32)
+    case control(ControlRequest)
 
     /// The standard streams a client is connected to.
     public struct Streams: OptionSet, Sendable {
@@ -36,6 +39,7 @@ public enum ClientMessage: Equatable, Sendable {
         case .stdinEnd: [2]
         case .resize(let size): [3] + Bytes.of(size.rows) + Bytes.of(size.columns)
         case .signal(let number): [4, UInt8(clamping: number)]
+        case .control(let request): [5] + request.bytes
         }
     }
 
@@ -48,6 +52,9 @@ public enum ClientMessage: Equatable, Sendable {
         case (2, 0): self = .stdinEnd
         case (3, 4): self = .resize(WindowSize(rows: Bytes.uint16(body, 0), columns: Bytes.uint16(body, 2)))
         case (4, 1) where (1...64).contains(body[0]): self = .signal(Int32(body[0]))
+        case (5, 1...):
+            guard let request = ControlRequest(body) else { return nil }
+            self = .control(request)
         default: return nil
         }
     }
@@ -62,6 +69,8 @@ public enum MonitorMessage: Equatable, Sendable {
     case stderr([UInt8])
     case detached
     case exited(code: Int32)
+    /// What was wanted has been done.
+    case done
 
     /// The first byte of messages that carry output.
     static let stdoutKind: UInt8 = 18
@@ -77,6 +86,7 @@ public enum MonitorMessage: Equatable, Sendable {
         case .stderr(let bytes): [Self.stderrKind] + bytes
         case .detached: [20]
         case .exited(let code): [21, UInt8(clamping: code)]
+        case .done: [22]
         }
     }
 
@@ -90,6 +100,7 @@ public enum MonitorMessage: Equatable, Sendable {
         case (19, _): self = .stderr(body)
         case (20, 0): self = .detached
         case (21, 1): self = .exited(code: Int32(body[0]))
+        case (22, 0): self = .done
         default: return nil
         }
     }

@@ -27,6 +27,19 @@ final class Client {
         }
     }
 
+    /// The next message; nil when none waits. Who has gone, or says what is no message, is marked so.
+    func receive() -> ClientMessage? {
+        var buffer = [UInt8](repeating: 0, count: MonitorMessage.limit)
+        var count: Int?
+        buffer.withUnsafeMutableBytes {
+            do { count = try socket.receiveMessage(into: $0) } catch { count = 0 }
+        }
+        guard let count else { return nil }
+        let message = count == 0 ? nil : ClientMessage(buffer[..<count])
+        if message == nil { isGone = true }
+        return message
+    }
+
     /// Tells a client that nothing was started. What it has said is read before: a socket that is closed with unread
     /// messages shows its peer a reset in the place of ours.
     func refuse(_ error: RuntimeError) {

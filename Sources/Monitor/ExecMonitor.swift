@@ -39,8 +39,9 @@ private func startExec(_ request: ExecRequest, _ client: Client) throws(RuntimeE
     do throws(SysError) {
         let io = try streams.monitorSide(console: process.console.take())
         return Session(
-            pidfd: process.takePidfd(), io: io, listener: nil, log: nil, clients: [client],
-            closesStdinWithClient: true)
+            pidfd: process.takePidfd(), io: io, reception: nil, log: nil, clients: [client],
+            closesStdinWithClient: true
+        ) { _ in .failed(code: 1, "an exec has no container to control") }
     } catch {
         throw RuntimeError("unable to start container process: \(error)")
     }

@@ -19,7 +19,7 @@ extension MonitorRequest {
             "directory": .string(directory.string), "runDirectory": .string(runDirectory.string),
             "opensStdin": .bool(opensStdin), "closesStdinWithClient": .bool(closesStdinWithClient),
             "endsWithClient": .bool(endsWithClient), "mergesStreams": .bool(mergesStreams),
-            "removal": removal?.json,
+            "removal": removal?.json, "restart": restart.json,
         ])
     }
 
@@ -51,6 +51,7 @@ extension MonitorRequest {
                 maxFiles: Int(try limits.requireInt("maxFiles")))
         }
         removal = try json["removal"].map { value throws(JSONError) in try RemovalRequest(value) }
+        if let policy = json["restart"] { restart = try RestartPolicy(policy) }
     }
 }
 

@@ -75,6 +75,7 @@ public struct MonitorRequest: Equatable, Sendable {
     /// stderr is stdout, so that what is written to both keeps its order.
     public var mergesStreams = false
     public var removal: RemovalRequest?
+    public var restart = RestartPolicy()
 
     public init(
         id: String, spec: RuntimeSpec, root: RootSource, user: String, additionalGroups: [String] = [],

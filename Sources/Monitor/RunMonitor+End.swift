@@ -16,7 +16,7 @@ extension RunMonitor {
         guard let pidfd = running else {
             // What cannot be taken over is swept by lease: the network of the dead is not the container's any more.
             if let network = state.network { attachment = try? Attachment.adopt(network) }
-            return end(nil, session: nil)
+            return try goOn()
         }
         let session: Session
         do throws(SysError) {
@@ -39,18 +39,27 @@ extension RunMonitor {
         stay(session)
     }
 
-    /// Runs the session, then ends the container.
-    func stay(_ session: Session) {
+    /// Of a container that does not run any more: what its monitor would have done.
+    private func goOn() throws(RuntimeError) {
+        let isHere = try asStartError { () throws(SysError) in try Process.bootID() == state.bootID }
+        guard isHere, ["running", "restarting"].contains(state.status) else { return end(nil) { _ in } }
+        guard isRestarted(after: nil) else { return end(nil) { _ in } }
+        if state.status == "running" { leaveRun(nil) }
+        _ = try asStartError { () throws(SysError) in try openReception() }
+        stay(nil)
+    }
+
+    /// Runs the session.
+    func watch(_ session: Session) {
         do throws(SysError) {
             try session.run()
         } catch {
             state.error = "monitor: \(error)"
             session.withPidfd { _ = try? $0.send(signal: Signal.kill) }  // it cannot go on unseen
         }
-        end(session.withPidfd(exitStatus), session: session)
     }
 
-    private func exitStatus(_ pidfd: borrowing Pidfd) -> ExitStatus? {
+    func exitStatus(_ pidfd: borrowing Pidfd) -> ExitStatus? {
         if let status = try? pidfd.reap(wait: true) { return status }
         // Not our child: whoever reaps it does so any moment now, and only then does the kernel tell.
         for _ in 0..<50 {
@@ -62,30 +71,38 @@ extension RunMonitor {
 
     /// Record, ports, cgroup, run directory, the container itself when it was `--rm`; then the clients hear of it,
     /// and the link goes while nobody waits.
-    private func end(_ status: ExitStatus?, session: Session?) {
-        if state.status == "running" {
-            state.oomKilled = hasBeenKilledForMemory()
+    func end(_ code: Int32?, tell: (MonitorMessage) -> Void) {
+        if state.status == "running" { recordEnd(code) }
+        if ["running", "restarting"].contains(state.status) {
             state.status = "exited"
-            state.exitCode = status?.code
-            if status == nil {
-                state.error = "the exit status is unknown: the container ended while it had no monitor"
-            }
-            state.finishedAt = .now()
-            _ = try? state.write(to: directory)  // on a full disk the clients still hear of it
+            saveState()
         }
         leaveHost()
         // Unknown is never reported as success.
-        session?.finish(.exited(code: status?.code ?? 255))
+        tell(.exited(code: code ?? 255))
         leaveNetwork()
     }
 
+    func recordEnd(_ code: Int32?) {
+        state.oomKilled = hasBeenKilledForMemory()
+        (state.pid, state.isPaused, state.exitCode) = (0, false, code)
+        if code == nil {
+            state.error = "the exit status is unknown: the container ended while it had no monitor"
+        }
+        state.finishedAt = .now()
+    }
+
+    /// On a full disk the clients still hear of it.
+    func saveState() { _ = try? state.write(to: directory) }
+
     /// What a failed start leaves is a container that can be inspected and started again.
-    func recordFailure(_ error: RuntimeError) {
-        state.status = "created"
+    func recordFailure(_ error: RuntimeError, isRestart: Bool = false) {
+        state.status = isRestart ? "exited" : "created"
         state.pid = 0
         state.exitCode = error.exitCode
         state.error = error.description
-        _ = try? state.write(to: directory)  // the client hears of it anyway
+        if isRestart { state.finishedAt = .now() }
+        saveState()
     }
 
     /// Nothing of the container stays on the host.
@@ -96,14 +113,14 @@ extension RunMonitor {
 
     /// The kernel takes some 30 ms for a link. A monitor that is killed before leaves a lease that the next command
     /// sweeps; the link ends with the container's namespace anyway.
-    private func leaveNetwork() {
+    func leaveNetwork() {
         if let attachment { do throws(NetworkError) { try attachment.release() } catch {} }
         attachment = nil
     }
 
     /// What the next command may want at once: ports, cgroup, name, run directory and its lock. Each step goes on past
     /// the others' failures.
-    private func leaveHost() {
+    func leaveHost() {
         if let attachment { do throws(NetworkError) { try attachment.unpublish() } catch {} }
         removeCgroup()
         if let removal = request.removal { _ = try? removal.apply(id: request.id) }
@@ -118,7 +135,7 @@ extension RunMonitor {
     }
 
     /// Whatever is left in it (an exec that was still running) ends with the container.
-    private func removeCgroup() {
+    func removeCgroup() {
         guard let tree = CgroupTree.find() else { return }
         // What cannot be removed now is swept by a later command.
         if (try? tree.remove(request.cgroup, withParent: true)) == true { return }

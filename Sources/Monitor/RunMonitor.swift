@@ -7,11 +7,15 @@ import SystemPackage
 /// One container's monitor: starts its first process, or adopts it after another monitor's death, and leaves
 /// nothing of it behind on the host when it ends.
 final class RunMonitor {
-    let request: MonitorRequest
+    var request: MonitorRequest
     let directory: FD
     let runDirectory: FD
     var state = StateRecord()
     var attachment: Attachment?
+    private(set) var reception: Reception?
+    /// What a command wants the next end to be: `stop` or `restart`.
+    var wish: ControlRequest?
+    var delay = RestartDelay()
 
     init(request: MonitorRequest, directory: consuming FD) throws(SysError) {
         self.request = request
@@ -24,7 +28,7 @@ final class RunMonitor {
     func start(client: Client?) throws(RuntimeError) {
         let session: Session
         do throws(RuntimeError) {
-            session = try startContainer(client)
+            session = try startContainer(client.map { [$0] } ?? [])
         } catch {
             recordFailure(error)
             leaveNothing()
@@ -34,7 +38,7 @@ final class RunMonitor {
         stay(session)
     }
 
-    private func startContainer(_ client: Client?) throws(RuntimeError) -> Session {
+    func startContainer(_ clients: [Client]) throws(RuntimeError) -> Session {
         let root = try asStartError { () throws(SysError) in
             try openRoot(request.root, allowDevices: request.allowsDevices)
         }
@@ -57,24 +61,32 @@ final class RunMonitor {
         do throws(SysError) {
             try recordRunning(process.pidfd)
             let io = try streams.monitorSide(console: process.console.take())
-            return try makeSession(process.takePidfd(), io, clients: client.map { [$0] } ?? [])
+            return try makeSession(process.takePidfd(), io, clients: clients)
         } catch {
             throw RuntimeError("unable to monitor the container: \(error)")
         }
     }
 
+    func openReception() throws(SysError) -> Reception {
+        if let reception { return reception }
+        let made = try Reception(in: runDirectory)
+        reception = made
+        return made
+    }
+
     func makeSession(
         _ pidfd: consuming Pidfd, _ io: consuming ProcessIO, clients: [Client]
     ) throws(SysError) -> Session {
-        let listener = try runDirectory.listenForMessages(at: "attach")
+        let reception = try openReception()
         var log: LogWriter?
         if let limits = request.log {
             log = try LogWriter(
                 directory: directory.duplicate(), maxSize: limits.maxSize, maxFiles: limits.maxFiles)
         }
         return Session(
-            pidfd: pidfd, io: io, listener: listener, log: log, clients: clients,
-            closesStdinWithClient: request.closesStdinWithClient, endsWithClient: request.endsWithClient)
+            pidfd: pidfd, io: io, reception: reception, log: log, clients: clients,
+            closesStdinWithClient: request.closesStdinWithClient, endsWithClient: request.endsWithClient
+        ) { [unowned self] in perform($0) }
     }
 
     /// A terminal, or FIFOs that a later monitor can open again.
@@ -94,7 +106,8 @@ final class RunMonitor {
     }
 
     private func reserveNetwork() throws(RuntimeError) {
-        guard case .bridge(let network, let ports) = request.network else { return }
+        // That of the run before is kept.
+        guard case .bridge(let network, let ports) = request.network, self.attachment == nil else { return }
         let attachment: Attachment
         do throws(NetworkError) {
             attachment = try Attachment.reserve(on: network, container: request.id, ports: ports)
@@ -129,7 +142,8 @@ final class RunMonitor {
     }
 
     private func recordRunning(_ pidfd: borrowing Pidfd) throws(SysError) {
-        state.status = "running"
+        (state.status, state.isPaused, state.exitCode, state.error) = ("running", false, nil, "")
+        state.oomKilled = false
         state.pid = pidfd.pid
         state.startTime = try Process.startTime(pid: pidfd.pid) ?? 0
         state.bootID = try Process.bootID()

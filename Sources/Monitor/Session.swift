@@ -7,7 +7,8 @@ import SystemPackage
 final class Session {
     private let pidfd: Pidfd
     private var io: ProcessIO
-    private let listener: FD?
+    private let reception: Reception?
+    private let perform: (ControlRequest) -> MonitorMessage
     private var log: LogWriter?
     private let closesStdinWithClient: Bool
     private let endsWithClient: Bool
@@ -22,13 +23,15 @@ final class Session {
     private var roundsBehindAfterEnd = 0
 
     init(
-        pidfd: consuming Pidfd, io: consuming ProcessIO, listener: consuming FD?, log: consuming LogWriter?,
-        clients: [Client], closesStdinWithClient: Bool, endsWithClient: Bool = false
+        pidfd: consuming Pidfd, io: consuming ProcessIO, reception: Reception?, log: consuming LogWriter?,
+        clients: [Client], closesStdinWithClient: Bool, endsWithClient: Bool = false,
+        perform: @escaping (ControlRequest) -> MonitorMessage
     ) {
         self.endsWithClient = endsWithClient
         self.pidfd = pidfd
         self.io = io
-        self.listener = listener
+        self.reception = reception
+        self.perform = perform
         self.log = log
         self.clients = clients
         self.closesStdinWithClient = closesStdinWithClient
@@ -73,7 +76,7 @@ final class Session {
                 if session.io.error != nil { error = session.io.addError(to: &poll) }
             }
             if !session.input.isEmpty { input = session.io.addInput(to: &poll) }
-            if session.listener != nil { listener = session.addListener(to: &poll) }
+            if let reception = session.reception { listener = poll.add(reception.socket, .readable) }
             for client in session.clients {
                 var wanted: PollEvents = session.input.isEmpty ? .readable : []
                 if client.isBehind { wanted.insert(.writable) }
@@ -82,15 +85,11 @@ final class Session {
         }
     }
 
-    private func addListener(to poll: inout Poll) -> Int? {
-        listener.raw.map { poll.add(raw: $0, .readable) }
-    }
-
     private func handle(_ poll: Poll, _ at: Positions) throws(SysError) {
         if let p = at.input, !poll[p].isEmpty { writeInput() }
         for (client, p) in zip(clients, at.clients) where !poll[p].isEmpty { serve(client, poll[p]) }
         clients.removeAll { $0.isGone }
-        if let p = at.listener, !poll[p].isEmpty { acceptClients() }
+        if let p = at.listener, !poll[p].isEmpty { clients += reception?.arrivals() ?? [] }
         if let p = at.pidfd, !poll[p].isEmpty { hasEnded = true }
         guard !isBehind else { return }
         if at.output != nil || hasEnded { try readOutput() }
@@ -138,31 +137,16 @@ final class Session {
 
     // MARK: from the clients
 
-    private func acceptClients() {
-        listener.withFD { fd in
-            while let socket = fd.acceptClient() {
-                // The directory is 0700 and the socket 0600; this is the second lock on the door.
-                // Unknown is refused.
-                guard (try? socket.peerUser()) == Process.effectiveUser else { continue }
-                clients.append(Client(socket))
-            }
-        }
-    }
-
     private func serve(_ client: Client, _ events: PollEvents) {
         if client.isBehind, events.contains(.writable) {
             roundsBehindAfterEnd = 0
             sendChunk(to: client)
         }
         guard !events.isDisjoint(with: [.readable, .hungUp, .failed]), input.isEmpty else { return }
-        var buffer = [UInt8](repeating: 0, count: MonitorMessage.limit)
-        var count: Int?
-        buffer.withUnsafeMutableBytes {
-            do { count = try client.socket.receiveMessage(into: $0) } catch { count = 0 }
+        guard let message = client.receive() else {
+            if client.isGone { leave(client) }
+            return
         }
-        guard let count else { return }
-        if count == 0 { return leave(client) }
-        guard let message = ClientMessage(buffer[..<count]) else { return leave(client) }
         handle(message, from: client)
     }
 
@@ -190,6 +174,7 @@ final class Session {
         case .resize(let size): io.resize(size)
         case .signal(let number):
             _ = try? pidfd.send(signal: number)  // the process may just have ended
+        case .control(let request): client.sendLast(perform(request))
         }
     }
 

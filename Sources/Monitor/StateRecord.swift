@@ -5,7 +5,14 @@ import SystemPackage
 /// `state.json` of a container: what its monitor knows, in docker's words. A crash may forget it, so it is
 /// replaced without fsync.
 struct StateRecord: Equatable, Sendable {
+    /// created, running, restarting or exited.
     var status = "created"
+    /// While it runs: it stands still.
+    var isPaused = false
+    /// By its policy, since it was started by hand.
+    var restartCount = 0
+    /// A command has ended it, or will.
+    var isStoppedByHand = false
     var pid: Int32 = 0
     var startTime: UInt64 = 0
     var bootID = ""
@@ -22,6 +29,8 @@ struct StateRecord: Equatable, Sendable {
             "BootID": .string(bootID), "ExitCode": exitCode.map { .int(Int64($0)) }, "Error": .string(error),
             "OOMKilled": .bool(oomKilled), "StartedAt": .string(startedAt.rfc3339Nano),
             "FinishedAt": .string(finishedAt.rfc3339Nano), "Network": network,
+            "Paused": .bool(isPaused), "RestartCount": .int(Int64(restartCount)),
+            "StoppedByHand": .bool(isStoppedByHand),
         ])
     }
 
@@ -38,6 +47,9 @@ struct StateRecord: Equatable, Sendable {
         startedAt = try json.optionalString("StartedAt").flatMap { Timestamp(parsing: $0) } ?? .zero
         finishedAt = try json.optionalString("FinishedAt").flatMap { Timestamp(parsing: $0) } ?? .zero
         network = json["Network"]
+        isPaused = try json.optionalBool("Paused") ?? false
+        restartCount = Int(clamping: try json.optionalInt("RestartCount") ?? 0)
+        isStoppedByHand = try json.optionalBool("StoppedByHand") ?? false
     }
 
     func write(to directory: borrowing FD) throws(SysError) {

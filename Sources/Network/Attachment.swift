@@ -60,6 +60,15 @@ public final class Attachment {
         held = nil
     }
 
+    /// Takes the container's links and the way to its ports away. Its address and its ports stay its own, for the next
+    /// `connect`.
+    public func disconnect() throws(NetworkError) {
+        try asking("disconnect \(container)") { () throws(SysError) in
+            try removeElements(ports.compactMap(PortKey.init), from: network.table)
+            _ = try removeLink(link)
+        }
+    }
+
     /// Takes everything away: ports, link (the kernel takes some 30 ms for it), and then the address.
     public func release() throws(NetworkError) {
         try unpublish()

@@ -14,7 +14,9 @@ enum CommandList {
             [
                 RunCommand.create, StartCommand.start, AttachCommand.attach, LogsCommand.logs,
                 EndCommands.stop,
-                EndCommands.kill, EndCommands.wait, EndCommands.remove, InspectCommand.container,
+                EndCommands.kill, EndCommands.wait, EndCommands.remove, LifecycleCommands.restart,
+                LifecycleCommands.pause, LifecycleCommands.unpause, LifecycleCommands.update,
+                InspectCommand.container,
                 CommitCommand.commit, ExportCommand.export, PruneCommands.container,
             ]
         ),
@@ -30,7 +32,7 @@ enum CommandList {
             "Other Commands",
             [
                 InspectCommand.any, SystemCommands.version, SystemCommands.info, SystemCommands.completion,
-                DiskUsageCommand.df, PruneCommands.system, CheckCommand.check,
+                DiskUsageCommand.df, PruneCommands.system, CheckCommand.check, LifecycleCommands.boot,
             ]
         ),
     ]

@@ -6,14 +6,9 @@ enum EndCommands {
     static let stop = Command(
         "stop", group: "container", "CONTAINER [CONTAINER...]", "Stop one or more running containers",
         words: Command.atLeast(1),
-        flags: [
-            .value("signal", "s", "string", "Signal to send to the container"),
-            .value("timeout", "t", "int", "Seconds to wait before killing the container (-1: for ever)"),
-            .value("time", nil, "int", "The same as --timeout"),
-        ]
+        flags: stopFlags
     ) { arguments, session in
-        let timeout =
-            try arguments.parsed("timeout", Arguments.integer) ?? arguments.parsed("time", Arguments.integer)
+        let timeout = try timeout(arguments)
         let signal = try signal(arguments)
         let containers = try session.containers()
         return try EachName.run(arguments.words) { name in
@@ -67,7 +62,17 @@ enum EndCommands {
         }
     }
 
-    private static func signal(_ arguments: Arguments) throws -> Int32? {
+    static let stopFlags: [Flag] = [
+        .value("signal", "s", "string", "Signal to send to the container"),
+        .value("timeout", "t", "int", "Seconds to wait before killing the container (-1: for ever)"),
+        .value("time", nil, "int", "The same as --timeout"),
+    ]
+
+    static func timeout(_ arguments: Arguments) throws -> Int? {
+        try arguments.parsed("timeout", Arguments.integer) ?? arguments.parsed("time", Arguments.integer)
+    }
+
+    static func signal(_ arguments: Arguments) throws -> Int32? {
         guard let name = arguments.value("signal") else { return nil }
         guard let signal = Signal.number(name) else { throw CommandFailure("Invalid signal: \(name)") }
         return signal

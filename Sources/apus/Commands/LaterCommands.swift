@@ -2,14 +2,13 @@
 enum LaterCommands {
     private static let names: Set<String> = [
         "buildx", "checkpoint", "compose", "config", "context", "cp", "diff", "events",
-        "manifest", "network", "node", "pause", "plugin", "port",
-        "rename", "restart", "search", "secret", "service", "stack", "stats", "swarm",
-        "top", "trust", "unpause", "update", "volume",
+        "manifest", "network", "node", "plugin", "port",
+        "rename", "search", "secret", "service", "stack", "stats", "swarm",
+        "top", "trust", "volume",
     ]
     private static let verbs: [String: Set<String>] = [
         "container": [
-            "cp", "diff", "pause", "port", "rename", "restart", "stats", "top",
-            "unpause", "update",
+            "cp", "diff", "port", "rename", "stats", "top",
         ],
         "system": ["events"],
     ]

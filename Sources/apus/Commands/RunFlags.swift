@@ -22,7 +22,7 @@ enum RunFlags {
         .value("pull", "Pull image before running (\"always\", \"missing\", \"never\")"),
         .toggle("quiet", "q", "Suppress the pull output"),
         .value("platform", "Use the image of this platform (os/architecture)"),
-        .value("restart", "Restart policy to apply when a container exits (no)"),
+        .value("restart", "Restart policy to apply when a container exits"),
         .toggle("rm", "Automatically remove the container and its anonymous volumes when it exits"),
     ]
     private static let streams: [Flag] = [

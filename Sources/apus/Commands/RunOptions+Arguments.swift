@@ -39,8 +39,12 @@ extension RunOptions {
         for label in try arguments.eachParsed("label", { try EnvFile.label($0) }) {
             labels[label.key] = label.value
         }
-        if let policy = arguments.value("restart"), !["", "no"].contains(policy) {
-            throw UsageError("--restart \(policy) is not supported yet: only no is")
+        if let policy = arguments.value("restart") {
+            try host.setRestart(policy)
+            // docker's: what removes itself has nothing to start again.
+            if host.removesItself, host.isRestarted {
+                throw UsageError("Conflicting options: --restart and --rm")
+            }
         }
         if let text = arguments.value("pull") {
             guard let pull = Pull(rawValue: text) else {

@@ -61,6 +61,12 @@ enum AttachCommand {
         guard record.state.isRunning else {
             throw CommandFailure("You cannot attach to a stopped container, start it first")
         }
+        if record.state.isPaused {
+            throw CommandFailure("You cannot attach to a paused container, unpause it first")
+        }
+        if record.state.isRestarting {
+            throw CommandFailure("You cannot attach to a restarting container, wait until it is running")
+        }
         let input = record.config.openStdin && !arguments.isOn("no-stdin")
         try Terminals.requireInput(terminal: record.config.terminal, stdin: input)
         let streams: RunOptions.Streams = input ? [.stdin, .stdout, .stderr] : [.stdout, .stderr]

@@ -1,0 +1,38 @@
+import OCI
+
+/// What a command wants of a container's monitor beyond its streams. The answer is `done`, or `failed` with the reason.
+public enum ControlRequest: Equatable, Sendable {
+    /// The end that comes is wanted: no policy restarts the container. One that stands still goes on, to end.
+    case stop
+    /// The end that comes is wanted, and then another start.
+    case restart
+    case pause
+    case unpause
+    case setPolicy(RestartPolicy)
+
+    var bytes: [UInt8] {
+        switch self {
+        case .stop: [0]
+        case .restart: [1]
+        case .pause: [2]
+        case .unpause: [3]
+        case .setPolicy(let policy): [4] + policy.json.bytes
+        }
+    }
+
+    init?(_ bytes: [UInt8]) {
+        switch (bytes.first, bytes.count) {
+        case (0, 1): self = .stop
+        case (1, 1): self = .restart
+        case (2, 1): self = .pause
+        case (3, 1): self = .unpause
+        case (4, 2...):
+            // What cannot be read is no message.
+            guard let json = try? JSON(parsing: Array(bytes.dropFirst())),
+                let policy = try? RestartPolicy(json)
+            else { return nil }
+            self = .setPolicy(policy)
+        default: return nil
+        }
+    }
+}

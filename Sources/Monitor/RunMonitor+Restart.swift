@@ -1,0 +1,122 @@
+import Linux
+import Network
+import OCI
+import Runtime
+import SystemPackage
+
+/// The runs of a container, one after the other, and what commands want meanwhile.
+extension RunMonitor {
+    /// Stays with the container until it has ended and is not to be started again; nil: it waits for its next start.
+    func stay(_ first: Session?) {
+        var session = first
+        while true {
+            var code = state.exitCode
+            if let session {
+                watch(session)
+                code = session.withPidfd(exitStatus)?.code
+            }
+            guard wish != .stop, wish == .restart || isRestarted(after: code) else {
+                return end(code) { session?.finish($0) }
+            }
+            if session != nil { leaveRun(code) }
+            session?.finish(.exited(code: code ?? 255))
+            guard let clients = waitForStart() else { return }
+            do throws(RuntimeError) { session = try startContainer(clients) } catch {
+                recordFailure(error, isRestart: true)
+                leaveHost()
+                for client in clients { client.sendLast(.exited(code: error.exitCode)) }
+                return leaveNetwork()
+            }
+        }
+    }
+
+    /// By its policy. A container that waits already has been judged.
+    func isRestarted(after code: Int32?) -> Bool {
+        if state.status == "restarting" { return true }
+        // Unknown is no success.
+        return request.restart.restarts(
+            after: code ?? 255, count: state.restartCount, isStoppedByHand: state.isStoppedByHand)
+    }
+
+    /// The end of a run that another one follows: cgroup and links are the next one's own, address and ports stay.
+    func leaveRun(_ code: Int32?) {
+        recordEnd(code)
+        state.status = "restarting"
+        if wish != .restart { state.restartCount += 1 }
+        saveState()
+        removeCgroup()
+        allowMountAgain()
+        // What cannot be taken away now the next start replaces, or fails at.
+        do throws(NetworkError) { try attachment?.disconnect() } catch {}
+    }
+
+    /// An overlay that was mounted `volatile` is not mounted again, lest a crash has lost some of it
+    /// (Documentation/filesystems/overlayfs.rst, "Volatile mount"). The host has not crashed: we are here.
+    private func allowMountAgain() {
+        guard case .overlay(_, _, let work, volatile: true) = request.root else { return }
+        do throws(SysError) {
+            try FD.open(work.appending("work"), [.readOnly, .directory]).removeTree("incompat")
+        } catch {}  // then the next mount says so
+    }
+
+    /// Those who are connected by the time of the next start; nil: a command did not want one, and the container has
+    /// ended.
+    private func waitForStart() -> [Client]? {
+        defer { wish = nil }
+        guard let reception, wish != .restart else { return [] }
+        var wait = RestartWait(reception) { self.perform($0) }
+        do throws(SysError) {
+            let ran = state.finishedAt.elapsed(since: state.startedAt)
+            try wait.run(milliseconds: delay.next(afterRunOf: ran)) { self.wish != nil }
+        } catch {
+            state.error = "monitor: \(error)"
+            wish = .stop
+        }
+        let clients = wait.clients
+        guard wish == .stop else { return clients }
+        end(state.exitCode) { last in
+            for client in clients where client.streams != nil { client.sendLast(last) }
+        }
+        return nil
+    }
+
+    // MARK: what commands want
+
+    /// The answer to a command's request.
+    func perform(_ control: ControlRequest) -> MonitorMessage {
+        do throws(RuntimeError) {
+            switch control {
+            case .stop, .restart:
+                wish = control
+                state.isStoppedByHand = control == .stop
+                if state.isPaused { try setPaused(false) }
+            case .pause: try setPaused(true)
+            case .unpause: try setPaused(false)
+            case .setPolicy(let policy): request.restart = policy
+            }
+            saveState()
+            return .done
+        } catch {
+            return .failed(code: 1, error.description)
+        }
+    }
+
+    private func setPaused(_ wanted: Bool) throws(RuntimeError) {
+        guard state.status == "running" else {
+            throw RuntimeError("Container \(request.id) is restarting, wait until the container is running")
+        }
+        guard state.isPaused != wanted else {
+            throw RuntimeError("Container \(request.id) is \(wanted ? "already" : "not") paused")
+        }
+        do throws(SysError) {
+            let cgroup = try CgroupTree.find()?.open(request.cgroup)
+            guard let cgroup else {
+                throw SysError(call: "open", subject: request.cgroup.string, errno: .noSuchFileOrDirectory)
+            }
+            if wanted { try cgroup.freeze() } else { try cgroup.thaw() }
+        } catch {
+            throw RuntimeError("Cannot \(wanted ? "pause" : "unpause") container \(request.id): \(error)")
+        }
+        state.isPaused = wanted
+    }
+}

@@ -1,0 +1,65 @@
+import Engine
+import Linux
+
+/// `restart`, `pause`, `unpause`, `update` and `boot`.
+enum LifecycleCommands {
+    static let restart = Command(
+        "restart", group: "container", "CONTAINER [CONTAINER...]", "Restart one or more containers",
+        words: Command.atLeast(1), flags: EndCommands.stopFlags
+    ) { arguments, session in
+        let (timeout, signal) = (try EndCommands.timeout(arguments), try EndCommands.signal(arguments))
+        return try each(arguments, session) { containers, id in
+            try containers.restart(id, timeout: timeout, signal: signal)
+        }
+    }
+
+    static let pause = Command(
+        "pause", group: "container", "CONTAINER [CONTAINER...]",
+        "Pause all processes within one or more containers", words: Command.atLeast(1)
+    ) { arguments, session in
+        try each(arguments, session) { containers, id in try containers.setPaused(id, true) }
+    }
+
+    static let unpause = Command(
+        "unpause", group: "container", "CONTAINER [CONTAINER...]",
+        "Unpause all processes within one or more containers", words: Command.atLeast(1)
+    ) { arguments, session in
+        try each(arguments, session) { containers, id in try containers.setPaused(id, false) }
+    }
+
+    static let update = Command(
+        "update", group: "container", "CONTAINER [CONTAINER...]",
+        "Update configuration of one or more containers", words: Command.atLeast(1),
+        flags: [.value("restart", "Restart policy to apply when a container exits")]
+    ) { arguments, session in
+        guard let policy = arguments.value("restart") else {
+            throw CommandFailure.bare("you must provide one or more flags when using this command")
+        }
+        var options = HostOptions()
+        try options.setRestart(policy)
+        let chosen = options
+        return try each(arguments, session) { containers, id in
+            try containers.update(id, restart: chosen)
+        }
+    }
+
+    static let boot = Command(
+        "boot", "", "Start the containers whose restart policy asks for it, after the host has booted"
+    ) { _, session in
+        let containers = try session.containers()
+        return try EachName.run(try containers.namesForBoot()) { name in
+            try containers.restart(try containers.records.find(name), timeout: nil)
+            try Standard.out("\(name)\n")
+        }
+    }
+
+    private static func each(
+        _ arguments: Arguments, _ session: Session, _ body: (Containers, String) throws -> Void
+    ) throws -> Int32 {
+        let containers = try session.containers()
+        return try EachName.run(arguments.words) { name in
+            try body(containers, try containers.records.find(name))
+            try Standard.out("\(name)\n")
+        }
+    }
+}
