@@ -156,6 +156,7 @@ public struct ImagePuller: Sendable {
         // What cannot be read is pulled again.
         guard let image = try? store.image(named: name.canonical), image.digests.contains(name.at(digest)),
             image.config.diffIDs.allSatisfy({ store.layer($0) != nil }),
+            image.manifest.layers.allSatisfy({ (try? store.has($0)) == true }),
             platform.map(image.config.platform.runs) ?? image.config.platform.runs(on: .host)
         else { return nil }
         return image

@@ -27,6 +27,19 @@ struct PullTests {
         }
     }
 
+    /// A check has removed a damaged one.
+    @Test func aBlobThatIsGoneIsPulledAgain() async throws {
+        try await withWorld { world in
+            _ = try await world.pull()
+            let blobs = try FD.directory(world.store.root.appending("blobs/sha256"))
+            try blobs.remove(FilePath(world.layer.hex))
+            _ = try await world.pull()
+            #expect(try blobs.status(of: FilePath(world.layer.hex)) != nil)
+            #expect(world.source.fetches(of: world.layer) == [0, 0])
+            try world.expectClean()
+        }
+    }
+
     /// Also in another process.
     @Test func aPullGoesOnWhereAnEarlierOneFailed() async throws {
         try await withWorld { world in

@@ -108,10 +108,7 @@ public final class ImagePull: Sendable {
     /// Whether the store has a layer, blob and tree: then it keeps both until this pull has ended.
     public func finds(_ blob: Descriptor, _ diffID: Digest) throws(ImageError) -> Bool {
         try staging.lease([blob.digest, diffID])
-        let size = try kernel { () throws(SysError) in
-            try store.blobs.status(of: FilePath(blob.digest.hex))?.size
-        }
-        guard let layer = store.layer(diffID), size == UInt64(clamping: blob.size) else { return false }
+        guard let layer = store.layer(diffID), try store.has(blob) else { return false }
         // Whoever knows the two digests has not shown that they belong together.
         if layer.blob.digest == blob.digest { return true }
         return try store.unpacks(blob, to: diffID)
@@ -170,6 +167,12 @@ public final class ImagePull: Sendable {
 }
 
 extension ImageStore {
+    /// Whether a blob is there with all its bytes, in number.
+    public func has(_ blob: Descriptor) throws(ImageError) -> Bool {
+        let status = try kernel { () throws(SysError) in try blobs.status(of: FilePath(blob.digest.hex)) }
+        return status?.size == UInt64(clamping: blob.size)
+    }
+
     /// The bytes of a configuration that is here, whole.
     public func knownConfig(_ descriptor: Descriptor) -> [UInt8]? {
         // Absent or damaged: it is fetched.
