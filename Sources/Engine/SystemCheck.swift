@@ -1,3 +1,4 @@
+import Build
 import Images
 import Linux
 import OCI
@@ -27,7 +28,9 @@ extension ImageCatalog {
     /// has been repaired. Nothing that a user has is removed.
     public func check(repairs: Bool, report: (_ line: String, _ isRepaired: Bool) -> Void) throws {
         let containers = Containers(paths: paths)
-        let uses = try containers.uses()
+        // No longer held: builds may go on meanwhile.
+        let use = try use(try BuildCacheHold(root: paths.root))
+        let uses = use.containers
         func mounted() throws -> Set<Digest> {
             let now = try containers.uses()
             guard let unknown = now.unknown.first else {
@@ -40,7 +43,9 @@ extension ImageCatalog {
         }
         var found: [Damage] = []
         // Below a running container no layer is replaced, nor where that is not known.
-        try store.check(repairs: repairs && uses.unknown.isEmpty, mounted: mounted) { found.append($0) }
+        try store.check(repairs: repairs && uses.unknown.isEmpty, use: use, mounted: mounted) {
+            found.append($0)
+        }
         for damage in found { report("\(damage)", damage.isRepaired) }
         for line in uses.unknown { report(line, false) }
         for use in uses.all {

@@ -24,7 +24,7 @@ enum LoadPart {
                 let loaded = try store.load(try tar(files))
                 expect(!loaded.isEmpty, "nothing was loaded")
                 for image in loaded { try check(image, in: store) }
-                try store.check(repairs: false, mounted: { [] }) {
+                try store.check(repairs: false, use: StoreUse(), mounted: { [] }) {
                     expect(false, "what was loaded is damaged: \($0)")
                 }
             } catch {

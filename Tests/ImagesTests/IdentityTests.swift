@@ -106,6 +106,30 @@ struct IdentityTests {
         }
     }
 
+    /// Its tree is sound, so that a build goes on from it.
+    @Test func aBlobThatTheBuildCacheNeedsIsMadeAgain() throws {
+        try withStore { store, scratch in
+            let upper = scratch.appending("store/build/1/upper")
+            try FD.directory(upper, make: true).replace("f", with: Array("1".utf8))
+            let layer = try store.commitLayer(upper: upper, epoch: nil)
+            let blobs = try FD.directory(store.root.appending("blobs/sha256"))
+            try blobs.replace(FilePath(layer.blob.digest.hex), with: [1])
+            let container = ContainerUse(
+                id: String(repeating: "c", count: 64), image: layer.diffID, layers: [layer.diffID],
+                isRunning: false)
+            let use = StoreUse(containers: ContainerUses([container]), cached: [layer.diffID])
+            for (repairs, remedy) in [
+                (false, "try --repair, or pull or load it again"), (true, "made again of its layer"),
+            ] {
+                var found: [Damage] = []
+                try store.check(repairs: repairs, use: use, mounted: { [] }) { found.append($0) }
+                #expect(found.map(\.remedy) == [remedy])
+                #expect(found.map(\.images) == [["container cccccccccccc", "the build cache"]])
+            }
+            _ = try store.create(config: ImageConfig(), layers: [layer], as: [])
+        }
+    }
+
     /// The date of an image may be its base's; what came just now is new all the same.
     @Test func anImageAppearsWhenItIsNamed() throws {
         try withStore { store, scratch in

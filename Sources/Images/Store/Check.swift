@@ -6,7 +6,7 @@ import SystemPackage
 public struct Damage: Equatable, Sendable, CustomStringConvertible {
     /// What it is and what is wrong with it.
     public let what: String
-    /// The images that it hurts, by name, else by id.
+    /// What it hurts: images by name, else by id; without any, containers and the build cache.
     public let images: [String]
     /// What was done or is to be done about it.
     public let remedy: String
@@ -30,20 +30,22 @@ public struct Damage: Equatable, Sendable, CustomStringConvertible {
 struct StoreCheck {
     private let store: ImageStore
     private let repairs: Bool
+    private let use: StoreUse
     /// Layers whose trees are mounted now.
     private let mounted: () throws -> Set<Digest>
     private let report: (Damage) -> Void
     private let staging: Staging
-    /// The names of the images that need a blob or a layer.
+    /// Who needs a blob or a layer: images by name, else by id, containers and the build cache.
     private var users: [Digest: [String]] = [:]
     private var layers: [(blob: Descriptor, diffID: Digest)] = []
     private var badBlobs: Set<Digest> = []
 
     init(
-        _ store: ImageStore, repairs: Bool, mounted: @escaping () throws -> Set<Digest>,
+        _ store: ImageStore, repairs: Bool, use: StoreUse, mounted: @escaping () throws -> Set<Digest>,
         report: @escaping (Damage) -> Void
     ) throws(ImageError) {
-        (self.store, self.repairs, self.mounted, self.report) = (store, repairs, mounted, report)
+        (self.store, self.repairs, self.use) = (store, repairs, use)
+        (self.mounted, self.report) = (mounted, report)
         staging = try Staging(in: store)
     }
 
@@ -52,6 +54,7 @@ struct StoreCheck {
             // Without it nobody knows what is needed; the blobs can be verified all the same.
             report(Damage("\(error)", remedy: "restore it from a backup, or pull and load the images again"))
         }
+        try readUse()
         try staging.lease(Array(users.keys))
         try checkBlobs()
         try checkLayers()
@@ -89,6 +92,25 @@ struct StoreCheck {
             where known.insert([blob.digest, diffID]).inserted {
                 layers.append((blob, diffID))
             }
+        }
+    }
+
+    /// What is needed by no image; what is not there, those who need it tell or make.
+    private mutating func readUse() throws(ImageError) {
+        let ofImages = Set(users.keys)
+        var needs = use.cached.map { ($0, "the build cache") }
+        for container in use.containers.all {
+            let name = "container \(container.id.prefix(12))"
+            if !ofImages.contains(container.image) { users[container.image, default: []].append(name) }
+            needs += container.layers.map { ($0, name) }
+        }
+        for (diffID, name) in needs where !ofImages.contains(diffID) {
+            guard let blob = try store.readLayer(diffID)?.blob else { continue }
+            for digest in Set([diffID, blob.digest]).subtracting(ofImages) {
+                users[digest, default: []].append(name)
+            }
+            let isKnown = layers.contains { $0.diffID == diffID && $0.blob.digest == blob.digest }
+            if !isKnown { layers.append((blob, diffID)) }
         }
     }
 
@@ -286,13 +308,14 @@ struct StoreCheck {
 }
 
 extension ImageStore {
-    /// Verifies every blob, document and layer, and tells what is damaged. With `repairs` damaged blobs are removed,
+    /// Verifies every blob, document and layer, and tells what is damaged and whom of images and `use` it hurts. With `repairs` damaged blobs are removed,
     /// those of our own layers made again, and damaged layers unpacked again, but for the `mounted` ones, which is asked
     /// each time; no image is.
     public func check(
-        repairs: Bool, mounted: @escaping () throws -> Set<Digest>, report: @escaping (Damage) -> Void
+        repairs: Bool, use: StoreUse, mounted: @escaping () throws -> Set<Digest>,
+        report: @escaping (Damage) -> Void
     ) throws(ImageError) {
-        var check = try StoreCheck(self, repairs: repairs, mounted: mounted, report: report)
+        var check = try StoreCheck(self, repairs: repairs, use: use, mounted: mounted, report: report)
         try check.run()
     }
 }

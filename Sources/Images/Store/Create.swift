@@ -63,7 +63,9 @@ extension ImageStore {
                 for layer in layers {
                     let blob = FilePath(layer.blob.digest.hex)
                     guard try kernel({ () throws(SysError) in try blobs.status(of: blob) }) != nil else {
-                        throw .invalid("layer \(layer.diffID.short) was removed meanwhile (build again)")
+                        throw .invalid(
+                            "the blob of layer \(layer.diffID.short) is gone (pull or load its image again, or "
+                                + "forget the layer: apus builder prune -a)")
                     }
                 }
             }
