@@ -1,9 +1,10 @@
-import Images
 import Linux
 import OCI
 import Support
 import SystemPackage
 import Testing
+
+@testable import Images
 
 /// What makes an image the one that was meant: names with digests, several manifests of one configuration, layers and
 /// the blobs that they came from.
@@ -103,6 +104,20 @@ struct IdentityTests {
             let removed = try store.remove(plain.id.short, force: true, noPrune: false) { ContainerUses() }
             #expect(removed.count == 4 && removed.first == .untagged("a:latest"))
             #expect(try listing(store.root.appending("blobs/sha256")).isEmpty)
+        }
+    }
+
+    @Test func aBlobThatCameMeanwhileIsNotDeletedForTheOldOne() throws {
+        try withStore { store, scratch in
+            let digest = try add("a", "1", store, scratch).manifest.layers[0].digest
+            let name = FilePath(digest.hex)
+            let sound = try store.blobs.contents(of: name) ?? []
+            try store.blobs.replace(name, with: [1])
+            let damaged = Directory(try store.blobs.open(name))
+            try store.blobs.replace(name, with: sound)
+            #expect(try store.deleteBlob(digest, ifStill: damaged) == false)
+            #expect(try store.blobs.contents(of: name) == sound)
+            #expect(try store.deleteBlob(digest, ifStill: Directory(try store.blobs.open(name))))
         }
     }
 

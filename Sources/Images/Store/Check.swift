@@ -142,8 +142,8 @@ struct StoreCheck {
         let present = Set(try kernel { () throws(SysError) in try store.blobs.entries().map(\.name.string) })
         for name in present.sorted() {
             guard let digest = Digest(hex: name) else { continue }
-            let hex: String?
-            do { hex = try hash(FilePath(name)) } catch {
+            let found: (hex: String, file: Directory)?
+            do { found = try hash(FilePath(name)) } catch {
                 // A disk that cannot read it says so.
                 report(
                     Damage("blob \(digest.short): \(error)", images: users[digest] ?? [], remedy: "see dmesg")
@@ -151,40 +151,46 @@ struct StoreCheck {
                 badBlobs.insert(digest)
                 continue
             }
-            if hex != nil, hex != name { try tell(digest, "is damaged") }
+            if let found, found.hex != name { try tell(digest, "is damaged", found.file) }
         }
         let missing = users.keys.filter { digest in
             !present.contains(digest.hex)
                 && !layers.contains { $0.diffID == digest && $0.blob.digest != digest }
         }
-        for digest in missing.sorted(by: { $0.hex < $1.hex }) { try tell(digest, "is missing") }
+        for digest in missing.sorted(by: { $0.hex < $1.hex }) { try tell(digest, "is missing", nil) }
     }
 
-    /// nil when it has been removed meanwhile.
-    private func hash(_ name: FilePath) throws(ImageError) -> String? {
+    /// The file stays open, so that no other one gets its inode; nil when it has been removed meanwhile.
+    private func hash(_ name: FilePath) throws(ImageError) -> (hex: String, file: Directory)? {
         guard try kernel({ () throws(SysError) in try store.blobs.status(of: name) }) != nil else {
             return nil
         }
         return try kernel { () throws(SysError) in
-            let file = try store.blobs.open(name)
+            let file = Directory(try store.blobs.open(name))
             var hash = SHA256()
             while true {
-                let bytes = try file.readSome(limit: 1 << 18)
-                if bytes.isEmpty { return hash.hex() }
+                let bytes = try file.fd.readSome(limit: 1 << 18)
+                if bytes.isEmpty { return (hash.hex(), file) }
                 bytes.withUnsafeBytes { hash.update($0) }
             }
         }
     }
 
-    private mutating func tell(_ digest: Digest, _ what: String) throws(ImageError) {
+    /// `file` is what was read; nil for a blob that is not there.
+    private mutating func tell(
+        _ digest: Digest, _ what: String, _ file: Directory?
+    ) throws(ImageError) {
         badBlobs.insert(digest)
         let names = users[digest] ?? []
         guard repairs else {
             let remedy = names.isEmpty ? "nothing needs it" : "try --repair, or pull or load it again"
             return report(Damage("blob \(digest.short) \(what)", images: names, remedy: remedy))
         }
-        // What stays of a damaged one would keep a pull from fetching it.
-        try store.deleteBlob(digest)
+        // What stays of a damaged one would keep a pull from fetching it. A pull may have brought a sound one by now.
+        if let file, try !store.deleteBlob(digest, ifStill: file) {
+            badBlobs.remove(digest)
+            return
+        }
         if names.isEmpty {
             return report(
                 Damage("blob \(digest.short) \(what)", remedy: "removed; nothing needs it", isRepaired: true))

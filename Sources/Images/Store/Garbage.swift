@@ -169,6 +169,18 @@ extension ImageStore {
         }
     }
 
+    /// Deletes a blob unless another file has come to its name; false then.
+    func deleteBlob(_ digest: Digest, ifStill file: Directory) throws(ImageError) -> Bool {
+        try locked { () throws(ImageError) in
+            let isOther = try kernel { () throws(SysError) in
+                guard let named = try blobs.status(of: FilePath(digest.hex)) else { return false }
+                return named.inode != (try file.fd.status().inode)
+            }
+            if !isOther { try deleteBlob(digest) }
+            return !isOther
+        }
+    }
+
     func deleteBlob(_ digest: Digest) throws(ImageError) {
         _ = try kernel { () throws(SysError) in try blobs.remove(FilePath(digest.hex)) }
     }
