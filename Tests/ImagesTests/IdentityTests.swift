@@ -152,6 +152,10 @@ struct IdentityTests {
             let image = try add("a", "1", store, scratch)
             let listed = try store.image(named: "a")
             #expect(image.created < before && listed.appeared >= before && listed.tagged == listed.appeared)
+            // A push tells what the name means in the registry, and gives none.
+            try store.remember(image.id, of: try Reference("a"), for: image)
+            let pushed = try store.image(named: "a")
+            #expect(pushed.digests.count == 1 && pushed.tagged == listed.tagged)
         }
     }
 }

@@ -65,7 +65,7 @@ extension ImageStore {
             guard let entry = index.manifests.first(where: { $0.reference == name }),
                 entry.digest == image.digest, entry.registryDigest != digest
             else { return }
-            index.enter(entry, as: name, registryDigest: digest)
+            index.enter(entry, as: name, registryDigest: digest, now: entry.tagged)
             try writeIndex(index)
         }
     }
