@@ -90,6 +90,9 @@ struct IdentityTests {
             }
             let twin = try addPacked("b")
             #expect(plain.id == twin.id && plain.digest != twin.digest)
+            for digest in [plain.digest, twin.digest] {
+                #expect(try store.image(named: "\(digest)").id == plain.id)
+            }
             #expect(try store.images().map { $0.names.map(\.description) } == [["a:latest", "b:latest"]])
             #expect(throws: ImageError.self) {
                 try store.remove(plain.id.short, force: false, noPrune: false) { ContainerUses() }

@@ -38,8 +38,11 @@ extension ImageStore {
 
     private func image(withID text: String, _ index: Index) throws(ImageError) -> Image? {
         guard let digits = Self.digits(of: text) else { return nil }
-        let found = try images().filter { $0.id.hex.hasPrefix(digits) }
-        if found.isEmpty, digits.utf8.count == 64 { return try images().first { $0.digest.hex == digits } }
+        let images = try images()
+        let found = images.filter { $0.id.hex.hasPrefix(digits) }
+        if found.isEmpty, digits.utf8.count == 64 {
+            return images.first { ([$0.digest] + $0.twins.map(\.digest)).contains { $0.hex == digits } }
+        }
         guard found.allSatisfy({ $0.id == found.first?.id }) else {
             throw ImageError(.conflict, "multiple IDs found with provided prefix: \(text)")
         }
