@@ -1,6 +1,8 @@
+import Dispatch
 import Linux
 import OCI
 import Support
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -107,6 +109,22 @@ struct IdentityTests {
             let removed = try store.remove(plain.id.short, force: true, noPrune: false) { ContainerUses() }
             #expect(removed.count == 4 && removed.first == .untagged("a:latest"))
             #expect(try listing(store.root.appending("blobs/sha256")).isEmpty)
+        }
+    }
+
+    /// They remove their directories without the store's lock.
+    @Test func commandsThatEndDisturbNoOther() throws {
+        try withStore { store, _ in
+            let failures = Mutex<[String]>([])
+            DispatchQueue.concurrentPerform(iterations: 2) { number in
+                do {
+                    for _ in 0..<300 {
+                        if number == 0 { try Staging(in: store).lease([]) }
+                        _ = try store.locked { () throws(ImageError) in try Staging.leases(in: store) }
+                    }
+                } catch { failures.withLock { $0.append("\(error)") } }
+            }
+            #expect(failures.withLock { $0 } == [])
         }
     }
 

@@ -20,6 +20,8 @@ extension ImageStore {
             let inUse = try Self.ask(inUse)
             let plan = try RemovalPlan(
                 image, as: name, force: force, inUse: inUse.all.filter { $0.image == image.id })
+            // Before the first change: what fails then has done nothing.
+            let leases = try Staging.leases(in: self)
             var index = try readIndex()
             for name in plan.untag { index.remove(name) }
             if plan.deletes {
@@ -30,7 +32,7 @@ extension ImageStore {
             var removals = plan.untag.map { Removal.untagged("\($0)") }
             if plan.deletes {
                 removals.append(.deleted(image.id))
-                removals += try collect(image, index, inUse: inUse).map { Removal.deleted($0) }
+                removals += try collect(image, index, leases, inUse: inUse).map { Removal.deleted($0) }
             }
             return removals
         }
@@ -69,11 +71,10 @@ extension ImageStore {
 
     /// Deletes what only `image` needed; answers the diff ids of the layers. Only under the lock.
     private func collect(
-        _ image: Image, _ index: Index, inUse: ContainerUses
+        _ image: Image, _ index: Index, _ leases: Set<Digest>, inUse: ContainerUses
     ) throws(ImageError) -> [Digest] {
         // Nor is what is needed known where a container cannot be read.
         guard inUse.unknown.isEmpty else { return [] }
-        let leases = try Staging.leases(in: self)
         var kept = leases.union(inUse.all.flatMap(\.layers))
         var keptBlobs = leases.union(inUse.all.map(\.image))
         for group in index.images {

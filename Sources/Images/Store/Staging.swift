@@ -142,14 +142,23 @@ final class Staging: Sendable {
         try kernel { () throws(SysError) in
             var leases: Set<Digest> = []
             for staging in try store.stagings.entries() where staging.type == .directory {
-                let names = try store.stagings.open(staging.name, [.readOnly, .directory]).entries()
-                for name in names.map(\.name.string) where name.hasPrefix(leasePrefix) {
+                for name in try names(in: staging.name, of: store) where name.hasPrefix(leasePrefix) {
                     if let digest = Digest(hex: String(name.dropFirst(leasePrefix.utf8.count))) {
                         leases.insert(digest)
                     }
                 }
             }
             return leases
+        }
+    }
+
+    /// What has been removed meanwhile, by a command that has ended, leases nothing.
+    private static func names(in staging: FilePath, of store: ImageStore) throws(SysError) -> [String] {
+        do throws(SysError) {
+            return try store.stagings.open(staging, [.readOnly, .directory]).entries().map(\.name.string)
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory else { throw error }
+            return []
         }
     }
 
