@@ -56,7 +56,7 @@ public struct ImageCatalog: Sendable {
         _ repository: String?, _ filters: ImageFilters, _ onDamage: (String) -> Void
     ) throws -> [(Image, [Reference?])] {
         let bounds = try filters.bounds { try store.image(named: $0) }
-        let images = try store.images(sideBySide: true) { onDamage("\($0); see: apus system check") }
+        let images = try store.images(inParallel: true) { onDamage("\($0); see: apus system check") }
         return images.filter { filters.holds(for: $0, bounds) }.compactMap { image in
             let names = image.names.map(Optional.some) + (image.names.isEmpty ? [nil] : [])
             let shown = names.filter { filters.holds(for: $0, repository) }

@@ -41,6 +41,17 @@ final class ImageCommandTests {
         #expect(try apus.must("system", "check") == "1 image, 1 layer: no damage")
     }
 
+    /// libdispatch would end the process by a signal.
+    @Test func withFewDescriptorsAListingFailsInWords() throws {
+        let program = "\(Host.bin)/apus"
+        #expect(try apus.shell("tar -C / -c etc/hostname | \(program) import - other").code == 0)
+        for limit in 6...24 {
+            let listed = try apus.shell("ulimit -n \(limit); exec \(program) images -q")
+            let isTold = listed.err.contains("Too many open files")
+            #expect(listed.lines.count == 2 || isTold, "\(limit): \(listed)")
+        }
+    }
+
     @Test func filtersThatAreNoneAreRefused() throws {
         let unknown = try apus("images", "-f", "bad=x")
         #expect(unknown.code == 1 && unknown.err == "apus: invalid filter 'bad'\n", "\(unknown)")

@@ -1,4 +1,3 @@
-import Dispatch
 import Linux
 import OCI
 import Synchronization
@@ -158,23 +157,23 @@ public final class ImageStore: Sendable {
     }
 
     /// All images, newest first, each configuration once. A damaged one hurts no other: it is told to `onDamage` and left out.
-    /// They are read by several threads with `sideBySide`, which is not for a process that starts containers.
+    /// They are read by several threads with `inParallel`, which is not for a process that starts containers.
     public func images(
-        sideBySide: Bool = false, onDamage: (ImageError) -> Void = { _ in }
+        inParallel: Bool = false, onDamage: (ImageError) -> Void = { _ in }
     ) throws(ImageError) -> [Image] {
         // One with a name stands for its twins without.
         let entries = try readIndex().images.sorted { !$0.names.isEmpty && $1.names.isEmpty }
         let sizes = LayerSizes()
         let found = Mutex([Result<Image, ImageError>?](repeating: nil, count: entries.count))
-        @Sendable func read(_ number: Int) {
+        let read = { @Sendable (number: Int) in
             let result: Result<Image, ImageError>
             do throws(ImageError) {
-                result = .success(try image(entries[number], sizes: sizes))
+                result = .success(try self.image(entries[number], sizes: sizes))
             } catch { result = .failure(error) }
             found.withLock { $0[number] = result }
         }
-        if sideBySide {
-            DispatchQueue.concurrentPerform(iterations: entries.count, execute: read)
+        if inParallel {
+            try sideBySide(entries.count) { number throws(ImageError) in read(number) }
         } else {
             entries.indices.forEach(read)
         }
