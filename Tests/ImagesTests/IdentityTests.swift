@@ -142,6 +142,24 @@ struct IdentityTests {
         }
     }
 
+    /// What a check tells to do is done.
+    @Test func loadAndImportMendALayerWithADamagedRecord() throws {
+        try withStore { store, scratch in
+            let image = try add("a", "1", store, scratch)
+            let archive = scratch.appending("saved.tar")
+            try store.save(
+                [(image, image.names)], to: try FD.open(archive, [.writeOnly, .create], mode: 0o600))
+            for heal in [
+                { _ = try store.load(try FD.open(archive)) }, { _ = try add("a", "1", store, scratch) },
+            ] {
+                try store.layers.open(FilePath(image.config.diffIDs[0].hex)).replace(
+                    "layer.json", with: Array("{".utf8))
+                try heal()
+                #expect(store.layer(image.config.diffIDs[0]) != nil)
+            }
+        }
+    }
+
     /// Its tree is sound, so that a build goes on from it.
     @Test func aBlobThatTheBuildCacheNeedsIsMadeAgain() throws {
         try withStore { store, scratch in

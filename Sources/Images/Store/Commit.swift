@@ -68,7 +68,6 @@ extension ImageStore {
         guard let digest = Digest(hex: hex) else { throw .invalid("digest") }
         let blob = Descriptor(mediaType: MediaType.layer, digest: digest, size: Int64(clamping: size))
         staging.keep(blob: file.name, digest)
-        try removeDamagedLayer(digest)
         try stageLayer(try staging.open(file.name), blob, diffID: digest, in: staging)
         return blob
     }

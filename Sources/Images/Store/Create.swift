@@ -28,7 +28,6 @@ extension ImageStore {
             staging.keep(blob: file.name, digest)
             _ = empty
             if try !staging.finds(layer: digest) {
-                try removeDamagedLayer(digest)
                 let record = LayerRecord(
                     diffID: digest, blob: blob, size: Int64(packer.bytes), isOpaque: packer.isOpaque)
                 try move(base, of: parent, to: name, in: staging)

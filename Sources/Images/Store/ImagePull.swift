@@ -125,7 +125,6 @@ public final class ImagePull: Sendable {
     /// thrown away.
     public func unpack(_ blob: Descriptor, _ diffID: Digest) throws(ImageError) {
         do {
-            try store.removeDamagedLayer(diffID)
             try store.stageLayer(store.openDownload(blob.digest), blob, diffID: diffID, in: staging)
         } catch {
             if error.kind == .invalid { try download(blob).start(at: 0) }

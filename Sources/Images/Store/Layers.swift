@@ -91,7 +91,6 @@ extension ImageStore {
                 guard error.errno == .noSuchFileOrDirectory else { throw ImageError(error) }
                 throw ImageError(.notFound, "No such image any more: its blob \(blob.digest.short) is gone")
             }
-            try removeDamagedLayer(diffID)
             try stageLayer(file, blob, diffID: diffID, in: staging)
             try staging.commit { _ in }
             guard let layer = layer(diffID) else { throw .invalid("the layer is damaged") }
@@ -160,8 +159,8 @@ extension ImageStore {
         guard reader.stream.compression == (try Self.compression(of: blob.mediaType)) else {
             throw .invalid("layer \(blob.digest.short) is not what its media type \(blob.mediaType) says")
         }
-        let isThere = try staging.finds(layer: diffID)
-        if isThere, !replacing {
+        // The one that is replaced may be mounted.
+        if !replacing, try staging.finds(layer: diffID) {
             try reader.stream.drain()
             return try check(&reader, blob, diffID)
         }

@@ -130,11 +130,14 @@ final class Staging: Sendable {
         }
     }
 
-    /// Whether the store has this layer whole; it is leased then.
+    /// Whether the store has this layer whole; it is leased then. One without a good record is removed: it would stay in
+    /// the way of a good one.
     func finds(layer diffID: Digest) throws(ImageError) -> Bool {
         if holds(layer: diffID) { return true }
         try lease([diffID])
-        return try store.readLayer(diffID) != nil
+        if try store.readLayer(diffID) != nil { return true }
+        try store.removeDamagedLayer(diffID)
+        return false
     }
 
     /// What the commands that are at work have leased. Only under the store's lock.
