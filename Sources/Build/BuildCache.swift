@@ -17,6 +17,8 @@ final class BuildCache {
     init(root: FilePath) throws {
         directory = try FD.directory(root.appending("build"), make: true)
         records = try directory.openMaking("cache")
+        // Who removes an image takes it too, on a full disk as well.
+        _ = try directory.open("lock", [.writeOnly, .create], mode: 0o600, resolve: [.beneath])
     }
 
     /// The recorded outcome of the step with this key.

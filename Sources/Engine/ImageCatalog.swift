@@ -100,9 +100,11 @@ public struct ImageCatalog: Sendable {
 
     /// docker's lines of what was untagged and deleted. Nil: with `force` nothing had to be done.
     public func remove(_ name: String, force: Bool, keepsParents: Bool) throws -> [String]? {
+        let hold = try BuildCacheHold(root: paths.root)
         do {
-            return try store.remove(name, force: force, noPrune: keepsParents, inUse: uses).map(
-                \.description)
+            return try store.remove(
+                name, force: force, noPrune: keepsParents, use: { try use(hold) }
+            ).map(\.description)
         } catch {
             guard force, error.kind == .notFound else { throw error }
             return nil

@@ -92,7 +92,7 @@ struct PullTests {
                 world.source.change { $0.damaged = nil }
                 _ = try await world.pull()
                 _ = try world.store.remove("registry.test/app", force: false, noPrune: false) {
-                    ContainerUses()
+                    StoreUse()
                 }
             }
             try world.expectClean()
@@ -128,7 +128,7 @@ struct PullTests {
                 Issue.record("the layer is not there")
                 return
             }
-            _ = try world.store.remove("registry.test/app", force: true, noPrune: false) { ContainerUses() }
+            _ = try world.store.remove("registry.test/app", force: true, noPrune: false) { StoreUse() }
             #expect(world.store.layer(world.image.config.diffIDs[0]) != nil)
             withExtendedLifetime(pull) {}
         }

@@ -5,9 +5,9 @@ import SystemPackage
 extension ImageStore {
     /// `docker rmi NAME`: a name is taken away, and the image with the last one; an id takes all names of one
     /// repository, or with `force` all. Blobs and layers that nothing else needs go too. Images of ours have
-    /// no untagged parents, so `noPrune` changes nothing. `inUse` is asked when no other command can change the store.
+    /// no untagged parents, so `noPrune` changes nothing. `use` is asked when no other command can change the store.
     public func remove(
-        _ name: String, force: Bool, noPrune: Bool, inUse: () throws -> ContainerUses
+        _ name: String, force: Bool, noPrune: Bool, use ask: () throws -> StoreUse
     ) throws(ImageError) -> [Removal] {
         try locked { () throws(ImageError) in
             let image: Image
@@ -17,9 +17,9 @@ extension ImageStore {
                 }
                 return [removal]
             }
-            let inUse = try Self.ask(inUse)
+            let use = try Self.ask(ask)
             let plan = try RemovalPlan(
-                image, as: name, force: force, inUse: inUse.all.filter { $0.image == image.id })
+                image, as: name, force: force, inUse: use.containers.all.filter { $0.image == image.id })
             // Before the first change: what fails then has done nothing.
             let leases = try Staging.leases(in: self)
             var index = try readIndex()
@@ -32,7 +32,7 @@ extension ImageStore {
             var removals = plan.untag.map { Removal.untagged("\($0)") }
             if plan.deletes {
                 removals.append(.deleted(image.id))
-                removals += try collect(image, index, leases, inUse: inUse).map { Removal.deleted($0) }
+                removals += try collect(image, index, leases, use).map { Removal.deleted($0) }
             }
             return removals
         }
@@ -71,12 +71,14 @@ extension ImageStore {
 
     /// Deletes what only `image` needed; answers the diff ids of the layers. Only under the lock.
     private func collect(
-        _ image: Image, _ index: Index, _ leases: Set<Digest>, inUse: ContainerUses
+        _ image: Image, _ index: Index, _ leases: Set<Digest>, _ use: StoreUse
     ) throws(ImageError) -> [Digest] {
-        // Nor is what is needed known where a container cannot be read.
-        guard inUse.unknown.isEmpty else { return [] }
-        var kept = leases.union(inUse.all.flatMap(\.layers))
-        var keptBlobs = leases.union(inUse.all.map(\.image))
+        // What is needed is not known where a container cannot be read, nor while a build may have it mounted. The next
+        // prune takes it.
+        guard use.containers.unknown.isEmpty, !use.isBuilding else { return [] }
+        let inUse = use.containers.all
+        var kept = leases.union(inUse.flatMap(\.layers))
+        var keptBlobs = leases.union(inUse.map(\.image))
         for group in index.images {
             keptBlobs.insert(group.manifest.digest)
             // What a damaged image needs cannot be known: nothing is deleted then.
