@@ -33,10 +33,12 @@ public struct Containers: Sendable {
         let lock = try RunLock.make(id, paths: paths)
         do {
             let volumes = Volumes(paths)
-            let mounts = try volumes.prepare(config, layers: layers)
-            let request = try makeRequest(config, layers: layers, mounts: mounts)
-            try records.create(config, durable: !config.host.removesItself) { directory in
-                try populate(directory, config, request)
+            try volumes.withoutPrune(of: config) {
+                let mounts = try volumes.prepare(config, layers: layers)
+                let request = try makeRequest(config, layers: layers, mounts: mounts)
+                try records.create(config, durable: !config.host.removesItself) { directory in
+                    try populate(directory, config, request)
+                }
             }
             guard try store.holds(trees: layers) else {
                 try records.remove(id, name: name)

@@ -125,14 +125,17 @@ public struct UnusedVolumes: Sendable {
     /// may have any of them.
     public func prune(isDryRun: Bool) throws -> Reclaimed {
         var result = Reclaimed()
-        let damaged = try records.readAll().damaged
+        guard let directory = try volumes.directoryIfThere() else { return result }
+        // Nobody is between making a volume and the record that names it.
+        try directory.lock()
+        let (containers, damaged) = try records.readAll()
         guard damaged.isEmpty else {
             result.warnings = damaged + ["no volume is removed until these containers are"]
             return result
         }
-        for volume in try volumes.usage(by: records.readAll().records.map(\.config))
+        for volume in try volumes.usage(by: containers.map(\.config))
         where volume.links == 0 && Records.isID(volume.name) {
-            if !isDryRun { try FD.open(volumes.paths.volumes).removeTree(FilePath(volume.name)) }
+            if !isDryRun { try directory.removeTree(FilePath(volume.name)) }
             result.lines.append(volume.name)
             result.bytes += volume.bytes
         }
@@ -149,14 +152,20 @@ public struct VolumeUsage: Equatable, Sendable {
 }
 
 extension Volumes {
+    /// Nil where no volume has been yet.
+    fileprivate func directoryIfThere() throws -> FD? {
+        let root = try FD.open(paths.root, [.readOnly, .directory])
+        guard try root.status(of: "volumes") != nil else { return nil }
+        return try root.open("volumes", [.readOnly, .directory])
+    }
+
     /// All volumes, by name.
     func usage(by containers: [ContainerConfig]) throws -> [VolumeUsage] {
         var links: [String: Int] = [:]
         for container in containers {
             for name in Set(mounted(by: container).values.map(\.name)) { links[name, default: 0] += 1 }
         }
-        guard try FD.open(paths.root, [.readOnly, .directory]).status(of: "volumes") != nil else { return [] }
-        let directory = try FD.open(paths.volumes, [.readOnly, .directory])
+        guard let directory = try directoryIfThere() else { return [] }
         return try directory.sortedEntries().filter { $0.status.type == .directory }.map { entry in
             VolumeUsage(
                 name: entry.path.string, links: links[entry.path.string] ?? 0,

@@ -10,6 +10,18 @@ struct Volumes {
 
     init(_ paths: EnginePaths) { self.paths = paths }
 
+    /// Does what makes a container's volumes and then the record that names them: no prune comes between.
+    func withoutPrune(of config: ContainerConfig, _ body: () throws -> Void) throws {
+        let hasVolume = all(config).contains { option in
+            if case .volume = option.kind { true } else { false }
+        }
+        guard hasVolume else { return try body() }
+        let directory = try FD.directory(paths.volumes, make: true)
+        try directory.lock(shared: true)
+        defer { withExtendedLifetime(directory) {} }  // closing it ends the lock
+        try body()
+    }
+
     /// All mounts of a container in the order they are made: parents before what lies below them. Volumes are
     /// created; an empty one gets what the image has in its place, with owner and mode.
     func prepare(_ config: ContainerConfig, layers: [FilePath]) throws -> [RuntimeSpec.Mount] {

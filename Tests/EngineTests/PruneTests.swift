@@ -1,5 +1,8 @@
 import Build
+import Dispatch
 import Linux
+import OCI
+import SystemPackage
 import Testing
 
 @testable import Engine
@@ -34,6 +37,35 @@ import Testing
         ] {
             #expect(throws: UsageError(message)) { try filters.add(text, now: now) }
         }
+    }
+
+    @Test func noPruneComesBetweenAVolumeAndItsRecord() throws {
+        let name = FilePath("apus-prune-\(Process.pid)")
+        let temporary = try FD.open("/tmp", [.readOnly, .directory])
+        defer { _ = try? temporary.removeTree(name) }  // the test's own failure counts
+        let place = FilePath("/tmp").appending(name.components)
+        let paths = EnginePaths(root: place, run: place.appending("run"))
+        let id = String(repeating: "ab", count: 32)
+        var image = ImageConfig(platform: Platform(architecture: "amd64"))
+        (image.process.cmd, image.process.volumes) = (["sh"], ["/data"])
+        let config = try ContainerConfig(
+            id: id, name: "box", created: .now(), image: try #require(Digest(hex: id)), config: image,
+            options: RunOptions(image: "busybox"))
+        let (volumes, ended) = (Volumes(paths), DispatchSemaphore(value: 0))
+        try volumes.withoutPrune(of: config) {
+            let volume = try #require(volumes.anonymous(of: config).first)
+            _ = try FD.directory(volume.appending("_data"), make: true)
+            DispatchQueue.global().async {
+                _ = try? UnusedVolumes(paths: paths).prune(isDryRun: false)  // what it did is looked at
+                ended.signal()
+            }
+            // It waits.
+            #expect(ended.wait(timeout: .now() + 0.3) == .timedOut)
+            #expect(throws: Never.self) { _ = try FD.open(volume, .path) }
+            try Records(paths).create(config, durable: false) { _ in }
+        }
+        ended.wait()
+        #expect(try volumes.usage(by: [config]).map(\.links) == [1])
     }
 
     @Test func imagesFiltersAreChecked() throws {
