@@ -33,12 +33,15 @@ final class ProgressDisplay: Sendable {
         }
     }
 
-    /// A line of its own.
+    /// A line of its own. What is above it stays as it is, and is told anew when it goes on.
     func say(_ text: String, id: String? = nil) {
-        switch mode {
-        case .quiet: break
-        case .json: write(object(text, id: id, nil))
-        case .terminal, .lines: write((id.map { "\($0): " } ?? "") + escapeControls(text) + "\n")
+        state.withLock { state in
+            state = State()
+            switch mode {
+            case .quiet: break
+            case .json: write(object(text, id: id, nil))
+            case .terminal, .lines: write((id.map { "\($0): " } ?? "") + escapeControls(text) + "\n")
+            }
         }
     }
 
