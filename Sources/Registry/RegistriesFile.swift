@@ -2,7 +2,7 @@ import Linux
 public import SystemPackage
 
 extension RegistryConfiguration {
-    /// The host's settings: registries.conf of apus, else of containers, with its `registries.conf.d`; proxies and
+    /// The host's settings: registries.conf and `registries.conf.d` of apus, or else of containers; proxies and
     /// SSL_CERT_FILE out of `environment` (`NAME=value`). Absent files are empty ones.
     public static func load(
         environment: [String], directories: [FilePath] = ["/etc/apus", "/etc/containers"]
@@ -13,15 +13,17 @@ extension RegistryConfiguration {
             configuration.systemCertificates = FilePath(String(file.dropFirst(14)))
         }
         for directory in directories {
-            guard let text = try text(of: directory.appending("registries.conf")) else { continue }
-            try configuration.add(text, from: directory.appending("registries.conf"))
-            let parts = directory.appending("registries.conf.d")
-            for name in try kernel({ () throws(SysError) in try FD.namesIfThere(in: parts) })
-            where name.hasSuffix(".conf") {
-                guard let text = try Self.text(of: parts.appending(name)) else { continue }
-                try configuration.add(text, from: parts.appending(name))
+            let (file, parts) = (
+                directory.appending("registries.conf"), directory.appending("registries.conf.d")
+            )
+            let names = try kernel { () throws(SysError) in try FD.namesIfThere(in: parts) }
+            var found = false
+            for path in [file] + names.filter({ $0.hasSuffix(".conf") }).map({ parts.appending($0) }) {
+                guard let text = try text(of: path) else { continue }
+                try configuration.add(text, from: path)
+                found = true
             }
-            break
+            if found { break }
         }
         return configuration
     }

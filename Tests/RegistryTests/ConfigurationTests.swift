@@ -169,5 +169,9 @@ func filesThatAreWrongAreRefused(_ text: String, _ words: String) throws {
         #expect(try prefixes(["apus", "containers"]) == ["apus", "more"])
         #expect(try prefixes(["none", "containers"]) == ["containers"])
         #expect(try prefixes(["none"]).isEmpty)
+        // What it says may be a refusal, also where nothing else is said.
+        let alone = try directory.openMaking("alone/registries.conf.d")
+        try alone.replace("10-more.conf", with: Array("[[registry]]\nlocation = \"more\"\n".utf8))
+        #expect(try prefixes(["alone", "containers"]) == ["more"])
     }
 }
