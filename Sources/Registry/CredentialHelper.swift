@@ -62,11 +62,12 @@ struct CredentialHelper {
         guard answer.code == 0 else { throw failure("store", answer) }
     }
 
-    func erase(_ key: String) throws(RegistryError) {
+    /// False when it had none.
+    func erase(_ key: String) throws(RegistryError) -> Bool {
         let answer = try run("erase", Array(key.utf8))
-        guard answer.code == 0 || answer.text.contains("credentials not found") else {
-            throw failure("erase", answer)
-        }
+        if answer.code == 0 { return true }
+        guard answer.text.contains("credentials not found") else { throw failure("erase", answer) }
+        return false
     }
 
     private struct Answer {

@@ -84,6 +84,7 @@ public struct CredentialStore: Sendable {
         let config = try ConfigFile(in: directory)
         if let helper = config.helper(for: key) {
             try CredentialHelper(helper, environment: environment).store(credential, for: key)
+            _ = try forget(key, config, in: directory)
             return .helper(helper)
         }
         // A damaged entry held no password that anybody could use.
@@ -98,10 +99,15 @@ public struct CredentialStore: Sendable {
     public func erase(_ registry: String) throws(RegistryError) -> Bool {
         let (directory, key) = try writable(registry)
         let config = try ConfigFile(in: directory)
-        if let helper = config.helper(for: key) {
-            try CredentialHelper(helper, environment: environment).erase(key)
-            return true
-        }
+        guard let helper = config.helper(for: key) else { return try forget(key, config, in: directory) }
+        let wasKnown = try CredentialHelper(helper, environment: environment).erase(key)
+        return try forget(key, config, in: directory) || wasKnown
+    }
+
+    /// Takes a key out of the file, where it may stand from before there was a helper; false when it does not.
+    private func forget(
+        _ key: String, _ config: ConfigFile, in directory: FilePath
+    ) throws(RegistryError) -> Bool {
         guard config.hasEntry(for: key) else { return false }
         try ConfigFile.change(in: directory) { config throws(RegistryError) in config.remove(key) }
         return true

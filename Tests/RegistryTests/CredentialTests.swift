@@ -188,6 +188,20 @@ private let keeper = """
     let script = "#!/bin/sh\necho 'credentials not found in native keychain'\nexit 1\n"
     let home = try Home(#"{"credsStore": "none"}"#, helpers: ["none": script])
     #expect(try home.store.credential(for: "a.example") == nil)
+    #expect(try home.store.erase("a.example") == false)
+}
+
+/// It would stay in clear text.
+@Test(arguments: [false, true]) func aPasswordFromBeforeTheHelperLeavesTheFile(_ isLogin: Bool) throws {
+    let auths = #"{"a.example": {"auth": "YWxpY2U6b2xk"}, "b": {"auth": "eDp5"}}"#
+    let text = #"{"credsStore": "keep", "auths": \#(auths)}"#
+    let home = try Home(text, helpers: ["keep": keeper])
+    if isLogin {
+        #expect(try home.store.save(alice, for: "a.example") == .helper("keep"))
+    } else {
+        #expect(try home.store.erase("a.example"))
+    }
+    #expect(try config(home.scratch.directory)["auths"]?.members?.map(\.name) == ["b"])
 }
 
 @Test(arguments: ["echo boom; exit 1", "echo '{}'", "echo 'not json'", "exit 0", "kill -9 $$"])
