@@ -71,9 +71,9 @@ final class Transport: Sendable {
                 throw ConnectFailure(cause: error, proxy: configuration.proxies.proxy(for: request.url))
             }
             do {
-                let head = try await send(request, over: connection)
+                let (head, isSent) = try await send(request, over: connection)
                 let response = WebResponse(head: head, url: request.url, connection: connection)
-                defer { finish(response, request) }
+                defer { finish(response, isSent: isSent) }
                 if request.method == .HEAD || head.status == .noContent || head.status == .notModified {
                     try await response.skip()
                 }
@@ -97,13 +97,16 @@ final class Transport: Sendable {
     /// A connection that failed before any answer.
     private struct StaleConnection: Error { let cause: any Error }
 
-    private func send(_ request: WebRequest, over connection: Connection) async throws -> HTTPResponseHead {
+    /// Answers the head of the response, and whether all of the request was sent before it came.
+    private func send(
+        _ request: WebRequest, over connection: Connection
+    ) async throws -> (HTTPResponseHead, isSent: Bool) {
         do {
-            try await write(request, to: connection)
+            let isSent = try await write(request, to: connection)
             guard case .head(let head) = try await connection.queue.next() else {
                 throw RegistryError(.invalid, "response without a head")
             }
-            return head
+            return (head, isSent)
         } catch let error as SourceError {
             connection.close()
             throw error
@@ -112,7 +115,8 @@ final class Transport: Sendable {
         }
     }
 
-    private func write(_ request: WebRequest, to connection: Connection) async throws {
+    /// False when the other side answered before the end.
+    private func write(_ request: WebRequest, to connection: Connection) async throws -> Bool {
         let isForwarded = connection.key.proxy != nil && request.url.scheme == .http
         var head = HTTPRequestHead(
             version: .http1_1, method: request.method,
@@ -139,15 +143,17 @@ final class Transport: Sendable {
             head.headers.replaceOrAdd(name: "Content-Length", value: String(length))
             try await connection.write(.head(head))
             let upload = Upload(connection, length: length)
-            guard try await upload.run(source) else { return }
+            guard try await upload.run(source) else { return false }
         }
         try await connection.write(.end(nil))
+        return true
     }
 
-    /// Keeps the connection when both sides are done with the exchange, else closes it.
-    private func finish(_ response: WebResponse, _ request: WebRequest) {
+    /// Keeps the connection when both sides are done with the exchange, else closes it: what comes next would be taken for
+    /// the rest of a request that was not sent whole.
+    private func finish(_ response: WebResponse, isSent: Bool) {
         let connection = response.connection
-        guard response.isComplete, response.head.isKeepAlive, connection.isUsable else {
+        guard isSent, response.isComplete, response.head.isKeepAlive, connection.isUsable else {
             return connection.close()
         }
         let isKept = idle.withLock { idle in

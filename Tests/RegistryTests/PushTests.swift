@@ -71,6 +71,19 @@ import Testing
     }
 }
 
+/// What is asked next would be the rest of the blob there.
+@Test func aConnectionWithHalfAnUploadIsNotUsedAgain() async throws {
+    let registry = try FakeRegistry()
+    try await withClient([:]) {
+        ($0.retries, $0.silence) = (0, .seconds(2))
+    } _: { client in
+        let (bytes, blob) = try sample(32 << 20)
+        let name = try registry.repository("early-kept")
+        #expect(await failure { try await client.upload(bytes, to: name) }?.kind == .invalid)
+        #expect(try await client.hasBlob(blob.digest, in: name) == nil)
+    }
+}
+
 @Test func damageOnTheWayIsFoundByTheRegistry() async throws {
     let registry = try FakeRegistry()
     try await withClient { client in

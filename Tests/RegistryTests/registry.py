@@ -375,6 +375,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.error(413, "SIZE_INVALID", "too large for us", Connection="close")
             self.close_connection = True
             return
+        if self.mood == "early-kept":
+            # As a proxy that throws the rest away.
+            self.error(413, "SIZE_INVALID", "too large for us")
+            self.body()
+            return
         data = self.body()
         if not self.is_let_in() or self.is_in_trouble():
             return
