@@ -134,7 +134,7 @@ extension RegistryClient {
     private func startUpload(at endpoint: Endpoint, _ repository: Reference) async throws -> WebURL {
         var call = Call(.POST, at: endpoint, path: "\(endpoint.repository)/blobs/uploads/")
         call.actions = "pull,push"
-        return try await perform(call) { response in
+        return try await once(call) { response in
             let problem = Problem(try await response.bytes(limit: 65536))
             guard response.status == 202 else { throw PushError.of(response, problem, repository) }
             return try self.location(response)

@@ -142,6 +142,16 @@ import Testing
     }
 }
 
+@Test func anUploadIsTriedAsOftenAsItIsConfigured() async throws {
+    let registry = try FakeRegistry()
+    try await withClient([:]) {
+        $0.retries = 2
+    } _: { client in
+        _ = await failure { try await client.upload([1], to: try registry.repository("down")) }
+    }
+    #expect(try await registry.log().filter { $0["method"] == .string("POST") }.count == 3)
+}
+
 @Test func pushesAreTriedAgainAndRefusedInDockersWords() async throws {
     let registry = try FakeRegistry()
     try await withClient { client in
