@@ -79,9 +79,7 @@ extension RegistryConfiguration {
         let host = String(name[..<slash])
         let path = String(name[name.index(after: slash)...])
         guard WebURL.splitAuthority(Substring(host)) != nil, !path.isEmpty else { return nil }
-        return Endpoint(
-            registry: host, repository: path, isInsecure: insecure || insecureHosts.contains(host),
-            isMirror: isMirror)
+        return Endpoint(registry: host, repository: path, isInsecure: insecure, isMirror: isMirror)
     }
 }
 

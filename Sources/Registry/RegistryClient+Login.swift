@@ -10,8 +10,7 @@ extension RegistryClient {
         let registry = CredentialKey.registry(server)
         let table = configuration.table(for: registry)
         let endpoint = Endpoint(
-            registry: registry, repository: "",
-            isInsecure: table?.isInsecure ?? false || configuration.insecureHosts.contains(registry),
+            registry: registry, repository: "", isInsecure: table?.isInsecure ?? false,
             realmHosts: table?.realmHosts ?? [])
         let client = RegistryClient(sharing: self, login: CredentialStore(fixed: [registry: credential]))
         do {

@@ -9,19 +9,7 @@ extension RegistryClient {
     /// A manifest or index by tag or digest, from a mirror where there is one that has it. With a digest its bytes
     /// have that digest. Errors are docker's where users know them.
     public func manifest(_ reference: Reference) async throws(RegistryError) -> RemoteManifest {
-        try await manifest(reference, digest: reference.digest, size: nil)
-    }
-
-    /// The manifest that an index points to; digest and size are checked.
-    public func manifest(
-        _ descriptor: Descriptor, of repository: Reference
-    ) async throws(RegistryError) -> RemoteManifest {
-        try await manifest(repository, digest: descriptor.digest, size: descriptor.size)
-    }
-
-    private func manifest(
-        _ reference: Reference, digest: Digest?, size: Int64?
-    ) async throws(RegistryError) -> RemoteManifest {
+        let digest = reference.digest
         let name = digest?.description ?? reference.tag ?? "latest"
         return try await fromEachEndpoint(of: reference) { endpoint in
             var call = Call(at: endpoint, path: "\(endpoint.repository)/manifests/\(name)")
@@ -32,7 +20,7 @@ extension RegistryClient {
                 guard response.status == 200 else {
                     throw PullError.of(response, Problem(body), reference, digest)
                 }
-                return try RemoteManifest(response, body, digest: digest, size: size)
+                return try RemoteManifest(response, body, digest: digest)
             }
         }
     }
@@ -59,9 +47,8 @@ private let acceptedManifests = [
 ]
 
 extension RemoteManifest {
-    /// Checks what a registry sent: size, digest, JSON, and that header and document agree on its type.
-    init(_ response: WebResponse, _ body: [UInt8], digest wanted: Digest?, size: Int64?) throws(RegistryError)
-    {
+    /// Checks what a registry sent: digest, JSON, and that header and document agree on its type.
+    init(_ response: WebResponse, _ body: [UInt8], digest wanted: Digest?) throws(RegistryError) {
         guard let digest = Digest(hex: SHA256.hex(of: body)) else {
             throw RegistryError(.invalid, "\(response.url): no digest")
         }
@@ -71,10 +58,6 @@ extension RemoteManifest {
             throw RegistryError(
                 .invalid,
                 "\(response.url): the manifest has digest \(digest), not \(wanted ?? hint ?? digest)")
-        }
-        guard size ?? Int64(body.count) == Int64(body.count) else {
-            throw RegistryError(
-                .invalid, "\(response.url): the manifest has \(body.count) bytes, not \(size ?? 0)")
         }
         do throws(JSONError) {
             let document = try JSON(parsing: body)

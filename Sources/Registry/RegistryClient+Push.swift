@@ -53,38 +53,6 @@ extension RegistryClient {
         }
     }
 
-    /// Uploads a blob whose size and digest are known only at its end, in chunks of 8 MiB. `read` fills the buffer
-    /// and answers how many bytes, 0 at the end; `digest` is asked for then.
-    public func uploadBlob(
-        to repository: Reference, read: (_ buffer: UnsafeMutableRawBufferPointer) throws -> Int,
-        digest: () throws -> Digest
-    ) async throws {
-        let endpoint = try pushEndpoint(of: repository)
-        do {
-            var session = try await startUpload(at: endpoint, repository)
-            var sent: Int64 = 0
-            while true {
-                let chunk = try ChunkSource.fill(8 << 20, from: read)
-                if chunk.isEmpty { break }
-                session = try await send(chunk, at: sent, to: session, endpoint, repository)
-                sent += Int64(chunk.count)
-            }
-            let digest = try digest()
-            var call = Call(.PUT, at: endpoint, path: "")
-            call.target = .url(session.adding("digest", digest.description))
-            call.actions = "pull,push"
-            do { try await retrying { try await finish(call, repository) } } catch let error as RegistryError
-            {
-                // The upload is unknown when the first answer was lost: then the blob is there.
-                guard error.kind == .notFound, try await hasBlob(digest, in: repository) != nil else {
-                    throw error
-                }
-            }
-        } catch let error as SourceError {
-            throw error.cause
-        }
-    }
-
     /// Puts a manifest or index under the reference's tag, or else under its digest. What it names is there already.
     public func putManifest(
         _ bytes: [UInt8], mediaType: String, to reference: Reference
@@ -141,46 +109,6 @@ extension RegistryClient {
         }
     }
 
-    private func send(
-        _ chunk: [UInt8], at offset: Int64, to session: WebURL, _ endpoint: Endpoint, _ repository: Reference
-    ) async throws -> WebURL {
-        var call = Call(.PATCH, at: endpoint, path: "")
-        call.target = .url(session)
-        call.actions = "pull,push"
-        call.headers.add(name: "Content-Type", value: "application/octet-stream")
-        call.headers.add(name: "Content-Range", value: "\(offset)-\(offset + Int64(chunk.count) - 1)")
-        call.body = .bytes(chunk)
-        var isLost = false
-        return try await retrying {
-            // The answer to a chunk was lost: has it arrived?
-            if isLost, let (end, here) = try await received(session, call) {
-                if end == offset + Int64(chunk.count) { return here }
-                call.target = .url(here)
-            }
-            isLost = true
-            return try await once(call) { response in
-                let problem = Problem(try await response.bytes(limit: 65536))
-                guard response.status == 202 else { throw PushError.of(response, problem, repository) }
-                return try self.location(response)
-            }
-        }
-    }
-
-    /// How many bytes of an upload have arrived, and where it goes on; nil when the registry does not say.
-    private func received(_ session: WebURL, _ from: Call) async throws -> (Int64, WebURL)? {
-        var call = from
-        (call.method, call.body) = (.GET, .none)
-        call.headers = [:]
-        return try await once(call) { response in
-            try await response.skip()
-            guard response.status == 204, let range = response.header("Range") else { return nil }
-            guard let last = range.split(separator: "-").last.flatMap({ Int64($0) }), last < Int64.max else {
-                return nil
-            }
-            return (last + 1, try self.location(response))
-        }
-    }
-
     private func finish(_ call: Call, _ repository: Reference) async throws {
         try await once(call) { response in
             let problem = Problem(try await response.bytes(limit: 65536))
@@ -210,26 +138,6 @@ extension RegistryClient {
             throw RegistryError(.refused, "\(response.url): upload moved from https to \(url)")
         }
         return url
-    }
-}
-
-/// Fills buffers from what a caller reads.
-enum ChunkSource {
-    /// Up to `size` bytes; fewer only at the end.
-    static func fill(
-        _ size: Int, from read: (UnsafeMutableRawBufferPointer) throws -> Int
-    ) throws -> [UInt8] {
-        do {
-            return try [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-                while count < size {
-                    let n = try read(
-                        UnsafeMutableRawBufferPointer(
-                            rebasing: UnsafeMutableRawBufferPointer(buffer)[count...]))
-                    if n <= 0 { return }
-                    count += min(n, size - count)
-                }
-            }
-        } catch { throw SourceError(error) }
     }
 }
 

@@ -8,8 +8,6 @@ public struct RegistryConfiguration: Sendable {
     public var certificateDirectories: [FilePath] = [
         "/etc/apus/certs.d", "/etc/docker/certs.d", "/etc/containers/certs.d",
     ]
-    /// Registries (`host[:port]`) whose certificate is not verified, or that speak plain HTTP.
-    public var insecureHosts: Set<String> = []
     /// HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
     public var proxies = Proxies()
     /// A file of certificates in place of the system's (SSL_CERT_FILE).

@@ -82,7 +82,7 @@ final class Transport: Sendable {
                 connection.close()
                 // Closed by the other side while it was kept: what changes nothing is asked again. Of an upload's
                 // bytes nobody knows whether they arrived.
-                let mayRepeat = request.method != .PUT && request.method != .PATCH
+                let mayRepeat = request.method != .PUT
                 guard isKept, mayRepeat, !(error.cause is CancellationError) else { throw error.cause }
             }
         }
@@ -127,7 +127,7 @@ final class Transport: Sendable {
         if isForwarded, let authorization = connection.key.proxy?.authorization {
             head.headers.replaceOrAdd(name: "Proxy-Authorization", value: authorization)
         }
-        let needsLength: [HTTPMethod] = [.POST, .PUT, .PATCH]
+        let needsLength: [HTTPMethod] = [.POST, .PUT]
         switch request.body {
         case .none:
             if needsLength.contains(request.method) {

@@ -64,11 +64,6 @@ struct WebURL: Hashable, Sendable, CustomStringConvertible {
         return port == (scheme == .https ? 443 : 80) ? name : "\(name):\(port)"
     }
 
-    /// Whether a connection for one serves the other.
-    func hasOrigin(of other: WebURL) -> Bool {
-        scheme == other.scheme && host == other.host && port == other.port
-    }
-
     /// For messages: without the query, which may hold a signature.
     var description: String { "\(scheme)://\(authority)\(target.prefix { $0 != "?" })" }
 

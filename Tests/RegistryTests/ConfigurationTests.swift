@@ -101,14 +101,6 @@ func aBlockedRegistryIsBlockedInEachSpelling(_ prefix: String, _ name: String, _
     #expect(try places("a.example/team/x", twice) == ["a.example/team/x"])
 }
 
-@Test func hostsGivenByAFlagAreInsecure() throws {
-    var configuration = try configuration("")
-    configuration.insecureHosts = ["a.example:5000"]
-    let endpoint = try #require(
-        try configuration.endpoints(for: Reference("a.example:5000/x"), forPull: true).first)
-    #expect(endpoint.isInsecure && endpoint.mayBePlain && !endpoint.isLoopback)
-}
-
 @Test(arguments: [
     ("127.0.0.1:5000", true), ("localhost", true), ("[::1]:5000", true), ("a.localhost.evil", false),
 ])

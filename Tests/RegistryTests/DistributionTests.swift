@@ -57,7 +57,7 @@ struct DistributionTests {
         } _: { client in
             try await logIn(client, registry.host)
             try await roundTrip(client, registry.host)
-            try await chunksAndMounts(client, registry.host)
+            try await mounts(client, registry.host)
             let name = try Reference("\(registry.host)/team/app:absent")
             let absent = await failure { try await client.manifest(name) }
             #expect(absent?.description.hasPrefix("manifest for \(name) not found: manifest unknown") == true)
@@ -109,14 +109,14 @@ struct DistributionTests {
         let list = try Reference("\(host)/team/app:list")
         try await client.putManifest(index.json.bytes, mediaType: MediaType.index, to: list)
         #expect(try await client.manifest(list).mediaType == MediaType.index)
-        #expect(try await client.manifest(remote.descriptor, of: list) == remote)
+        #expect(try await client.manifest(list.at(remote.digest)) == remote)
         #expect(try await client.tags(of: name).sorted() == ["list", "v1"])
     }
 
-    private func chunksAndMounts(_ client: RegistryClient, _ host: String) async throws {
+    private func mounts(_ client: RegistryClient, _ host: String) async throws {
         let (name, other) = (try Reference("\(host)/team/app"), try Reference("\(host)/team/other"))
         let (bytes, blob) = try sample((9 << 20) + 1)
-        try await client.uploadInChunks(bytes, blob.digest, to: name)
+        try await client.upload(bytes, to: name)
         #expect(try await client.hasBlob(blob.digest, in: other) == nil)
         #expect(try await client.mountBlob(blob.digest, to: other, from: name))
         #expect(try await client.download(blob, of: other).bytes == bytes)

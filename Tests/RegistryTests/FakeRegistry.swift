@@ -145,17 +145,9 @@ func failure<R>(_ body: () async throws -> R) async -> RegistryError? {
     }
 }
 
-extension RegistryClient {
-    /// Sends bytes as a blob whose size and digest are known only at the end.
-    func uploadInChunks(_ bytes: [UInt8], _ digest: Digest, to name: Reference) async throws {
-        var at = 0
-        try await uploadBlob(to: name) { buffer in
-            let part = bytes[at...].prefix(buffer.count)
-            buffer.copyBytes(from: part)
-            at += part.count
-            return part.count
-        } digest: {
-            digest
-        }
-    }
+/// As registries.conf says with `insecure = true`.
+func insecure(_ host: String) -> RegistryTable {
+    var table = RegistryTable(prefix: host)
+    table.isInsecure = true
+    return table
 }

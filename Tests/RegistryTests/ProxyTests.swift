@@ -41,7 +41,7 @@ private let bob = Credential(username: "bob", password: "pw").basic
     let proxies = try through(registry)
     let (bytes, blob) = try sample(1000)
     try await withClient([:]) {
-        ($0.proxies, $0.insecureHosts) = (proxies, ["registry.example"])
+        ($0.proxies, $0.registries) = (proxies, [insecure("registry.example")])
     } _: { client in
         let name = try Reference("registry.example/good/app")
         try await client.upload(bytes, to: name)
@@ -57,9 +57,9 @@ private let bob = Credential(username: "bob", password: "pw").basic
 
 @Test func aDeadProxyIsNamed() async throws {
     let proxies = try Proxies(environment: ["HTTPS_PROXY=http://bob:pw@127.0.0.1:1"])
-    for insecure: Set<String> in [[], ["registry.example"]] {
+    for tables in [[], [insecure("registry.example")]] {
         try await withClient {
-            ($0.proxies, $0.insecureHosts) = (proxies, insecure)
+            ($0.proxies, $0.registries) = (proxies, tables)
         } _: { client in
             let error = await failure { try await client.manifest(try Reference("registry.example/app")) }
             let words = error?.description ?? ""
@@ -89,7 +89,7 @@ private let bob = Credential(username: "bob", password: "pw").basic
     let registry = try FakeRegistry()
     let proxies = try through(registry)
     try await withClient([:]) {
-        ($0.proxies, $0.insecureHosts) = (proxies, ["registry.example"])
+        ($0.proxies, $0.registries) = (proxies, [insecure("registry.example")])
     } _: { client in
         for mood in ["to-metadata", "to-mapped", "to-plain"] {
             let error = await failure {

@@ -4,43 +4,6 @@ import Testing
 
 @testable import Registry
 
-@Test func blobsOfUnknownSizeGoInChunks() async throws {
-    let registry = try FakeRegistry()
-    try await withClient { client in
-        let name = try registry.repository("good")
-        // Two chunks and a bit, and nothing at all.
-        for size in [(16 << 20) + 5, 0] {
-            let (bytes, blob) = try sample(size)
-            var (at, hash) = (0, SHA256())
-            try await client.uploadBlob(to: name) { buffer in
-                let part = bytes[at...].prefix(min(buffer.count, 1_000_000))
-                buffer.copyBytes(from: part)
-                hash.update(Array(part))
-                at += part.count
-                return part.count
-            } digest: {
-                try #require(Digest(hex: hash.hex()))
-            }
-            #expect(try await client.hasBlob(blob.digest, in: name) == Int64(size))
-            #expect(try await client.download(blob, of: name).bytes == bytes)
-        }
-        let log = try await registry.log()
-        #expect(log.filter { $0["method"] == .string("PATCH") }.count == 3)
-    }
-}
-
-@Test func aChunkWhoseAnswerWasLostIsNotSentTwice() async throws {
-    let registry = try FakeRegistry()
-    try await withClient { client in
-        let (bytes, blob) = try sample((16 << 20) + 5)
-        let name = try registry.repository("lossy")
-        try await client.uploadInChunks(bytes, blob.digest, to: name)
-        #expect(try await client.hasBlob(blob.digest, in: name) == blob.size)
-        let log = try await registry.log()
-        #expect(log.filter { $0["method"] == .string("PATCH") }.count == 3)
-    }
-}
-
 @Test func blobsAreMountedFromWhereTheyAre() async throws {
     let registry = try FakeRegistry()
     try await withClient { client in
@@ -109,13 +72,6 @@ import Testing
         #expect(await failure { try await client.uploadBlob(blob, to: name) { _, _ in 0 } }?.kind == .invalid)
         await #expect(throws: Gone.self) {
             try await client.uploadBlob(blob, to: name) { _, _ in throw Gone() }
-        }
-        await #expect(throws: Gone.self) {
-            try await client.uploadBlob(to: name) { _ in
-                throw Gone()
-            } digest: {
-                blob.digest
-            }
         }
     }
 }

@@ -83,7 +83,7 @@ struct Authority {
         #expect(error?.description.hasPrefix(words) == true, "\(String(describing: error))")
     }
     try await withClient([:]) {
-        $0.insecureHosts = [registry.host]
+        $0.registries = [insecure(registry.host)]
     } _: { client in
         try await client.upload(bytes, to: good)
         #expect(try await client.download(blob, of: good).bytes == bytes)

@@ -125,9 +125,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return self.answer(200, json.dumps(LOG).encode())
         if self.url.path == "/token":
             return self.token()
-        if "/blobs/uploads/" in self.url.path:
-            known = len(UPLOADS[self.session()])
-            return self.answer(204, Range=f"0-{known - 1}", Location=self.path)
         if self.url.path.startswith("/storage/"):
             return self.blob(self.url.path.split("/")[-1])
         if not self.is_let_in() or self.is_in_trouble():
@@ -354,20 +351,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def session(self):
         return self.url.path.split("/")[-1]
-
-    def do_PATCH(self):
-        self.start()
-        data = self.body()
-        if not self.is_let_in():
-            return
-        known = UPLOADS[self.session()]
-        wanted = self.headers.get("Content-Range")
-        if wanted != f"{len(known)}-{len(known) + len(data) - 1}":
-            return self.error(416, "BLOB_UPLOAD_INVALID", "out of order")
-        UPLOADS[self.session()] = known + data
-        if self.mood == "lossy" and count("lossy") == 1:
-            return self.cut()
-        self.answer(202, Location=self.path, Range=f"0-{len(known) + len(data) - 1}")
 
     def do_PUT(self):
         self.start()

@@ -12,8 +12,6 @@ public final class ImagePull: Sendable {
 
     /// What is known of an image before its layers.
     public struct Plan: Sendable {
-        public let manifest: Manifest
-        public let config: ImageConfig
         fileprivate let descriptor: Descriptor
         /// Each layer once, lowest first.
         public let layers: [(blob: Descriptor, diffID: Digest)]
@@ -82,7 +80,6 @@ public final class ImagePull: Sendable {
         _ = try staging.add(configBytes, mediaType: manifest.config.mediaType)
         _ = try staging.add(bytes, mediaType: descriptor.mediaType)
         return Plan(
-            manifest: manifest, config: config,
             descriptor: Descriptor(
                 mediaType: descriptor.mediaType, digest: descriptor.digest, size: descriptor.size),
             layers: first.map { (manifest.layers[$0], config.diffIDs[$0]) })
