@@ -91,22 +91,24 @@ void cc_free_encoder(cc_encoder *e) {
     free(e);
 }
 
-int cc_encode(cc_encoder *e, const void *in, size_t *in_size, void *out, size_t *out_size, int is_last) {
+int cc_encode(cc_encoder *e, const void *in, size_t *in_size, void *out, size_t *out_size, enum cc_end end) {
     if (e->zstd) {
+        static const ZSTD_EndDirective directives[] = {ZSTD_e_continue, ZSTD_e_flush, ZSTD_e_end};
         ZSTD_inBuffer from = {in, *in_size, 0};
         ZSTD_outBuffer to = {out, *out_size, 0};
-        size_t left = ZSTD_compressStream2(e->zstd, &to, &from, is_last ? ZSTD_e_end : ZSTD_e_continue);
+        size_t left = ZSTD_compressStream2(e->zstd, &to, &from, directives[end]);
         *in_size = from.pos;
         *out_size = to.pos;
-        return ZSTD_isError(left) ? -1 : is_last && left == 0;
+        return ZSTD_isError(left) ? -1 : end != CC_MORE && left == 0;
     }
     // The buffers are of our own making and far smaller than UINT_MAX.
     e->z.next_in = (Bytef *)in;
     e->z.avail_in = (uInt)*in_size;
     e->z.next_out = out;
     e->z.avail_out = (uInt)*out_size;
-    int r = deflate(&e->z, is_last ? Z_FINISH : Z_NO_FLUSH);
+    static const int flushes[] = {Z_NO_FLUSH, Z_SYNC_FLUSH, Z_FINISH};
+    int r = deflate(&e->z, flushes[end]);
     *in_size -= e->z.avail_in;
     *out_size -= e->z.avail_out;
-    return r == Z_STREAM_END;
+    return r == Z_STREAM_END || (end == CC_FLUSH && e->z.avail_out > 0);
 }

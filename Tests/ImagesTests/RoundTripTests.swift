@@ -64,6 +64,25 @@ struct RoundTripTests {
         try unpacker.unpack(&reader)
     }
 
+    /// Many zeros, which a reader would take for a bomb.
+    @Test(arguments: [ArchiveCompression.gzip, .zstd])
+    func whatIsPackedHereCanBeUnpackedHere(form: ArchiveCompression) throws {
+        let zeros = try FD.inMemory("zeros", [])
+        try zeros.setSize(128 << 20)
+        let packed = try FD.inMemory("packed", [])
+        guard let compressor = try Compressor(form) else { throw TestFailure("nothing is compressed") }
+        let size = try compressor.pack(zeros, to: packed).size
+        try packed.rewind()
+        var stream = try ByteStream(try packed.duplicate())
+        try stream.drain()
+        #expect(stream.plainCount == 128 << 20 && stream.rawCount == size)
+        try packed.rewind()
+        try withScratch { scratch in
+            let bytes = try packed.readAll(limit: 1 << 20)
+            #expect(try run(["\(form)", "-dc"], input: bytes, in: scratch).count == 128 << 20)
+        }
+    }
+
     @Test func anExportKeepsNanosecondsBefore1970() throws {
         try withScratch { scratch in
             let tree = try FD.directory(scratch.appending("tree"), make: true)

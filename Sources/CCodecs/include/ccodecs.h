@@ -26,7 +26,10 @@ cc_encoder *cc_gzip_encoder(int level);
 cc_encoder *cc_zstd_encoder(int level);
 void cc_free_encoder(cc_encoder *encoder);
 
-/// Encodes from `in` to `out`; `*in_size` and `*out_size` become what was used of each. `is_last`: no more comes after
-/// `in`. 0: go on; 1: the member or frame is whole; -1: memory is short.
-int cc_encode(cc_encoder *encoder, const void *in, size_t *in_size, void *out, size_t *out_size, int is_last);
+/// What follows `in`: more; more, when all of it has come out; nothing.
+enum cc_end { CC_MORE, CC_FLUSH, CC_LAST };
+
+/// Encodes from `in` to `out`; `*in_size` and `*out_size` become what was used of each.
+/// 0: go on; 1: all has come out, or the member or frame is whole; -1: memory is short.
+int cc_encode(cc_encoder *encoder, const void *in, size_t *in_size, void *out, size_t *out_size, enum cc_end end);
 #endif

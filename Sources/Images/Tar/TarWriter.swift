@@ -4,7 +4,7 @@ import Linux
 struct ByteSink: ~Copyable {
     private static let size = 256 << 10
     private let target: FD
-    private let compressor: Compressor?
+    private var compressor: Compressor?
     private let buffer = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
     private var count = 0
     private var hash = SHA256()
@@ -53,12 +53,10 @@ struct ByteSink: ~Copyable {
         let bytes = UnsafeRawBufferPointer(start: buffer, count: count)
         hash.update(bytes)
         total += UInt64(count)
-        switch compressor {
-        case .some(let compressor):
-            try compressor.feed(bytes, isLast: isLast) { part throws(SysError) in try target.writeAll(part) }
-        case .none:
-            try kernel { () throws(SysError) in try target.writeAll(bytes) }
+        let isPacked: Void? = try compressor?.feed(bytes, isLast: isLast) { part throws(SysError) in
+            try target.writeAll(part)
         }
+        if isPacked == nil { try kernel { () throws(SysError) in try target.writeAll(bytes) } }
         count = 0
     }
 
