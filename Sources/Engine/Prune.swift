@@ -11,35 +11,51 @@ public struct Reclaimed: Equatable, Sendable {
     public var bytes: Int64 = 0
     /// What is wrong, for stderr.
     public var warnings: [String] = []
+    /// For what is pruned next.
+    public fileprivate(set) var gone = Gone()
     public init() {}
+
+    /// What is taken for removed by all that was pruned so far: with a dry run it is still there.
+    public struct Gone: Equatable, Sendable {
+        fileprivate var containers: Set<String> = []
+        fileprivate var images: Set<Digest> = []
+        fileprivate var parts = StoreParts()
+        public init() {}
+    }
 }
 
 extension ImageCatalog {
     /// Removes images that no container has: those without a name, or with `all` every one; then blobs and layers that
     /// nothing leads to.
-    public func prune(all: Bool, _ filters: PruneFilters, isDryRun: Bool) throws -> Reclaimed {
+    public func prune(
+        all: Bool, _ filters: PruneFilters, isDryRun: Bool, after gone: Reclaimed.Gone = Reclaimed.Gone()
+    ) throws -> Reclaimed {
         let hold = try BuildCacheHold(root: paths.root)
-        let pruned = try store.prune(use: { try use(hold) }, isDryRun: isDryRun) { image in
+        let pruned = try store.prune(use: { try use(hold, after: gone) }, isDryRun: isDryRun) { image in
             (all || image.names.isEmpty)
                 && filters.holds(created: image.appeared, labels: image.config.process.labels)
         }
-        return Reclaimed(pruned)
+        return Reclaimed(pruned, after: gone)
     }
 
     /// Forgets build steps: those whose layer no image has, or with `all` every one, unless a build is at work; then
     /// removes the layers that only they led to.
-    public func pruneBuildCache(all: Bool, _ filters: PruneFilters, isDryRun: Bool) throws -> Reclaimed {
+    public func pruneBuildCache(
+        all: Bool, _ filters: PruneFilters, isDryRun: Bool, after gone: Reclaimed.Gone = Reclaimed.Gone()
+    ) throws -> Reclaimed {
         guard let hold = try BuildCacheHold(root: paths.root) else { return Reclaimed() }
         if hold.isBuilding {
             var nothing = Reclaimed()
             nothing.warnings = ["a build is at work: the build cache is kept"]
             return nothing
         }
-        let ofImages = Set(try store.images().flatMap(\.config.diffIDs))
+        func isGone(_ image: Image) -> Bool { isDryRun && gone.images.contains(image.id) }
+        let ofImages = Set(try store.images().filter { !isGone($0) }.flatMap(\.config.diffIDs))
         let going = hold.entries.filter { entry in
             let isUnused = entry.layer.map { !ofImages.contains($0) } ?? false
             return (all || isUnused) && filters.holds(created: entry.created, labels: [:])
         }
+        let contextBytes = all && filters.isEmpty ? try hold.contextBytes() : 0
         if !isDryRun {
             for entry in going { try hold.remove(entry) }
             if all, filters.isEmpty { try hold.removeContexts() }
@@ -47,12 +63,11 @@ extension ImageCatalog {
         let names = Set(going.map(\.name))
         let kept = hold.entries.filter { !names.contains($0.name) }
         let pruned = try store.prune(
-            use: { try use(nil, cached: kept.compactMap(\.layer)) }, isDryRun: isDryRun,
-            chooses: { _ in false })
-        var result = Reclaimed(pruned)
+            use: { try use(nil, cached: kept.compactMap(\.layer), after: gone) }, isDryRun: isDryRun,
+            chooses: isGone)
+        var result = Reclaimed(pruned, after: gone)
         result.lines = going.map(\.name)
-        result.bytes += going.reduce(0) { $0 + $1.bytes }
-        if all, filters.isEmpty, isDryRun { result.bytes += try hold.contextBytes() }
+        result.bytes += going.reduce(contextBytes) { $0 + $1.bytes }
         return result
     }
 
@@ -64,22 +79,30 @@ extension ImageCatalog {
     }
 
     /// Who needs what of the store.
-    func use(_ hold: BuildCacheHold?, cached: [Digest] = []) throws -> StoreUse {
-        StoreUse(
-            containers: try uses(), cached: Set(hold?.entries.compactMap(\.layer) ?? []).union(cached),
+    func use(
+        _ hold: BuildCacheHold?, cached: [Digest] = [], after gone: Reclaimed.Gone = Reclaimed.Gone()
+    ) throws -> StoreUse {
+        var containers = try uses()
+        containers.all.removeAll { gone.containers.contains($0.id) }
+        return StoreUse(
+            containers: containers, cached: Set(hold?.entries.compactMap(\.layer) ?? []).union(cached),
             isBuilding: hold?.isBuilding ?? false)
     }
 }
 
 extension Reclaimed {
-    init(_ pruned: Pruned) {
+    init(_ pruned: Pruned, after gone: Gone) {
+        self.gone = gone
+        for case .deleted(let digest) in pruned.removals { self.gone.images.insert(digest) }
+        for (digest, bytes) in pruned.parts.blobs { self.gone.parts.blobs[digest] = bytes }
+        for (diffID, bytes) in pruned.parts.layers { self.gone.parts.layers[diffID] = bytes }
         lines = pruned.removals.map { removal in
             switch removal {
             case .untagged(let name): "untagged: \(name)"
             case .deleted(let digest): "deleted: \(digest)"
             }
         }
-        bytes = pruned.bytes
+        bytes = pruned.parts.without(gone.parts).bytes
         warnings = pruned.damaged.map {
             "\($0): what it needs cannot be known, so that no blob and no layer is removed; see: apus system check"
         }
@@ -106,6 +129,7 @@ extension Containers {
                 if !isDryRun { try remove(id, force: false, volumes: false) }
                 result.lines.append(id)
                 result.bytes += bytes
+                result.gone.containers.insert(id)
             } catch {
                 result.warnings.append("container \(id.prefix(12)): \(error)")  // the others go
             }
@@ -123,7 +147,9 @@ public struct UnusedVolumes: Sendable {
 
     /// Removes those without a name of their own. With a container whose record cannot be read nothing is removed: it
     /// may have any of them.
-    public func prune(isDryRun: Bool) throws -> Reclaimed {
+    public func prune(
+        isDryRun: Bool, after gone: Reclaimed.Gone = Reclaimed.Gone()
+    ) throws -> Reclaimed {
         var result = Reclaimed()
         guard let directory = try volumes.directoryIfThere() else { return result }
         // Nobody is between making a volume and the record that names it.
@@ -133,7 +159,8 @@ public struct UnusedVolumes: Sendable {
             result.warnings = damaged + ["no volume is removed until these containers are"]
             return result
         }
-        for volume in try volumes.usage(by: containers.map(\.config))
+        let left = containers.map(\.config).filter { !gone.containers.contains($0.id) }
+        for volume in try volumes.usage(by: left)
         where volume.links == 0 && Records.isID(volume.name) {
             if !isDryRun { try directory.removeTree(FilePath(volume.name)) }
             result.lines.append(volume.name)

@@ -95,6 +95,10 @@ final class PruneTests {
             try apus.shell(script).text == before && dry.out.contains("Would delete containers:\n"), "\(dry)")
         let pruned = try apus("system", "prune", "-a", "--volumes", "-f")
         #expect(pruned.code == 0 && pruned.out.contains("untagged: app:latest\n"), "\(pruned)")
+        // What was said before is what was done, with each byte once.
+        let said = dry.out.replacing("Would delete ", with: "Deleted ")
+            .replacing("reclaimable", with: "reclaimed")
+        #expect(said.lowercased() == pruned.out.lowercased(), "\(dry)\n\(pruned)")
         for kind in ["Containers", "Volumes", "Images", "build cache objects"] {
             #expect(pruned.out.contains("Deleted \(kind):\n"), "\(pruned)")
         }

@@ -44,8 +44,9 @@ public struct StoreParts: Equatable, Sendable {
 /// What a prune removed, or would remove.
 public struct Pruned: Equatable, Sendable {
     public var removals: [Removal] = []
-    /// Of the blobs and layers that go.
-    public var bytes: Int64 = 0
+    /// The blobs and layers that go.
+    public var parts = StoreParts()
+    public var bytes: Int64 { parts.bytes }
     /// Images and containers that could not be read: what they need cannot be known, so that nothing was collected; with
     /// a container among them no image was removed either.
     public var damaged: [String] = []
@@ -106,7 +107,7 @@ extension ImageStore {
                     if let blob = try readLayer(diffID)?.blob.digest { garbage.blobs[blob] = nil }
                 }
             }
-            pruned.bytes = garbage.bytes
+            pruned.parts = garbage
             pruned.removals = Self.removals(gone, garbage)
             if isDryRun { return pruned }
             let before = index

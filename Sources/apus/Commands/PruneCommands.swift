@@ -81,15 +81,18 @@ enum PruneCommands {
         var report = PruneReport(arguments)
         guard try report.isAgreed(warning(all: all, volumes: volumes, filters)) else { return 0 }
         let dry = report.isDryRun
-        try report.add("Containers", session.containers().prune(filters, isDryRun: dry))
+        var gone = try report.add("Containers", session.containers().prune(filters, isDryRun: dry))
         if volumes {
-            try report.add("Volumes", UnusedVolumes(paths: session.paths()).prune(isDryRun: dry))
+            let unused = UnusedVolumes(paths: try session.paths())
+            try report.add("Volumes", unused.prune(isDryRun: dry, after: gone))
         }
         guard let images = try session.imagesIfThere() else { return try report.finish() }
-        try report.add("Images", images.prune(all: all, filters, isDryRun: dry))
+        gone = try report.add("Images", images.prune(all: all, filters, isDryRun: dry, after: gone))
         // A step of a build has no label.
         if filters.shown.allSatisfy({ $0.hasPrefix("until=") }) {
-            try report.add("build cache objects", images.pruneBuildCache(all: all, filters, isDryRun: dry))
+            try report.add(
+                "build cache objects",
+                images.pruneBuildCache(all: all, filters, isDryRun: dry, after: gone))
         }
         if filters.isEmpty { report.add(bytes: try images.removeDownloads(isDryRun: dry)) }
         return try report.finish()
@@ -152,13 +155,15 @@ struct PruneReport {
 
     mutating func add(bytes more: Int64) { bytes += more }
 
-    /// One kind of thing.
-    mutating func add(_ kind: String, _ reclaimed: Reclaimed) {
+    /// One kind of thing. Answers what is taken for removed by now.
+    @discardableResult
+    mutating func add(_ kind: String, _ reclaimed: Reclaimed) -> Reclaimed.Gone {
         for line in reclaimed.warnings { Standard.error("WARNING: \(line)") }
         bytes += reclaimed.bytes
-        guard !reclaimed.lines.isEmpty else { return }
+        guard !reclaimed.lines.isEmpty else { return reclaimed.gone }
         let title = isDryRun ? "Would delete \(kind.lowercased()):" : "Deleted \(kind):"
         sections.append(title + "\n" + reclaimed.lines.map { "\($0)\n" }.joined())
+        return reclaimed.gone
     }
 
     func finish() throws -> Int32 {
