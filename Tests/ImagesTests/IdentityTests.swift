@@ -112,6 +112,33 @@ struct IdentityTests {
         }
     }
 
+    @Test func whatIsBeingSavedIsNotRemoved() throws {
+        try withStore { store, scratch in
+            let image = try add("a", String(repeating: "x", count: 1 << 20), store, scratch)
+            let pipe = try Pipe()
+            let target = try pipe.write.duplicate()
+            let source = Directory(pipe.takeRead())
+            let archive = Mutex<[UInt8]>([])
+            let ended = DispatchSemaphore(value: 0)
+            DispatchQueue.global().async {
+                do {
+                    // The first layer is being written.
+                    var bytes = try source.fd.readSome(limit: 1)
+                    _ = try store.remove("a", force: false, noPrune: false, use: { StoreUse() })
+                    while let more = try? source.fd.readSome(limit: 1 << 20), !more.isEmpty { bytes += more }
+                    archive.withLock { $0 = bytes }
+                } catch { Issue.record(error) }
+                ended.signal()
+            }
+            try store.save([(image, image.names)], to: target)
+            _ = consume target
+            ended.wait()
+            let other = try ImageStore(root: scratch.appending("other"))
+            let loaded = try other.load(try openFile(archive.withLock { $0 }, in: scratch))
+            #expect(loaded.map(\.image.digest) == [image.digest])
+        }
+    }
+
     /// They remove their directories without the store's lock.
     @Test func commandsThatEndDisturbNoOther() throws {
         try withStore { store, _ in

@@ -23,12 +23,12 @@ public final class ImagePush: Sendable {
 
     /// The configuration.
     public func config() throws(ImageError) -> Content {
-        Content(blob: image.manifest.config, file: try open(image.manifest.config))
+        Content(blob: image.manifest.config, file: try store.openBlob(image.manifest.config))
     }
 
     /// A layer as it is sent: gzip, unless it is compressed already.
     public func layer(_ layer: Descriptor) throws(ImageError) -> Content {
-        let file = try open(layer)
+        let file = try store.openBlob(layer)
         guard try ImageStore.compression(of: layer.mediaType) == .none else {
             return Content(blob: layer, file: file)
         }
@@ -57,15 +57,5 @@ public final class ImagePush: Sendable {
         let descriptor = Descriptor(
             mediaType: image.manifest.mediaType, digest: digest, size: Int64(bytes.count))
         return (descriptor, bytes)
-    }
-
-    private func open(_ blob: Descriptor) throws(ImageError) -> FD {
-        do throws(SysError) {
-            let file = try store.blobs.open(FilePath(blob.digest.hex))
-            if try file.status().size == UInt64(clamping: blob.size) { return file }
-        } catch {
-            guard error.errno == .noSuchFileOrDirectory else { throw ImageError(error) }
-        }
-        throw .invalid("blob \(blob.digest) is damaged (load or pull it again)")
     }
 }

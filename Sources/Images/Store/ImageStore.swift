@@ -135,6 +135,18 @@ public final class ImageStore: Sendable {
         return bytes
     }
 
+    /// A blob that is there whole, in number.
+    func openBlob(_ blob: Descriptor) throws(ImageError) -> FD {
+        do throws(SysError) {
+            let file = try blobs.open(FilePath(blob.digest.hex))
+            if try file.status().size == UInt64(clamping: blob.size) { return file }
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory else { throw ImageError(error) }
+            throw .invalid("blob \(blob.digest) is missing (pull or load it again)")
+        }
+        throw .invalid("blob \(blob.digest) is damaged (pull or load it again)")
+    }
+
     /// Reads the image of an entry; `sizes` remembers those of layers, which images share.
     func image(_ entry: ImageEntry, sizes: LayerSizes = LayerSizes()) throws(ImageError) -> Image {
         let descriptor = entry.manifest

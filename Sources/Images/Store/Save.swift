@@ -10,6 +10,8 @@ extension ImageStore {
     ) throws(ImageError) {
         let target = Directory(try kernel { () throws(SysError) in try archive.duplicate() })
         do throws(ImageError) {
+            let staging = try lease(images.map(\.0))
+            defer { withExtendedLifetime(staging) {} }
             let file = try kernel { () throws(SysError) in try target.fd.duplicate() }
             var writer = TarWriter(ByteSink(file, try Compressor(compression)))
             var index = Index()
@@ -33,6 +35,20 @@ extension ImageStore {
         }
     }
 
+    /// Nobody takes them away while they are written. On a full disk that cannot be noted; they are saved all the same.
+    private func lease(_ images: [Image]) throws(ImageError) -> Staging? {
+        do throws(ImageError) {
+            let staging = try Staging(in: self)
+            for image in images {
+                try staging.lease([image.digest, image.id] + image.manifest.layers.map(\.digest))
+            }
+            return staging
+        } catch {
+            guard error.kind == .noSpace else { throw error }
+            return nil
+        }
+    }
+
     private func manifestDescriptor(of image: Image) throws(ImageError) -> Descriptor {
         guard let entry = try readIndex().manifests.first(where: { $0.digest == image.digest }) else {
             throw ImageError(.notFound, "No such image: \(image.id)")
@@ -41,16 +57,11 @@ extension ImageStore {
     }
 
     private func write(_ blob: Descriptor, to writer: inout TarWriter) throws(ImageError) {
-        let file = try kernel { () throws(SysError) in try blobs.open(FilePath(blob.digest.hex)) }
+        let file = try openBlob(blob)
         var entry = TarEntry()
-        let size: UInt64
-        do { size = try file.status().size } catch { throw ImageError(error) }
-        guard size == UInt64(blob.size) else {
-            throw .invalid("blob \(blob.digest) is damaged (load it again)")
-        }
-        (entry.mode, entry.size) = (0o644, size)
+        (entry.mode, entry.size) = (0o644, UInt64(clamping: blob.size))
         try writer.add(Array("blobs/sha256/\(blob.digest.hex)".utf8), entry)
-        try writer.addContent(of: file, size: size)
+        try writer.addContent(of: file, size: entry.size)
     }
 
     /// As docker writes them: containerd's key has the whole name, the layout's own only the tag.
