@@ -67,7 +67,7 @@ public struct ImageCatalog: Sendable {
     /// The document of `inspect`; nil when no image has this name or id.
     public func inspect(_ name: String) throws -> JSON? {
         guard let image = try found(name).map(store.withTwins) else { return nil }
-        let layers = try store.layerDirectories(of: image)
+        let layers = image.config.diffIDs.compactMap { store.layer($0)?.tree }  // a look makes none
         return InspectView.image(
             id: image.id, config: image.config, tags: image.names.filter { $0.tag != nil }.map(\.description),
             digests: image.digests.map(\.description), size: image.size, layers: layers.map(\.string),

@@ -37,6 +37,14 @@ final class ImageCommandTests {
         #expect(sizes == "0 true")
     }
 
+    /// It takes no room, and works where a layer cannot be made again.
+    @Test func aLookUnpacksNothing() throws {
+        let id = try apus.must("images", "-q", "--no-trunc", "busybox")
+        #expect(try apus.shell("rm -r \"$APUS_ROOT\"/layers/*").code == 0)
+        #expect(try apus.must("image", "inspect", "-f", "{{.Id}}", "busybox") == id)
+        #expect(try apus.shell("ls \"$APUS_ROOT\"/layers").text.isEmpty)
+    }
+
     @Test func aStoreWithoutDamageIsCounted() throws {
         #expect(try apus.must("system", "check") == "1 image, 1 layer: no damage")
     }
