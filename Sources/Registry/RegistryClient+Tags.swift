@@ -2,7 +2,7 @@ public import OCI
 
 extension RegistryClient {
     /// The tags of a repository, all pages of them, in the registry's order (distribution-spec, "Listing tags"). A
-    /// registry that gives more than a million, takes ten minutes for them, or leads elsewhere for the rest, is refused.
+    /// registry that gives one of more than 128 bytes or more than a million, takes ten minutes for them, or leads elsewhere for the rest, is refused.
     public func tags(of repository: Reference) async throws(RegistryError) -> [String] {
         try await tags(of: repository, pages: 10_000, within: .seconds(600))
     }
@@ -16,6 +16,10 @@ extension RegistryClient {
             let end = ContinuousClock.now + time
             for _ in 0..<pages {
                 let (page, next) = try await self.tags(call, repository)
+                // distribution-spec, "Pulling manifests": at most 128 characters.
+                guard page.allSatisfy({ $0.utf8.count <= 128 }) else {
+                    throw RegistryError(.invalid, "\(repository.name): a tag of more than 128 bytes")
+                }
                 tags += page
                 guard tags.count <= 1_000_000 else {
                     throw RegistryError(.invalid, "\(repository.name): more than a million tags")

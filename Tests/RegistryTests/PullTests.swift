@@ -59,6 +59,8 @@ private func push(_ registry: FakeRegistry, _ client: RegistryClient, size: Int 
         #expect(long?.kind == .invalid && long?.description.hasSuffix("more than 5 pages of tags") == true)
         let slow = await failure { try await client.tags(of: endless, pages: 5, within: .zero) }
         #expect(slow?.description.hasSuffix("the list of tags comes too slowly") == true)
+        let wide = await failure { try await client.tags(of: try registry.repository("long-tag")) }
+        #expect(wide?.description.hasSuffix("a tag of more than 128 bytes") == true)
     }
 }
 

@@ -112,6 +112,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         more = {}
         if self.mood == "endless":
             more["Link"] = f'<{self.url.path}?last=>; rel="next"'
+        elif self.mood == "long-tag":
+            tags = ["x" * 129]
         elif tags[2:]:
             there = "http://registry.example" if self.mood == "to-away" else ""
             more["Link"] = f'<{there}{self.url.path}?last={tags[1]}>; rel="next"'
