@@ -77,7 +77,7 @@ extension ImageCatalog {
             return names.map { name in
                 DiskUsage.ImageRow(
                     summary: ImageSummary(
-                        id: one.image.id, reference: name, digest: one.image.digest,
+                        id: one.image.id, reference: name, digest: nil,
                         created: one.image.created == .zero ? nil : one.image.created, size: one.bytes),
                     shared: one.shared, containers: containers)
             }

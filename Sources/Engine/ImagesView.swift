@@ -7,7 +7,7 @@ public struct ImageSummary: Equatable, Sendable {
     public var id: Digest
     /// nil: it has no name any more (`<none>`).
     public var reference: Reference?
-    /// The manifest's, for `--digests`.
+    /// What its repository's registry calls it, for `--digests`; nil when that is not known.
     public var digest: Digest?
     /// As its configuration says.
     public var created: Timestamp?

@@ -39,7 +39,7 @@ extension ImageCatalog {
     }
 
     /// Forgets build steps: those whose layer no image has, or with `all` every one, unless a build is at work; then
-    /// removes the layers that only they led to.
+    /// removes the blobs and layers that nothing leads to then.
     public func pruneBuildCache(
         all: Bool, _ filters: PruneFilters, isDryRun: Bool, after gone: Reclaimed.Gone = Reclaimed.Gone()
     ) throws -> Reclaimed {

@@ -2,7 +2,7 @@ public import SystemPackage
 
 /// How registries are reached: containers' registries.conf (a subset of version 2), certificates, proxies, limits.
 public struct RegistryConfiguration: Sendable {
-    /// The `[[registry]]` tables, the ones read last first.
+    /// The `[[registry]]` tables, in the order they are read; a later one takes the place of an earlier one of its prefix.
     public var registries: [RegistryTable] = []
     /// Directories with one subdirectory a registry (`HOST[:PORT]/*.crt`, `*.cert` and `*.key`).
     public var certificateDirectories: [FilePath] = [

@@ -53,7 +53,7 @@ func kernel<R: ~Copyable>(_ body: () throws(SysError) -> R) throws(RegistryError
     do { return try body() } catch { throw RegistryError(error) }
 }
 
-/// A registry's words for a message: one line of at most 512 bytes, nothing that a terminal would act on.
+/// A registry's words for a message: one line of at most 512 characters, nothing that a terminal would act on.
 func escaped(_ text: some StringProtocol) -> String {
     var result = ""
     for scalar in text.unicodeScalars.prefix(512) {

@@ -15,7 +15,7 @@ final class WebResponse {
 
     var status: Int { Int(head.status.code) }
 
-    /// A header, when it is there once.
+    /// A header; the first one where it is there several times.
     func header(_ name: String) -> String? { head.headers.first(name: name) }
 
     /// The next bytes of the body; nil at its end.
