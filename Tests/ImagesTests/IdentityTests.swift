@@ -112,6 +112,18 @@ struct IdentityTests {
         }
     }
 
+    /// A pull has to read what it has just brought, to tell of it.
+    @Test func whatWasJustAddedIsThereUntilItsCommandEnds() throws {
+        try withStore { store, _ in
+            let staging = try Staging(in: store)
+            let document = try staging.add([1], mediaType: MediaType.config)
+            try staging.commit { _ in }
+            _ = try store.prune(use: { StoreUse() }, isDryRun: false) { _ in true }
+            #expect(try store.has(document))
+            withExtendedLifetime(staging) {}
+        }
+    }
+
     @Test func whatIsBeingSavedIsNotRemoved() throws {
         try withStore { store, scratch in
             let image = try add("a", String(repeating: "x", count: 1 << 20), store, scratch)

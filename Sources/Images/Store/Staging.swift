@@ -168,6 +168,8 @@ final class Staging: Sendable {
     /// Makes everything durable, moves it into the store and changes the index, in this order: whatever the
     /// index names is whole at any moment.
     func commit(_ change: (inout Index) throws(ImageError) -> Void) throws(ImageError) {
+        // It can be read until this ends, whoever removes it meanwhile.
+        try lease(state.withLock { $0.blobs.map(\.digest) })
         try kernel { () throws(SysError) in try directory.fd.syncFileSystem("\(store.root)") }
         try store.locked { () throws(ImageError) in
             try kernel { () throws(SysError) in try move() }
