@@ -47,7 +47,7 @@ extension ImageCatalog {
             found.append($0)
         }
         for damage in found { report("\(damage)", damage.isRepaired) }
-        for line in uses.unknown { report(line, false) }
+        for line in uses.unknown { report(repairs ? "\(line) (nothing is repaired before)" : line, false) }
         for use in uses.all {
             guard let lost = use.layers.first(where: { store.layer($0) == nil }) else { continue }
             let config = try containers.records.read(use.id).config

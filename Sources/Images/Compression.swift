@@ -49,6 +49,8 @@ struct Decoder: ~Copyable {
 /// place.
 struct ByteStream: ~Copyable {
     private let source: FD
+    /// For errors.
+    private let name: String
     private let copy: FD?
     private var decoder: Decoder?
     private static let inputSize = 256 << 10, outputSize = 1 << 20
@@ -66,8 +68,11 @@ struct ByteStream: ~Copyable {
     /// Bytes read, and bytes that came out.
     private(set) var rawCount: UInt64 = 0, plainCount: UInt64 = 0
 
-    init(_ source: consuming FD, copyTo copy: consuming FD? = nil) throws(ImageError) {
+    init(
+        _ source: consuming FD, name: String = "the archive", copyTo copy: consuming FD? = nil
+    ) throws(ImageError) {
         self.source = source
+        self.name = name
         self.copy = copy
         while inputEnd < 8, !sourceEnded { try readMore() }
         compression = Compression(magic: UnsafeRawBufferPointer(start: input, count: inputEnd))
@@ -125,7 +130,7 @@ struct ByteStream: ~Copyable {
     private mutating func readMore() throws(ImageError) {
         let free = UnsafeMutableRawBufferPointer(start: input + inputEnd, count: Self.inputSize - inputEnd)
         let count: Int
-        do { count = try source.read(into: free) } catch { throw ImageError(error) }
+        do { count = try source.read(into: free) } catch { throw ImageError(error, on: name) }
         if count == 0 {
             sourceEnded = true
             return

@@ -45,6 +45,11 @@ public struct ImageError: Error, Equatable, Sendable, CustomStringConvertible {
         self.init(kind, error.description)
     }
 
+    /// The same of what a user knows: a descriptor has no name.
+    init(_ error: SysError, on subject: String) {
+        self.init(SysError(call: error.call, subject: subject, errno: error.errno, hint: error.hint))
+    }
+
     /// The same error, said of something: `load app.tar: entry "a": bad checksum`.
     func within(_ subject: String) -> ImageError { ImageError(kind, "\(subject): \(description)") }
 

@@ -7,9 +7,12 @@ struct CredentialHelper {
     private let name: String
     private let program: FilePath
     private let environment: [String]
+    private let patience: Duration
 
-    /// Finds the program in PATH.
-    init(_ name: String, environment: [String]) throws(RegistryError) {
+    /// Finds the program in PATH. It has `patience` to answer: it may ask its user, not for ever.
+    init(
+        _ name: String, environment: [String], patience: Duration = .seconds(60)
+    ) throws(RegistryError) {
         let program = "docker-credential-\(name)"
         let isName = name.utf8.allSatisfy {
             ($0 >= 0x30 && $0 <= 0x39) || ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7a) || "._-".utf8.contains($0)
@@ -26,6 +29,7 @@ struct CredentialHelper {
                 .hinting("install it, or remove it from credsStore and credHelpers of docker's config.json")
         }
         (self.name, self.program, self.environment) = (program, found, environment)
+        self.patience = patience
     }
 
     func credential(for key: String) throws(RegistryError) -> Credential? {
@@ -81,10 +85,11 @@ struct CredentialHelper {
         return RegistryError(.configuration, "\(name) \(action): \(words) (exit code \(answer.code))")
     }
 
-    /// At most a minute and 1 MiB: a helper may ask its user, not for ever.
+    /// At most 1 MiB. What is late has failed.
     private func run(_ action: String, _ input: [UInt8]) throws(RegistryError) -> Answer {
         let (name, program, environment) = (name, program, environment)
-        return try kernel { () throws(SysError) -> Answer in
+        let end = ContinuousClock.now + patience
+        let answer = try kernel { () throws(SysError) -> Answer? in
             let stdin = try FD.inMemory("credentials", input)
             let pipe = try Pipe()
             let process = try Process.spawnHeld(
@@ -95,11 +100,14 @@ struct CredentialHelper {
                 _ = try? process.send(signal: Signal.kill)  // has ended, or has had its time
             }
             var bytes: [UInt8] = []
-            let end = ContinuousClock.now + .seconds(60)
             while bytes.count < 1 << 20 {
                 var poll = Poll()
                 poll.add(output, .readable)
-                guard ContinuousClock.now < end else { break }
+                guard ContinuousClock.now < end else {
+                    try process.send(signal: Signal.kill)
+                    _ = try process.reap(wait: true)
+                    return nil
+                }
                 guard try poll.wait(milliseconds: 1000) > 0 else { continue }
                 let more = try output.readSome(limit: 65536)
                 if more.isEmpty { break }
@@ -107,6 +115,11 @@ struct CredentialHelper {
             }
             return try CredentialHelper.end(process, bytes)
         }
+        guard let answer else {
+            throw RegistryError(
+                .configuration, "\(name) \(action): no answer within \(patience.components.seconds) seconds")
+        }
+        return answer
     }
 
     private static func end(_ process: borrowing Pidfd, _ output: [UInt8]) throws(SysError) -> Answer {

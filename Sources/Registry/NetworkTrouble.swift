@@ -6,17 +6,21 @@ import NIOSSL
 import SystemPackage
 
 extension RegistryError {
-    /// Any error of an exchange as ours: `subject` is the URL.
-    static func of(_ error: any Error, _ subject: String) -> RegistryError {
+    /// Any error of an exchange as ours: `subject` is the URL, `registry` whose settings hold for it.
+    static func of(
+        _ error: any Error, _ subject: String, registry: String = "HOST[:PORT]"
+    ) -> RegistryError {
         switch error {
         case let error as RegistryError: error
-        case let error as Transport.ConnectFailure: ofConnect(error, subject)
+        case let error as Transport.ConnectFailure: ofConnect(error, subject, registry)
         case is CancellationError: RegistryError(.cancelled, "\(subject): cancelled")
-        default: ofExchange(error, subject)
+        default: ofExchange(error, subject, registry)
         }
     }
 
-    private static func ofConnect(_ failure: Transport.ConnectFailure, _ place: String) -> RegistryError {
+    private static func ofConnect(
+        _ failure: Transport.ConnectFailure, _ place: String, _ registry: String
+    ) -> RegistryError {
         let error = failure.cause
         // Of what is said through a tunnel the proxy has no part.
         let isProxys = !(error is NIOSSLError || error is NIOSSLExtraError || error is CancellationError)
@@ -38,20 +42,20 @@ extension RegistryError {
         case _ where isCertificateFailure(error):
             return RegistryError(.network, "\(subject): the certificate is not trusted: \(tlsWords(error))")
                 .hinting(
-                    "put its authority into /etc/apus/certs.d/HOST[:PORT]/ca.crt, or allow it with insecure = true in "
+                    "put its authority into /etc/apus/certs.d/\(registry)/ca.crt, or allow it with insecure = true in "
                         + "registries.conf")
         case _ where error is NIOSSLError && meansPlainHTTP(error):
-            // `GET https://host:port/v2/...`, or the host alone.
-            let host = (subject.split(separator: "/").dropFirst().first ?? Substring(subject))
             return RegistryError(.network, "\(subject): http: server gave HTTP response to HTTPS client")
                 .hinting(
-                    "to allow that, put [[registry]], location = \"\(host)\", insecure = true into "
+                    "to allow that, put [[registry]], location = \"\(registry)\", insecure = true into "
                         + "/etc/apus/registries.conf")
-        default: return ofExchange(error, subject)
+        default: return ofExchange(error, subject, registry)
         }
     }
 
-    private static func ofExchange(_ error: any Error, _ subject: String) -> RegistryError {
+    private static func ofExchange(
+        _ error: any Error, _ subject: String, _ registry: String
+    ) -> RegistryError {
         let cause: String
         switch error {
         case ConnectionError.silent(let time): cause = "not a byte for \(time.nanoseconds / 1_000_000) ms"
@@ -64,7 +68,7 @@ extension RegistryError {
             return RegistryError(.invalid, "\(subject): the response is no HTTP that is read here (\(error))")
         case _ where isOurCertificateRefused(error):
             return RegistryError(.network, "\(subject): our certificate is not taken: \(tlsWords(error))")
-                .hinting("put one that is, NAME.cert and NAME.key, into /etc/apus/certs.d/HOST[:PORT]")
+                .hinting("put one that is, NAME.cert and NAME.key, into /etc/apus/certs.d/\(registry)")
         case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError: cause = "TLS: \(tlsWords(error))"
         case ChannelError.ioOnClosedChannel, ChannelError.outputClosed, ChannelError.alreadyClosed:
             cause = "the connection was cut"

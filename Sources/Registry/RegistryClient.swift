@@ -134,11 +134,11 @@ extension RegistryClient {
             let isProxys = error.proxy != nil && !(error.cause is NIOSSLError)
             let hasPort = WebURL.splitAuthority(Substring(authority))?.1 != nil
             guard !isProxys, RegistryError.meansPlainHTTP(error.cause, hasPort: hasPort) else {
-                throw RegistryError.of(error, authority)
+                throw RegistryError.of(error, authority, registry: call.endpoint.registry)
             }
             schemes.withLock { $0[authority] = .http }
         } catch {
-            throw RegistryError.of(error, authority)
+            throw RegistryError.of(error, authority, registry: call.endpoint.registry)
         }
         return try await once(call, body)
     }
@@ -191,7 +191,7 @@ extension RegistryClient {
             } catch let error as SourceError {
                 throw error
             } catch {
-                throw RegistryError.of(error, "\(call.method) \(url)")
+                throw RegistryError.of(error, "\(call.method) \(url)", registry: call.endpoint.registry)
             }
             switch step {
             case .done(let result): return result

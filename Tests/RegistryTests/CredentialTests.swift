@@ -213,6 +213,14 @@ func aBrokenHelperIsAnErrorAndNeverNoCredentials(_ body: String) throws {
     #expect(home.warnings.all.isEmpty)
 }
 
+@Test func aHelperThatTakesTooLongIsToldSo() throws {
+    let home = try Home(nil, helpers: ["slow": "#!/bin/sh\necho credentials not found; exec sleep 20\n"])
+    let helper = try CredentialHelper(
+        "slow", environment: ["PATH=\(home.path)/bin:/usr/bin:/bin"], patience: .milliseconds(1))
+    let error = #expect(throws: RegistryError.self) { try helper.erase("a.example") }
+    #expect(error?.description == "docker-credential-slow erase: no answer within 0 seconds")
+}
+
 @Test(arguments: ["absent", "../../bin/sh", "a b", ""])
 func helpersThatAreNotThereAreErrors(_ name: String) throws {
     let home = try Home(JSON.fields(["credHelpers": .fields(["a.example": .string(name)])]).text)

@@ -58,6 +58,7 @@ final class PruneTests {
         let checked = try apus("system", "check", "--repair")
         #expect(
             checked.code == 1 && (checked.out + checked.err).contains(String(id.prefix(12))), "\(checked)")
+        #expect(checked.out.contains("(nothing is repaired before)"), "\(checked)")
         try apus.must("rm", "-f", id)
         try apus.must("image", "prune", "-af")
         #expect(try apus.shell("ls $APUS_ROOT/layers").text.isEmpty)

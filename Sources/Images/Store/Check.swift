@@ -69,14 +69,14 @@ struct StoreCheck {
             users[group.manifest.digest, default: []] += names
             guard
                 let manifest = read(
-                    group.manifest, names, limit: DocumentLimit.manifest,
+                    group.manifest, of: group.manifest, names, limit: DocumentLimit.manifest,
                     { json throws(JSONError) in try Manifest(json) })
             else { continue }
             let blobs = manifest.layers + [manifest.config]
             for digest in Set(blobs.map(\.digest)) { users[digest, default: []] += names }
             guard
                 let config = read(
-                    manifest.config, names, limit: DocumentLimit.config,
+                    manifest.config, of: group.manifest, names, limit: DocumentLimit.config,
                     { json throws(JSONError) in try ImageConfig(json) })
             else { continue }
             guard config.diffIDs.count == manifest.layers.count else {
@@ -116,14 +116,15 @@ struct StoreCheck {
 
     /// A document that is there, has its digest and can be read. What is wrong with its blob is told with the blobs.
     private func read<Document>(
-        _ blob: Descriptor, _ names: [String], limit: Int, _ make: (JSON) throws(JSONError) -> Document
+        _ blob: Descriptor, of manifest: Descriptor, _ names: [String], limit: Int,
+        _ make: (JSON) throws(JSONError) -> Document
     ) -> Document? {
         guard let bytes = try? store.document(blob, limit: limit) else {
             if blob.size > Int64(limit) {
                 report(
                     Damage(
                         "document \(blob.digest.short) has \(blob.size) bytes: more than \(limit)",
-                        images: names, remedy: "remove the image: apus rmi -f \(blob.digest)"))
+                        images: names, remedy: "remove the image: apus rmi -f \(manifest.digest)"))
             }
             return nil
         }
@@ -279,7 +280,8 @@ struct StoreCheck {
         let (_, tree) = try fresh.makeTree()
         var reader = TarReader(
             try ByteStream(
-                try kernel { () throws(SysError) in try store.blobs.open(FilePath(blob.digest.hex)) }))
+                try kernel { () throws(SysError) in try store.blobs.open(FilePath(blob.digest.hex)) },
+                name: "blob \(blob.digest.short)"))
         var unpacker = Unpacker(into: tree, rules: UnpackRules(budget: try store.unpackBudget()))
         try unpacker.unpack(&reader)
         guard Int64(clamping: unpacker.bytes) == layer.size, unpacker.isOpaque == layer.isOpaque else {

@@ -35,7 +35,9 @@ public final class Download {
             throw .invalid(
                 "blob \(blob.digest.short) is longer than \(blob.size) bytes, as its descriptor says")
         }
-        try kernel { () throws(SysError) in try file.writeAll(bytes, at: count) }
+        do { try file.writeAll(bytes, at: count) } catch {
+            throw ImageError(error, on: "blob \(blob.digest.short)")
+        }
         count += Int64(bytes.count)
     }
 

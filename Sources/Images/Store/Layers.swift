@@ -120,7 +120,7 @@ extension ImageStore {
     /// Whether a blob of the store is this layer in another form.
     func unpacks(_ blob: Descriptor, to diffID: Digest) throws(ImageError) -> Bool {
         let file = try kernel { () throws(SysError) in try blobs.open(FilePath(blob.digest.hex)) }
-        var stream = try ByteStream(file)
+        var stream = try ByteStream(file, name: "blob \(blob.digest.short)")
         try stream.drain()
         let digests = stream.digests()
         return digests.raw == blob.digest.hex && digests.plain == diffID.hex
@@ -155,7 +155,7 @@ extension ImageStore {
         _ file: consuming FD, _ blob: Descriptor, diffID: Digest, in staging: Staging,
         replacing: Bool = false
     ) throws(ImageError) {
-        var reader = TarReader(try ByteStream(file))
+        var reader = TarReader(try ByteStream(file, name: "blob \(blob.digest.short)"))
         guard reader.stream.compression == (try Self.compression(of: blob.mediaType)) else {
             throw .invalid("layer \(blob.digest.short) is not what its media type \(blob.mediaType) says")
         }
