@@ -150,6 +150,7 @@ public struct Containers: Sendable {
         request.opensStdin = config.openStdin
         request.closesStdinWithClient = config.stdinOnce
         request.restart = config.host.restart
+        request.usesInit = config.host.usesInit
         if removesItself {
             request.removal = RemovalRequest(
                 containers: paths.containers, nameLink: paths.names.appending(config.name),

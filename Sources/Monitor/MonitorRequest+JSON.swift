@@ -20,6 +20,7 @@ extension MonitorRequest {
             "opensStdin": .bool(opensStdin), "closesStdinWithClient": .bool(closesStdinWithClient),
             "endsWithClient": .bool(endsWithClient), "mergesStreams": .bool(mergesStreams),
             "removal": removal?.json, "restart": restart.json,
+            "usesInit": .bool(usesInit),
         ])
     }
 
@@ -51,6 +52,7 @@ extension MonitorRequest {
                 maxFiles: Int(try limits.requireInt("maxFiles")))
         }
         removal = try json["removal"].map { value throws(JSONError) in try RemovalRequest(value) }
+        usesInit = try json.optionalBool("usesInit") ?? false
         if let policy = json["restart"] { restart = try RestartPolicy(policy) }
     }
 }

@@ -76,6 +76,8 @@ public struct MonitorRequest: Equatable, Sendable {
     public var mergesStreams = false
     public var removal: RemovalRequest?
     public var restart = RestartPolicy()
+    /// `--init`.
+    public var usesInit = false
 
     public init(
         id: String, spec: RuntimeSpec, root: RootSource, user: String, additionalGroups: [String] = [],

@@ -51,9 +51,12 @@ final class RunMonitor {
         let created = try makeContainerCgroup()
         try reserveNetwork()
         let streams = try asStartError { () throws(SysError) in try openStreams() }
-        let facts = CreateFacts(
+        var facts = CreateFacts(
             credentials: credentials, stdio: streams.stdio, seccomp: filter, keyringName: "_ses.\(request.id)"
         )
+        if request.usesInit {
+            facts.initProgram = try asStartError { () throws(SysError) in try InitProgram() }
+        }
         let plan = try planCreate(request.spec, facts)
         var process = try startProcess(plan, facts, root: root, cgroup: created.cgroup.directory.raw) {
             pidfd throws(RuntimeError) in try connectNetwork(pidfd)

@@ -140,6 +140,7 @@ final class Child {
         case .setAttributes: try plan.attributes.apply()
         case .closeDescriptors(let first): try closeDescriptors(from: first)
         case .execute: try execute()
+        case .executeInit: try executeInit()
         default: preconditionFailure("a step of the root was planned after the pivot")
         }
     }
@@ -303,7 +304,7 @@ final class Child {
             }
             if errno == .permissionDenied { failure = errno }
         }
-        throw SysError(call: "exec", subject: plan.args.first ?? "", errno: failure)
+        throw SysError(call: "exec", subject: plan.command, errno: failure)
     }
 
     /// As execvp(3): the first candidate that is there; a permission problem is remembered and reported last.
@@ -323,7 +324,13 @@ final class Child {
                 throw SysError(call: "exec", subject: candidate, errno: .libraryUnavailable)
             }
         }
-        throw SysError(call: "exec", subject: plan.args.first ?? "", errno: failure)
+        throw SysError(call: "exec", subject: plan.command, errno: failure)
+    }
+
+    private func executeInit() throws(SysError) {
+        Kernel.resetSignals()
+        guard let errno = plan.initProgram?.execute(argv, envp) else { return }
+        throw SysError(call: "execveat", subject: "the init process", errno: errno)
     }
 
     private func loadFilter() throws(SysError) {

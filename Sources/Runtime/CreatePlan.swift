@@ -83,6 +83,8 @@ enum ChildStep: Equatable, Sendable {
     /// Every descriptor from this one on ends with the exec, whoever leaked it (CVE-2024-21626).
     case closeDescriptors(from: UInt32)
     case execute
+    /// Our own first process, which starts the command.
+    case executeInit
 }
 
 /// Everything that can be decided before the clone.
@@ -94,6 +96,7 @@ public struct CreatePlan: Sendable {
     let args: [String]
     let environment: [String]
     let candidates: [String]
+    let initProgram: InitProgram?
     let seccomp: SeccompFilter
     let attributes: ProcessAttributes
     let requested: [RequestedTree]
@@ -105,13 +108,17 @@ public struct CreatePlan: Sendable {
     /// The kernel's last capability, asked once.
     let lastCapability: Int
 
+    /// The command's own first word.
+    var command: String { args.dropFirst(initProgram == nil ? 0 : InitProgram.arguments.count).first ?? "" }
+
     init(
         namespaces: NamespacePlan, netDevices: [NetDevice] = [], requested: [RequestedTree] = [],
         steps: [ChildStep], process: RuntimeSpec.Process, attributes: ProcessAttributes, _ facts: CreateFacts
     ) {
         (self.netDevices, self.requested) = (netDevices, requested)
         (self.attributes, oomScoreAdj) = (attributes, process.oomScoreAdj)
-        (self.namespaces, self.steps, args) = (namespaces, steps, process.args)
+        (self.namespaces, self.steps, initProgram) = (namespaces, steps, facts.initProgram)
+        args = (initProgram == nil ? [] : InitProgram.arguments) + process.args
         environment = makeEnvironment(process.env, home: facts.credentials.home)
         candidates = findCandidates(for: process.args.first ?? "", environment: process.env)
         (seccomp, lastCapability) = (facts.seccomp, facts.lastCapability)
@@ -132,6 +139,8 @@ public struct CreateFacts {
     public var keyringName: String?
     /// Whether the master of its terminal is copied to another terminal, which ends the lines (runc's `run` and `exec`).
     public var keepsLineFeeds = false
+    /// The first process, when the command is not it (`--init`).
+    public var initProgram: InitProgram?
     /// Where a created container waits; nil: it goes on to its exec.
     public var gate: StartGate?
     /// Whether systemd makes the cgroup, which needs the child.
@@ -241,7 +250,8 @@ func planProcess(
     // After the filter: its supervisor gets its descriptor from our parent, which leaves at the gate.
     if facts.gate != nil { steps += [.findExecutable, .awaitStart] }
     if !facts.hooks.startContainer.isEmpty { steps.append(.runHooks(.startContainer)) }
-    return steps + [.execute]
+    // What the command's own exec would say, nobody could tell apart from its end.
+    return steps + (facts.initProgram == nil ? [.execute] : [.findExecutable, .executeInit])
 }
 
 private func planRlimits(_ limits: [RuntimeSpec.Rlimit]) throws(RuntimeError) -> [ChildStep] {

@@ -166,12 +166,33 @@ final class RunTests {
         #expect(outcome.lines == ["code 9", "ready", "got"], "\(outcome)")
     }
 
-    @Test(.disabled("--init is not built yet"))
-    func anInitProcessPassesSignalsAndReaps() throws {
+    @Test func anInitProcessPassesSignalsAndReaps() throws {
         try apus.must(
             "run", "-d", "--init", "--name", "with-init", "--network", "none", "busybox", "sleep", "100")
+        #expect(
+            try apus.must("exec", "with-init", "cat", "/proc/1/cmdline")
+                == "/sbin/docker-init\0--\0sleep\0100\0")
+        // An orphan ends with its parent, and is reaped.
+        try apus.must("exec", "with-init", "sh", "-c", "(sleep 0.1 &)")
+        try expectSoon {
+            try !apus.must("exec", "with-init", "sh", "-c", "cat /proc/[0-9]*/stat").contains(") Z ")
+        }
         try apus.must("stop", "-t", "10", "with-init", timeout: 5)
         #expect(try apus.must("wait", "with-init") == "143")
+        let run = ["run", "--rm", "--init", "--network", "none"]
+        for (command, code) in [("exit 7", Int32(7)), ("kill -9 $$", 137), ("exec ls -d /usr >&2", 0)] {
+            let outcome = try apus.apus(run + ["busybox", "sh", "-c", command])
+            #expect(outcome.code == code, "\(command): \(outcome)")
+        }
+        for (command, code) in [("nosuch", Int32(127)), ("/etc", 126), ("/etc/passwd", 126)] {
+            let outcome = try apus.apus(run + ["busybox", command])
+            #expect(outcome.code == code && outcome.err.contains("exec: \"\(command)\""), "\(outcome)")
+        }
+        // As another user, with a filter, and what it is itself cannot be had.
+        let own = try apus.apus(
+            run + ["-u", "1234", "busybox", "sh", "-c", "id -u; readlink /proc/1/exe; exit 3"])
+        #expect(own.code == 3 && own.lines.first == "1234", "\(own)")
+        #expect(try apus.must("inspect", "--format", "{{.HostConfig.Init}}", "with-init") == "true")
     }
 
     @Test func limitsAreAppliedOrRefused() throws {

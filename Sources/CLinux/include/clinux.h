@@ -14,6 +14,7 @@
 #include "clinux_mount.h"
 #include "clinux_process.h"
 #include "clinux_socket.h"
+#include "clinux_init.h"
 #include "clinux_seccomp.h"
 #include "clinux_sha256.h"
 #include "clinux_time.h"

@@ -22,6 +22,7 @@ enum RunFlags {
         .value("pull", "Pull image before running (\"always\", \"missing\", \"never\")"),
         .toggle("quiet", "q", "Suppress the pull output"),
         .value("platform", "Use the image of this platform (os/architecture)"),
+        .toggle("init", "Run an init inside the container that forwards signals and reaps processes"),
         .value("restart", "Restart policy to apply when a container exits"),
         .toggle("rm", "Automatically remove the container and its anonymous volumes when it exits"),
     ]
@@ -87,7 +88,7 @@ enum RunFlags {
     ]
     /// What docker has and apus does not have yet, then what means nothing here.
     private static let refused: [Flag] =
-        Flag.later("init", "oom-kill-disable", "use-api-socket", toggle: true)
+        Flag.later("oom-kill-disable", "use-api-socket", toggle: true)
         + Flag.later(
             "health-cmd", "health-interval", "health-timeout", "health-retries",
             "health-start-period",

@@ -30,6 +30,7 @@ extension RunOptions {
         idFile = arguments.value("cidfile")
         quiet = arguments.isOn("quiet")
         host.removesItself = arguments.isOn("rm")
+        host.usesInit = arguments.isOn("init")
         for path in arguments.values("label-file") {
             for line in try EnvFile.parse(client.read(path), path: path, lookUp: nil) {
                 let label = try EnvFile.label(line)
