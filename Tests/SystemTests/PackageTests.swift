@@ -22,7 +22,15 @@ struct PackageTests {
     }()
 
     @Test(.enabled(if: obstacle == nil, Comment(rawValue: obstacle ?? "ready")))
-    func aWebServerIsInstalledFromTheMirrorAndServes() throws {
+    func aWebServerIsInstalledFromTheMirrorAndServes() throws { try withDebian(serves) }
+
+    /// A large image: built, pushed, pulled into an empty store, saved and loaded, it is the same and works.
+    @Test(
+        .enabled(if: obstacle == nil, Comment(rawValue: obstacle ?? "ready")),
+        .enabled(if: Host.environment("APUS_FAULTS") == "all", "takes minutes: make sweep"))
+    func anImageWithPythonAndNumpyGoesRound() throws { try withDebian(goesRound) }
+
+    private func withDebian(_ body: (Engine) throws -> Void) throws {
         let forwarding = readFile("/proc/sys/net/ipv4/ip_forward") ?? "0"
         let apus = try Engine(network: .machine)
         defer {
@@ -31,6 +39,47 @@ struct PackageTests {
             try? writeFile("/proc/sys/net/ipv4/ip_forward", forwarding)
         }
         try apus.must("import", Host.fixture("debian.tar"), "debian:12")
+        try body(apus)
+    }
+
+    private func goesRound(_ apus: Engine) throws {
+        try apus.write(
+            "python/Dockerfile",
+            """
+            FROM debian:12
+            RUN apt-get update && apt-get install -y --no-install-recommends python3-numpy
+            RUN rm -rf /usr/share/doc /var/lib/apt/lists && echo changed > /etc/motd
+            CMD ["python3", "-c", "import numpy; print(int(numpy.arange(1000).sum()))"]
+            """)
+        let registry = try FakeRegistry(beside: apus)
+        let name = registry.host + "/good/python"
+        let built = try apus.apus(["build", "-q", "-t", name, apus.directory + "/python"], timeout: 600)
+        #expect(built.code == 0, "\(built)")
+        let id = try apus.must("images", "-q", "--no-trunc", name)
+        func expectWorks(_ how: String) throws {
+            #expect(try apus.must("images", "-q", "--no-trunc", name) == id, "\(how)")
+            let run = try apus.apus(["run", "--rm", "--network", "none", name])
+            #expect(run.text == "499500", "\(how): \(run)")
+            let check = try apus.apus(["system", "check"], timeout: 120)
+            #expect(check.code == 0, "\(how): \(check)")
+        }
+        func expectDone(_ step: String...) throws {
+            let outcome = try apus.apus(step, timeout: 300)
+            #expect(outcome.code == 0, "\(step): \(outcome)")
+        }
+        try expectWorks("built")
+        let archive = apus.directory + "/python.tar"
+        try expectDone("save", "-o", archive, name)
+        try expectDone("push", "-q", name)
+        try expectDone("system", "prune", "-af")
+        try expectDone("pull", "-q", name)
+        try expectWorks("pulled")
+        try expectDone("system", "prune", "-af")
+        try expectDone("load", "-i", archive)
+        try expectWorks("loaded")
+    }
+
+    private func serves(_ apus: Engine) throws {
         try apus.write("web/index.html", "served by apus\n")
         try apus.write(
             "web/Dockerfile",
