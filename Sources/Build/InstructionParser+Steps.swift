@@ -140,7 +140,7 @@ func isRemoteSource(_ source: String) -> Bool {
 }
 
 /// A duration in Go's notation (`1m30s`, `1.5h`, `500ms`) in nanoseconds; nil for anything else or below zero.
-func parseDuration(_ text: String) -> Int64? {
+public func parseDuration(_ text: String) -> Int64? {
     if text == "0" { return 0 }
     let units: [(String, Double)] = [
         ("ns", 1), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 6e10), ("h", 3.6e12),

@@ -63,6 +63,7 @@ extension ContainerConfig {
         if let user = options.user, !user.isEmpty { merged.user = user }
         if let directory = options.workingDirectory, !directory.isEmpty { merged.workingDir = directory }
         if let signal = options.stopSignal { merged.stopSignal = signal }
+        merged.healthcheck = options.health.merged(over: image.healthcheck)
         merged.exposedPorts.formUnion(options.exposedPorts)
         for port in try options.host.portMappings() {
             merged.exposedPorts.insert("\(port.containerPort)/\(port.proto.rawValue)")

@@ -28,6 +28,8 @@ public struct ContainerState: Equatable, Sendable {
     public var isStoppedByHand = false
     public var startedAt: Timestamp?
     public var finishedAt: Timestamp?
+    /// docker's `Health`; nil without a check.
+    public var health: JSON?
     public var network = NetworkFacts()
 
     /// A container that was never started.
@@ -86,7 +88,7 @@ extension ContainerState {
             "StartedAt": startedAt.map { .string($0.rfc3339Nano) },
             "FinishedAt": finishedAt.map { .string($0.rfc3339Nano) }, "Network": network.json,
             "Paused": .bool(isPaused), "RestartCount": .int(Int64(restartCount)),
-            "StoppedByHand": .bool(isStoppedByHand),
+            "StoppedByHand": .bool(isStoppedByHand), "Health": health,
         ])
     }
 
@@ -127,6 +129,7 @@ extension ContainerState {
         startedAt = try ContainerState.time(json, "StartedAt")
         finishedAt = try ContainerState.time(json, "FinishedAt")
         if let network = json["Network"] { self.network = try NetworkFacts(network) }
+        health = json["Health"]
         isPaused = try json.optionalBool("Paused") ?? false
         restartCount = Int(clamping: try json.optionalInt("RestartCount") ?? 0)
         isStoppedByHand = try json.optionalBool("StoppedByHand") ?? false

@@ -151,6 +151,9 @@ public struct Containers: Sendable {
         request.closesStdinWithClient = config.stdinOnce
         request.restart = config.host.restart
         request.usesInit = config.host.usesInit
+        request.health = try config.process.healthcheck.flatMap {
+            try HealthOptions($0, shell: config.process.shell)
+        }
         if removesItself {
             request.removal = RemovalRequest(
                 containers: paths.containers, nameLink: paths.names.appending(config.name),

@@ -75,7 +75,7 @@ public struct ContainerFilters: Equatable, Sendable {
                 }
             }
         case "volume": return wanted.contains { usesVolume($0, config.host.mounts) }
-        case "health": return wanted.contains("none")
+        case "health": return wanted.contains(state.health?["Status"]?.string ?? "none")
         case "is-task": return wanted.contains("false")
         default: return true
         }

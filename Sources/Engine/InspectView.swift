@@ -90,7 +90,7 @@ public enum InspectView {
             "Dead": .bool(false),
             "Pid": .int(Int64(pid)), "ExitCode": code, "Error": .string(state.error),
             "StartedAt": .string((state.startedAt ?? .zero).rfc3339Short),
-            "FinishedAt": .string((state.finishedAt ?? .zero).rfc3339Short),
+            "FinishedAt": .string((state.finishedAt ?? .zero).rfc3339Short), "Health": state.health,
         ])
     }
 

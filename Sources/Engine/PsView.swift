@@ -23,7 +23,9 @@ public struct ContainerSummary: Equatable, Sendable {
         case .created: return "Created"
         case .running:
             let up = "Up " + Durations.human(now.elapsed(since: state.startedAt ?? now))
-            return state.isPaused ? up + " (Paused)" : up
+            if state.isPaused { return up + " (Paused)" }
+            guard let health = state.health?["Status"]?.string else { return up }
+            return up + (health == "starting" ? " (health: starting)" : " (\(health))")
         case .restarting(let code, _):
             let shown = code.map(String.init) ?? "unknown"
             return "Restarting (\(shown)) " + Durations.ago(state.finishedAt ?? now, now: now)

@@ -32,6 +32,7 @@ public struct RunOptions: Equatable, Sendable {
     public var labels: [String: String] = [:]
     /// Of `--expose`: `80/tcp`.
     public var exposedPorts: Set<String> = []
+    public var health = HealthFlags()
     public var hostname: String?
     public var domainname: String?
     /// `name|uid[:group|gid]`.

@@ -20,7 +20,7 @@ extension MonitorRequest {
             "opensStdin": .bool(opensStdin), "closesStdinWithClient": .bool(closesStdinWithClient),
             "endsWithClient": .bool(endsWithClient), "mergesStreams": .bool(mergesStreams),
             "removal": removal?.json, "restart": restart.json,
-            "usesInit": .bool(usesInit),
+            "usesInit": .bool(usesInit), "health": health?.json,
         ])
     }
 
@@ -53,6 +53,7 @@ extension MonitorRequest {
         }
         removal = try json["removal"].map { value throws(JSONError) in try RemovalRequest(value) }
         usesInit = try json.optionalBool("usesInit") ?? false
+        if let check = json["health"] { health = try HealthOptions(check, shell: nil) }
         if let policy = json["restart"] { restart = try RestartPolicy(policy) }
     }
 }

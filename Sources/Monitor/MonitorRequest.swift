@@ -78,6 +78,7 @@ public struct MonitorRequest: Equatable, Sendable {
     public var restart = RestartPolicy()
     /// `--init`.
     public var usesInit = false
+    public var health: HealthOptions?
 
     public init(
         id: String, spec: RuntimeSpec, root: RootSource, user: String, additionalGroups: [String] = [],

@@ -88,7 +88,8 @@ final class RunMonitor {
         }
         return Session(
             pidfd: pidfd, io: io, reception: reception, log: log, clients: clients,
-            closesStdinWithClient: request.closesStdinWithClient, endsWithClient: request.endsWithClient
+            closesStdinWithClient: request.closesStdinWithClient, endsWithClient: request.endsWithClient,
+            health: makeHealthCheck()
         ) { [unowned self] in perform($0) }
     }
 
@@ -147,6 +148,7 @@ final class RunMonitor {
     private func recordRunning(_ pidfd: borrowing Pidfd) throws(SysError) {
         (state.status, state.isPaused, state.exitCode, state.error) = ("running", false, nil, "")
         state.oomKilled = false
+        state.health = request.health.map { _ in HealthRecord().json }
         state.pid = pidfd.pid
         state.startTime = try Process.startTime(pid: pidfd.pid) ?? 0
         state.bootID = try Process.bootID()

@@ -9,6 +9,7 @@ final class Session {
     private var io: ProcessIO
     private let reception: Reception?
     private let perform: (ControlRequest) -> MonitorMessage
+    private let health: HealthCheck?
     private var log: LogWriter?
     private let closesStdinWithClient: Bool
     private let endsWithClient: Bool
@@ -25,13 +26,14 @@ final class Session {
     init(
         pidfd: consuming Pidfd, io: consuming ProcessIO, reception: Reception?, log: consuming LogWriter?,
         clients: [Client], closesStdinWithClient: Bool, endsWithClient: Bool = false,
-        perform: @escaping (ControlRequest) -> MonitorMessage
+        health: HealthCheck? = nil, perform: @escaping (ControlRequest) -> MonitorMessage
     ) {
         self.endsWithClient = endsWithClient
         self.pidfd = pidfd
         self.io = io
         self.reception = reception
         self.perform = perform
+        self.health = health
         self.log = log
         self.clients = clients
         self.closesStdinWithClient = closesStdinWithClient
@@ -43,9 +45,12 @@ final class Session {
         while !(hasEnded && isDrained) {
             poll.reset()
             let positions = Positions(self, &poll)
-            let n = try poll.wait(milliseconds: hasEnded ? 100 : -1)
+            let n = try poll.wait(milliseconds: hasEnded ? 100 : health?.milliseconds ?? -1)
             if hasEnded, n == 0 { giveUpOnStalledClients() }
             try handle(poll, positions)
+            if !hasEnded, let health {
+                health.step(isReady: positions.health.map { !poll[$0].isEmpty } ?? false)
+            }
         }
     }
 
@@ -67,6 +72,7 @@ final class Session {
         var error: Int?
         var input: Int?
         var listener: Int?
+        var health: Int?
         var clients: [Int] = []
 
         init(_ session: Session, _ poll: inout Poll) {
@@ -77,6 +83,7 @@ final class Session {
             }
             if !session.input.isEmpty { input = session.io.addInput(to: &poll) }
             if let reception = session.reception { listener = poll.add(reception.socket, .readable) }
+            health = session.health?.add(to: &poll)
             for client in session.clients {
                 var wanted: PollEvents = session.input.isEmpty ? .readable : []
                 if client.isBehind { wanted.insert(.writable) }

@@ -22,6 +22,8 @@ struct StateRecord: Equatable, Sendable {
     var startedAt = Timestamp.zero
     var finishedAt = Timestamp.zero
     var network: JSON?
+    /// docker's `Health`; nil without a check.
+    var health: JSON?
 
     var json: JSON {
         .fields([
@@ -30,7 +32,7 @@ struct StateRecord: Equatable, Sendable {
             "OOMKilled": .bool(oomKilled), "StartedAt": .string(startedAt.rfc3339Nano),
             "FinishedAt": .string(finishedAt.rfc3339Nano), "Network": network,
             "Paused": .bool(isPaused), "RestartCount": .int(Int64(restartCount)),
-            "StoppedByHand": .bool(isStoppedByHand),
+            "StoppedByHand": .bool(isStoppedByHand), "Health": health,
         ])
     }
 
@@ -47,6 +49,7 @@ struct StateRecord: Equatable, Sendable {
         startedAt = try json.optionalString("StartedAt").flatMap { Timestamp(parsing: $0) } ?? .zero
         finishedAt = try json.optionalString("FinishedAt").flatMap { Timestamp(parsing: $0) } ?? .zero
         network = json["Network"]
+        health = json["Health"]
         isPaused = try json.optionalBool("Paused") ?? false
         restartCount = Int(clamping: try json.optionalInt("RestartCount") ?? 0)
         isStoppedByHand = try json.optionalBool("StoppedByHand") ?? false

@@ -22,6 +22,15 @@ enum RunFlags {
         .value("pull", "Pull image before running (\"always\", \"missing\", \"never\")"),
         .toggle("quiet", "q", "Suppress the pull output"),
         .value("platform", "Use the image of this platform (os/architecture)"),
+        .value("health-cmd", nil, "string", "Command to run to check health"),
+        .value("health-interval", nil, "duration", "Time between running the check (default 30s)"),
+        .value("health-retries", nil, "int", "Consecutive failures needed to report unhealthy (default 3)"),
+        .value(
+            "health-start-interval", nil, "duration",
+            "Time between checks during the start period (default 5s)"),
+        .value("health-start-period", nil, "duration", "Start period in which failures do not count"),
+        .value("health-timeout", nil, "duration", "Maximum time to allow one check to run (default 30s)"),
+        .toggle("no-healthcheck", "Disable any container-specified HEALTHCHECK"),
         .toggle("init", "Run an init inside the container that forwards signals and reaps processes"),
         .value("restart", "Restart policy to apply when a container exits"),
         .toggle("rm", "Automatically remove the container and its anonymous volumes when it exits"),
@@ -90,9 +99,7 @@ enum RunFlags {
     private static let refused: [Flag] =
         Flag.later("oom-kill-disable", "use-api-socket", toggle: true)
         + Flag.later(
-            "health-cmd", "health-interval", "health-timeout", "health-retries",
-            "health-start-period",
-            "health-start-interval", "device", "device-cgroup-rule", "volumes-from", "network-alias", "ip",
+            "device", "device-cgroup-rule", "volumes-from", "network-alias", "ip",
             "ip6",
             "mac-address", "sysctl", "ipc", "pid", "uts", "userns", "cgroupns", "cgroup-parent", "annotation",
             "runtime", "gpus", "link", "blkio-weight", "blkio-weight-device", "device-read-bps",
@@ -102,6 +109,5 @@ enum RunFlags {
             "cpu-count", "cpu-percent", "io-maxbandwidth", "io-maxiops", "isolation", "kernel-memory",
             "cpu-rt-period", "cpu-rt-runtime", "link-local-ip")
         + Flag.constant("disable-content-trust")
-        // No health check is run.
-        + Flag.accepted("no-healthcheck", toggle: true)
+    // No health check is run.
 }

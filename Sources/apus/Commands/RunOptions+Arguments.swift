@@ -1,3 +1,4 @@
+import Build
 import Engine
 import Linux
 import OCI
@@ -31,6 +32,7 @@ extension RunOptions {
         quiet = arguments.isOn("quiet")
         host.removesItself = arguments.isOn("rm")
         host.usesInit = arguments.isOn("init")
+        health = try Self.health(arguments)
         for path in arguments.values("label-file") {
             for line in try EnvFile.parse(client.read(path), path: path, lookUp: nil) {
                 let label = try EnvFile.label(line)
@@ -168,5 +170,28 @@ extension RunOptions {
         for option in arguments.values("security-opt") {
             try host.setSecurity(option) { String(decoding: try client.read($0), as: UTF8.self) }
         }
+    }
+}
+
+extension RunOptions {
+    fileprivate static func health(_ arguments: Arguments) throws -> HealthFlags {
+        func duration(_ name: String) throws -> Int64? {
+            try arguments.parsed(name) { text in
+                guard let value = parseDuration(text) else {
+                    throw UsageError("time: invalid duration \"\(text)\"")
+                }
+                return value
+            }
+        }
+        var flags = HealthFlags()
+        flags.command = arguments.value("health-cmd")
+        flags.interval = try duration("health-interval")
+        flags.timeout = try duration("health-timeout")
+        flags.startPeriod = try duration("health-start-period")
+        flags.startInterval = try duration("health-start-interval")
+        flags.retries = try arguments.parsed("health-retries", Arguments.integer)
+        flags.isOff = arguments.isOn("no-healthcheck")
+        try flags.check()
+        return flags
     }
 }
