@@ -29,7 +29,7 @@ extension RunMonitor {
         _ = try pair.ours.sendMessage(ClientMessage.hello([.stdout, .stderr], detachKeys: []).bytes)
         let file = try FD.inMemory("health-check", exec.json.bytes)
         // Our own program, from the read-only copy of its mount that we run from.
-        let program = try FD.open("/proc/self/exe", .path)
+        let program = try FD.open(FilePath("/proc/\(Process.pid)/exe"), .path)
         let null = try FD.open("/dev/null", .readWrite)
         let pid = try Process.spawn(
             file: program.raw, arguments: ["apus-runtime", "monitor", "exec"],

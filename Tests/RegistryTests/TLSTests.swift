@@ -79,7 +79,8 @@ struct Authority {
     try await withClient { client in
         let error = await failure { try await client.upload(bytes, to: good) }
         #expect(error?.kind == .network)
-        let words = "\(registry.host): the certificate is not trusted: certificate verify failed (put its authority into "
+        let words =
+            "\(registry.host): the certificate is not trusted: certificate verify failed (put its authority into "
             + "/etc/apus/certs.d/\(registry.host)/ca.crt, or "
         #expect(error?.description.hasPrefix(words) == true, "\(String(describing: error))")
     }
