@@ -29,7 +29,7 @@ extension Containers {
     }
 
     /// The directories below a container's root, topmost first, and its own.
-    private func trees(of id: String) throws -> (lower: [FilePath], upper: FilePath) {
+    func trees(of id: String) throws -> (lower: [FilePath], upper: FilePath) {
         guard case .overlay(let lower, let upper, _, _) = try request(of: id).root else {
             throw EngineError("container \(id.prefix(12)) has no layers", exitCode: 1)
         }

@@ -94,14 +94,14 @@ public struct Listing: Equatable, Sendable {
 
 /// Columns of text.
 public enum Table {
-    /// Lines whose cells are separated by tabs, padded as docker does: cells at least 10 wide, 3 blanks between,
-    /// the last cell as it is. Each line ends with a line feed.
-    public static func align(_ lines: [String]) -> String {
+    /// Lines whose cells are separated by tabs, padded as docker does: cells at least 10 wide, or as `least` says, 3
+    /// blanks between, the last cell as it is. Each line ends with a line feed.
+    public static func align(_ lines: [String], least: Int = 10) -> String {
         let rows = lines.map { $0.split(separator: "\t", omittingEmptySubsequences: false).map(String.init) }
         var widths: [Int] = []
         for row in rows {
             for (column, cell) in row.dropLast().enumerated() {
-                if column == widths.count { widths.append(10) }
+                if column == widths.count { widths.append(least) }
                 widths[column] = max(widths[column], cell.count + 3)
             }
         }

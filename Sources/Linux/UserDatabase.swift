@@ -96,6 +96,9 @@ extension UserDatabase {
         return home.isEmpty ? "/" : home
     }
 
+    /// A user's name by number; nil without an entry.
+    public func name(of uid: UInt32) -> String? { users.first { $0.uid == uid }?.name }
+
     /// The group's number, by name or number.
     public func group(_ text: String) throws(UserError) -> UInt32 {
         if let found = groups.first(where: { $0.name == text }), Self.number(text) == nil { return found.gid }

@@ -16,7 +16,7 @@ enum CommandList {
                 EndCommands.stop,
                 EndCommands.kill, EndCommands.wait, EndCommands.remove, LifecycleCommands.restart,
                 LifecycleCommands.pause, LifecycleCommands.unpause, LifecycleCommands.update,
-                InspectCommand.container,
+                InspectCommand.container, PortCommand.port, TopCommand.top, DiffCommand.diff,
                 CommitCommand.commit, ExportCommand.export, PruneCommands.container,
             ]
         ),

@@ -1,15 +1,13 @@
 /// Commands that docker has and apus does not have yet: known by name, so that the answer is not "unknown".
 enum LaterCommands {
     private static let names: Set<String> = [
-        "buildx", "checkpoint", "compose", "config", "context", "cp", "diff", "events",
-        "manifest", "network", "node", "plugin", "port",
+        "buildx", "checkpoint", "compose", "config", "context", "cp", "events",
+        "manifest", "network", "node", "plugin",
         "rename", "search", "secret", "service", "stack", "stats", "swarm",
-        "top", "trust", "volume",
+        "trust", "volume",
     ]
     private static let verbs: [String: Set<String>] = [
-        "container": [
-            "cp", "diff", "port", "rename", "stats", "top",
-        ],
+        "container": ["cp", "rename", "stats"],
         "system": ["events"],
     ]
 
