@@ -152,7 +152,7 @@ extension FD {
     }
 
     /// File systems of which the kernel makes up what is read (linux/magic.h).
-    private static var kernels: Set<Int64> {
+    fileprivate static var kernels: Set<Int64> {
         [
             0x9fa0, 0x6265_6572, 0x6367_7270, 0x27_e0eb, 0x6462_6720, 0x7472_6163, 0x7363_6673, 0x6265_6570,
             0x6165_676c, 0xcafe_4a11, 0xde5e_81e4, 0x6573_5543, 0x4249_4e4d, 0x6e73_6673, 0xf97c_ff8c,
@@ -161,6 +161,9 @@ extension FD {
     }
 
     private static var fuse: Int64 { 0x6573_5546 }
+
+    /// Whether the kernel makes up what is read here: on a proc file system, for one.
+    public func isOfKernel() throws(SysError) -> Bool { Self.kernels.contains(try fileSystemMagic()) }
 
     private func fileSystemMagic() throws(SysError) -> Int64 {
         try sys("fstatfs", "descriptor \(raw)") { cl_statfs_type(raw) }

@@ -133,7 +133,7 @@ import Testing
             return Set(try bash(script + call).split(separator: "\n").map(String.init))
         }
         #expect(try completed("inspect", "") == ["web", "busybox:latest"])
-        #expect(try completed("container", "st") == ["start", "stop"])
+        #expect(try completed("container", "st") == ["start", "stats", "stop"])
         #expect(try completed("container", "stop", "") == ["web"])
         #expect(try completed("image", "").contains("inspect"))
         #expect(try completed("completion", "") == ["bash", "zsh", "fish"])
@@ -162,7 +162,7 @@ import Testing
     @Test(arguments: [
         (["search", "x"], "apus search is not supported yet"),
         (["network", "ls"], "apus network is not supported yet"),
-        (["container", "restart", "x"], "apus container restart is not supported yet"),
+        (["container", "rename", "x"], "apus container rename is not supported yet"),
         (["system", "events"], "apus system events is not supported yet"),
     ])
     func commandsOfDockersAreKnownByName(words: [String], refusal: String) {

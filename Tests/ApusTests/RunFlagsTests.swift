@@ -77,8 +77,6 @@ import Testing
             ),
             (["--security-opt", "foo"], "Invalid --security-opt: \"foo\""),
             (["--log-opt", "foo=1"], "unknown log opt 'foo' for json-file log driver"),
-            (["--init"], "--init is not supported yet"),
-            (["--restart", "always"], "--restart always is not supported yet: only no is"),
             (["--restart", "no", "--no-healthcheck"], nil),
         ]
         for (words, why) in table {

@@ -2,15 +2,16 @@ public import Linux
 public import SystemPackage
 
 /// Unpacks a tar (plain, gzip or zstd; a clear error for others) below `root`, at `path` inside it: what ADD
-/// does. Links in `root` and in the tar never lead out of `root`. `owner` replaces the owners of the tar.
+/// does. Links in `root` and in the tar never lead out of `root`. `owner` replaces the owners of the tar. With
+/// `keepsKinds` no directory is replaced by something else, nothing by a directory, and nothing that is mounted.
 public func unpackArchive(
     _ source: borrowing FD, into root: borrowing FD, at path: FilePath = "/",
-    owner: (uid: UInt32, gid: UInt32)? = nil
+    owner: (uid: UInt32, gid: UInt32)? = nil, keepsKinds: Bool = false
 ) throws(ImageError) {
     do {
         let input = try kernelDuplicate(source)
         let target = Directory(try kernelDuplicate(root))
-        var rules = UnpackRules(isLayer: false, owner: owner)
+        var rules = UnpackRules(isLayer: false, owner: owner, keepsKinds: keepsKinds)
         var prefix = EntryPath()
         try prefix.set(path.isEmpty ? "/" : path)
         rules.prefix = Array(prefix.bytes)
@@ -30,6 +31,20 @@ public func exportRoot(_ root: borrowing FD, to target: borrowing FD) throws(Ima
         var packer = TreePacker(to: try kernelDuplicate(target), .exported)
         _ = try packer.pack(tree)
     } catch { throw error.within("export") }
+}
+
+/// Writes one name of a directory, called `base` in the tar, with all below it; with nil what is in the directory. Links
+/// are not followed; `hiding` says which directory, in its parent, is taken for empty.
+public func packTree(
+    _ name: FilePath?, of directory: borrowing FD, as base: [UInt8], to target: borrowing FD,
+    hiding: @escaping (borrowing FD, borrowing FD) throws(SysError) -> Bool
+) throws(ImageError) {
+    do {
+        let parent = Directory(try kernelDuplicate(directory))
+        var packer = TreePacker(to: try kernelDuplicate(target), .exported)
+        packer.hides = hiding
+        if let name { try packer.pack(name, as: base, of: parent) } else { _ = try packer.pack(parent) }
+    } catch { throw error.within("copy") }
 }
 
 /// Whether a file is a tar, plain or compressed, which ADD unpacks; also for a compression that is known but

@@ -35,6 +35,8 @@ struct TreePacker: ~Copyable {
     /// Bytes of content.
     private(set) var bytes: UInt64 = 0
     private(set) var isOpaque = false
+    /// Which directory, in its parent, is taken for empty.
+    var hides: ((borrowing FD, borrowing FD) throws(SysError) -> Bool)?
     /// How many names there are below the root.
     private(set) var entries = 0
 
@@ -49,8 +51,23 @@ struct TreePacker: ~Copyable {
     }
 
     private mutating func packAll(_ root: Directory) throws(ImageError) -> (digest: String, size: UInt64) {
-        var levels = [try enter(root, name: nil)]
+        let first = try enter(root, name: nil)
         isOpaque = try kernel { () throws(SysError) in try OverlayMarkers.isOpaque(root.fd) }
+        return try packLevels([first])
+    }
+
+    /// Writes one name of a directory, called `base`, and everything below it.
+    mutating func pack(_ name: FilePath, as base: [UInt8], of parent: Directory) throws(ImageError) {
+        let status = try kernel { () throws(SysError) in try parent.fd.status(of: name) }
+        guard let status else { throw .invalid("\(quoted(base)) is gone") }
+        try Kernel.withManyDescriptors { () throws(ImageError) in
+            let first = try add(name, status, in: parent, as: base)
+            _ = try packLevels(first.map { [$0] } ?? [])
+        }
+    }
+
+    private mutating func packLevels(_ first: [Level]) throws(ImageError) -> (digest: String, size: UInt64) {
+        var levels = first
         while var level = levels.popLast() {
             path.removeLast(path.count - level.length)
             guard let name = level.names.popLast() else {
@@ -74,11 +91,13 @@ struct TreePacker: ~Copyable {
 
     /// Adds one name; answers the level to go on with when it is a directory.
     private mutating func add(
-        _ name: FilePath, _ status: FileStatus, in parent: Directory
+        _ name: FilePath, _ status: FileStatus, in parent: Directory, as base: [UInt8]? = nil
     ) throws(ImageError) -> Level? {
-        let bytes = name.withPlatformString {
-            UnsafeRawBufferPointer(start: $0, count: name.length).map { $0 }
-        }
+        let bytes =
+            base
+            ?? name.withPlatformString {
+                UnsafeRawBufferPointer(start: $0, count: name.length).map { $0 }
+            }
         if !omitted.isEmpty, omitted.contains(path + bytes) { return nil }
         entries += 1
         if OverlayMarkers.isWhiteout(status) {
@@ -99,7 +118,11 @@ struct TreePacker: ~Copyable {
                 try kernel { () throws(SysError) in
                     try parent.fd.open(name, DirectoryWalker.openFlags, resolve: [.beneath, .noSymlinks])
                 })
-            return try enter(child, name: name)
+            var level = try enter(child, name: name)
+            if let hides, try kernel({ () throws(SysError) in try hides(child.fd, parent.fd) }) {
+                level.names = []
+            }
+            return level
         case .regular: try addFile(name, status, in: parent)
         case .symlink:
             try setTime(name, status, in: parent)
@@ -159,6 +182,13 @@ struct TreePacker: ~Copyable {
         let file = try kernel { () throws(SysError) in
             try parent.fd.open(
                 name, [.readOnly, .noFollow, .nonBlocking], resolve: [.beneath, .noSymlinks])
+        }
+        // Where others may change the tree it may be a device by now.
+        if hides != nil {
+            let now = try kernel { () throws(SysError) in try file.status() }
+            guard now.type == .regular, now.size >= status.size else {
+                throw .invalid("changed while it was read")
+            }
         }
         let attributes = try cleanAttributes(of: file).kept
         var entry = entry(.file, status)

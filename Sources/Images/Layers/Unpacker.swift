@@ -7,6 +7,8 @@ struct UnpackRules {
     var isLayer = true
     /// Instead of the archive's owners.
     var owner: (uid: UInt32, gid: UInt32)?
+    /// A directory and what is none do not replace each other, and a mount stays: for a tree that is in use.
+    var keepsKinds = false
     /// Clean path below the root under which everything is put.
     var prefix: [UInt8] = []
     /// At most this many bytes of content.
@@ -98,7 +100,7 @@ struct Unpacker: ~Copyable {
     /// Makes a name by `make`; what has the name already is removed first. Answers false when `keep` said to
     /// leave that in place.
     private mutating func make(
-        in parent: Directory, keep: (FileStatus) -> Bool = { _ in false },
+        in parent: Directory, isDirectory: Bool = false, keep: (FileStatus) -> Bool = { _ in false },
         _ make: (FD.CName) throws(SysError) -> Void
     ) throws(ImageError) -> FileStatus? {
         let name = path.cName()
@@ -111,10 +113,23 @@ struct Unpacker: ~Copyable {
         let old = try kernel { () throws(SysError) in try parent.fd.status(of: name) }
         if let old {
             if keep(old) { return old }
+            if rules.keepsKinds { try checkKinds(old, isDirectory: isDirectory, in: parent) }
             try remove(old, in: parent)
         }
         try kernel { () throws(SysError) in try make(name) }
         return old
+    }
+
+    /// docker's words.
+    private func checkKinds(_ old: FileStatus, isDirectory: Bool, in parent: Directory) throws(ImageError) {
+        let name = quoted(path.bytes)
+        if old.type == .directory { throw .invalid("cannot overwrite directory \(name) with non-directory") }
+        if isDirectory { throw .invalid("cannot overwrite non-directory \(name) with directory") }
+        // From outside its mount namespace a mount would go away with its place.
+        let here = try kernel { () throws(SysError) in try parent.fd.status().mountID }
+        guard old.mountID == here else {
+            throw ImageError(SysError(call: "unlinkat", subject: name, errno: .resourceBusy))
+        }
     }
 
     private mutating func remove(_ old: FileStatus, in parent: Directory) throws(ImageError) {
@@ -170,7 +185,8 @@ struct Unpacker: ~Copyable {
     private mutating func placeDirectory(
         _ reader: borrowing TarReader, in parent: Directory
     ) throws(ImageError) {
-        let old = try make(in: parent, keep: { $0.type == .directory }) { name throws(SysError) in
+        let old = try make(in: parent, isDirectory: true, keep: { $0.type == .directory }) {
+            name throws(SysError) in
             try parent.fd.makeDirectory(name, mode: 0o700)
         }
         let directory = try walker.directory(at: path.bytes)
@@ -203,7 +219,11 @@ struct Unpacker: ~Copyable {
         try setOwnerAndTime(reader, in: parent)
         let name = path.cName()
         let mode = reader.entry.mode
-        try kernel { () throws(SysError) in try parent.fd.changeMode(name, mode) }
+        try kernel { () throws(SysError) in
+            // By its own descriptor: chmod(2) follows a link that took its place (CVE-2021-41089).
+            let made = try parent.fd.open(name, [.path, .noFollow], resolve: [.beneath, .noSymlinks])
+            if try made.status().type == type { try Kernel.changeMode(made, mode) }
+        }
     }
 
     /// A link to a file of the same archive: nothing else may be reached, nothing be linked before it is

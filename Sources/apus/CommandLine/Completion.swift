@@ -16,7 +16,9 @@ enum Completion {
     private static func subject(_ command: Command) -> String {
         if command.name == "completion" { return "shells" }
         if command.usage.hasPrefix("NAME|ID") { return "both" }
-        if command.usage.hasPrefix("CONTAINER") { return "containers" }
+        if command.usage.hasPrefix("CONTAINER") || command.usage.hasPrefix("[CONTAINER") {
+            return "containers"
+        }
         let images = ["IMAGE", "SOURCE_IMAGE", "[REPOSITORY"]
         return images.contains { command.usage.hasPrefix($0) } ? "images" : ""
     }

@@ -17,6 +17,7 @@ enum CommandList {
                 EndCommands.kill, EndCommands.wait, EndCommands.remove, LifecycleCommands.restart,
                 LifecycleCommands.pause, LifecycleCommands.unpause, LifecycleCommands.update,
                 InspectCommand.container, PortCommand.port, TopCommand.top, DiffCommand.diff,
+                CopyCommand.copy, StatsCommand.stats,
                 CommitCommand.commit, ExportCommand.export, PruneCommands.container,
             ]
         ),

@@ -1,13 +1,13 @@
 /// Commands that docker has and apus does not have yet: known by name, so that the answer is not "unknown".
 enum LaterCommands {
     private static let names: Set<String> = [
-        "buildx", "checkpoint", "compose", "config", "context", "cp", "events",
+        "buildx", "checkpoint", "compose", "config", "context", "events",
         "manifest", "network", "node", "plugin",
-        "rename", "search", "secret", "service", "stack", "stats", "swarm",
+        "rename", "search", "secret", "service", "stack", "swarm",
         "trust", "volume",
     ]
     private static let verbs: [String: Set<String>] = [
-        "container": ["cp", "rename", "stats"],
+        "container": ["rename"],
         "system": ["events"],
     ]
 

@@ -1,22 +1,21 @@
-import Linux
-import SystemPackage
+public import SystemPackage
 
 /// A path below a directory with every symlink on the way resolved inside it, as a chroot would.
-struct ResolvedPath: Equatable {
+public struct ResolvedPath: Equatable, Sendable {
     /// Without symlinks, relative; empty for the root itself.
-    let path: FilePath
+    public let path: FilePath
     /// Of what is there; nil when nothing is.
-    let status: FileStatus?
+    public let status: FileStatus?
     /// The directory it is in.
-    var parent: FilePath { path.removingLastComponent() }
+    public var parent: FilePath { path.removingLastComponent() }
     /// Its name in that directory; empty for the root.
-    var name: FilePath { FilePath(bytes: path.fileName) }
+    public var name: FilePath { path.lastComponent.map { FilePath(root: nil, [$0]) } ?? FilePath() }
 }
 
 extension FD {
     /// Resolves `path` below this directory, the last component too. What is missing stays as written. The
     /// answer is only good for opening below this descriptor again: others may change the tree.
-    func resolve(_ path: FilePath) throws(SysError) -> ResolvedPath {
+    public func resolve(_ path: FilePath) throws(SysError) -> ResolvedPath {
         var waiting = Array(path.componentPaths.reversed())
         var found: [FilePath] = []
         var status: FileStatus? = try self.status()
@@ -49,7 +48,7 @@ extension FD {
     }
 
     /// Opens a path that `resolve` gave; a link that appeared meanwhile is refused.
-    func openResolved(
+    public func openResolved(
         _ path: FilePath, _ flags: OpenFlags = [.readOnly, .nonBlocking, .noTTY]
     ) throws(SysError) -> FD {
         try open(path.isEmpty ? "." : path, flags, resolve: [.beneath, .noSymlinks, .noMagicLinks])
@@ -58,11 +57,12 @@ extension FD {
 
 extension FilePath {
     /// The components as paths of their own, bytes untouched, without the root.
-    var componentPaths: [FilePath] {
+    public var componentPaths: [FilePath] {
         bytes.split(separator: UInt8(ascii: "/")).map { FilePath(bytes: $0) }
     }
 
-    init(joining parts: [FilePath]) {
+    /// Relative: the components one after the other.
+    public init(joining parts: [FilePath]) {
         self = FilePath(bytes: parts.map(\.bytes).joined(separator: [UInt8(ascii: "/")]))
     }
 }
