@@ -107,10 +107,23 @@ extension Containers {
         return try ContainerTree(root: root, name: name, process: process)
     }
 
+    /// A container that has just ended is its monitor's for a moment still.
+    private func lockAtRest(_ id: String) throws -> FD {
+        for _ in 0..<40 {
+            do { return try RunLock.make(id, paths: paths) } catch is EngineError {
+                Kernel.sleep(milliseconds: 50)
+            }
+            guard try !records.read(id).state.isRunning else { break }
+        }
+        throw EngineError(
+            "container \(id.prefix(12)) is being started, removed or copied to by another command: try again",
+            exitCode: 1)
+    }
+
     private func restingTree(_ record: Records.Record, _ name: String, changing: Bool) throws -> ContainerTree
     {
         let id = record.config.id
-        let lock: FD? = changing ? try RunLock.make(id, paths: paths) : nil
+        let lock: FD? = changing ? try lockAtRest(id) : nil
         do {
             let request = try request(of: id)
             guard case .overlay(let lower, let upper, let work, _) = request.root else {

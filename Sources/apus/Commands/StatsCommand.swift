@@ -40,17 +40,19 @@ enum StatsCommand {
     private static func looks(
         _ containers: Containers, _ named: [(name: String, id: String)], all: Bool
     ) throws -> [Look] {
-        if named.isEmpty {
-            let records = try containers.records.readAll().records.filter { all || $0.state.isRunning }
-            return try records.map { record in
-                let id = record.config.id
-                return (id, record.config.name, id, try containers.usage(of: record))
+        let wanted =
+            named.isEmpty
+            ? try containers.records.readAll().records.filter { all || $0.state.isRunning }.map(\.config.id)
+                .map { (name: $0, id: $0) } : named
+        return try wanted.compactMap { name, id in
+            do {
+                let record = try containers.records.read(id)
+                return (id, record.config.name, name, try containers.usage(of: record))
+            } catch {
+                // What has just been removed is no error.
+                guard try containers.records.ids().contains(id) else { return nil }
+                throw error
             }
-        }
-        return try named.compactMap { name, id in
-            guard try containers.records.ids().contains(id) else { return nil }
-            let record = try containers.records.read(id)
-            return (id, record.config.name, name, try containers.usage(of: record))
         }
     }
 
