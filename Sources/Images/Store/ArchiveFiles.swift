@@ -99,20 +99,15 @@ struct ArchiveFiles {
     }
 
     /// The bytes of a document, which may not be longer than `limit`.
-    func bytes(of file: File, limit: Int) throws(ImageError) -> [UInt8] {
-        guard file.size <= limit else { throw .invalid("document of \(file.size) bytes: more than \(limit)") }
+    func bytes(of file: File, limit: Int, _ what: String) throws(ImageError) -> [UInt8] {
+        guard file.size <= limit else { throw .invalid("\(what): \(file.size) bytes: more than \(limit)") }
         let fd = try staging.open(file.name)
-        do { return try fd.readAll(limit: limit) } catch { throw ImageError(error) }
+        do { return try fd.readAll(limit: limit) } catch { throw ImageError(error, on: what) }
     }
 
     func document(_ file: File, limit: Int, _ what: String) throws(ImageError) -> JSON {
-        do {
-            return try JSON(parsing: try bytes(of: file, limit: limit))
-        } catch let error as ImageError {
-            throw error.within(what)
-        } catch {
-            throw .invalid("\(what): \(error)")
-        }
+        let bytes = try bytes(of: file, limit: limit, what)
+        return try parsing(what) { () throws(JSONError) in try JSON(parsing: bytes) }
     }
 }
 

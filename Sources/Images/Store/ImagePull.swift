@@ -30,15 +30,7 @@ public final class ImagePull: Sendable {
     public static func manifest(_ bytes: [UInt8], _ descriptor: Descriptor) throws(ImageError) -> Manifest {
         let what = "manifest \(descriptor.digest.short)"
         try check(bytes, descriptor, limit: DocumentLimit.manifest, what)
-        let manifest = try parsing(what) { () throws(JSONError) in try Manifest(JSON(parsing: bytes)) }
-        guard manifest.mediaType == descriptor.mediaType else {
-            throw .invalid("\(what) says it is \(manifest.mediaType), not \(descriptor.mediaType)")
-        }
-        guard [MediaType.config, MediaType.dockerConfig].contains(manifest.config.mediaType) else {
-            throw .invalid("\(what): configurations of type \(manifest.config.mediaType) are not supported")
-        }
-        for layer in manifest.layers { _ = try ImageStore.compression(of: layer.mediaType) }
-        return manifest
+        return try CheckedDocuments.manifest(bytes, descriptor)
     }
 
     /// Reads an index likewise.
@@ -70,13 +62,8 @@ public final class ImagePull: Sendable {
         let manifest = try Self.manifest(bytes, descriptor)
         let what = "config \(manifest.config.digest.short)"
         try Self.check(configBytes, manifest.config, limit: DocumentLimit.config, what)
-        let config = try parsing(what) { () throws(JSONError) in
-            try ImageConfig(JSON(parsing: configBytes))
-        }
-        guard config.platform.os == "linux" else {
-            throw .invalid("\(what): images for \(config.platform) do not run on Linux")
-        }
-        let first = try LayerList.check(manifest.layers.map(\.digest), config.diffIDs, of: what)
+        let (config, first) = try CheckedDocuments.config(
+            configBytes, manifest.config.digest, layers: manifest.layers.map(\.digest))
         _ = try staging.add(configBytes, mediaType: manifest.config.mediaType)
         _ = try staging.add(bytes, mediaType: descriptor.mediaType)
         return Plan(

@@ -53,34 +53,6 @@ extension ImageStore {
     }
 }
 
-/// The layers of one image, as its documents list them.
-enum LayerList {
-    /// overlayfs has at most 500 below each other; docker makes 127.
-    private static let limit = 500
-
-    /// Answers which to unpack: each once. A list that does not fit its configuration is refused, and one that would
-    /// have the same blob unpack to two trees.
-    static func check(
-        _ blobs: [Digest], _ diffIDs: [Digest], of what: String
-    ) throws(ImageError) -> [Int] {
-        guard diffIDs.count == blobs.count else {
-            throw .invalid("\(what) has \(diffIDs.count) diff ids for \(blobs.count) layers")
-        }
-        guard blobs.count <= limit else {
-            throw .invalid("\(what) has \(blobs.count) layers: more than \(limit)")
-        }
-        var known: [Digest: Digest] = [:]
-        var first: [Int] = []
-        for (i, (blob, diffID)) in zip(blobs, diffIDs).enumerated() {
-            if known[blob] == nil { first.append(i) }
-            guard known.updateValue(diffID, forKey: blob) ?? diffID == diffID else {
-                throw .invalid("\(what) has two diff ids for the layer \(blob.short)")
-            }
-        }
-        return first
-    }
-}
-
 /// Finds the images of an archive and stages what they consist of.
 struct ArchiveLoader {
     struct Found {
@@ -146,16 +118,10 @@ struct ArchiveLoader {
             images[known].names += names
             return
         }
-        let what = "manifest \(entry.digest.short)"
         let file = try files.blob(entry)
-        let json = try files.document(file, limit: DocumentLimit.manifest, what)
-        let manifest = try parsing(what) { () throws(JSONError) in try Manifest(json) }
-        guard manifest.mediaType == entry.mediaType else {
-            throw .invalid("\(what) says it is \(manifest.mediaType), its descriptor \(entry.mediaType)")
-        }
-        guard [MediaType.config, MediaType.dockerConfig].contains(manifest.config.mediaType) else {
-            throw .invalid("\(what): configurations of type \(manifest.config.mediaType) are not supported")
-        }
+        let bytes = try files.bytes(
+            of: file, limit: DocumentLimit.manifest, "manifest \(entry.digest.short)")
+        let manifest = try CheckedDocuments.manifest(bytes, entry)
         var layers: [ArchiveFiles.File] = []
         for layer in manifest.layers { layers.append(try files.blob(layer)) }
         try stage(config: try files.blob(manifest.config), layers, manifest.layers)
@@ -227,14 +193,9 @@ struct ArchiveLoader {
     private func stage(
         config file: ArchiveFiles.File, _ layers: [ArchiveFiles.File], _ descriptors: [Descriptor]
     ) throws(ImageError) {
-        let what = "config \(file.digest.short)"
-        let json = try files.document(file, limit: DocumentLimit.config, what)
-        let config = try parsing(what) { () throws(JSONError) in try ImageConfig(json) }
-        guard config.platform.os == "linux" else {
-            throw .invalid("\(what): images for \(config.platform) do not run on Linux")
-        }
+        let bytes = try files.bytes(of: file, limit: DocumentLimit.config, "config \(file.digest.short)")
         // One that comes twice is unpacked once.
-        let first = try LayerList.check(layers.map(\.digest), config.diffIDs, of: what)
+        let (config, first) = try CheckedDocuments.config(bytes, file.digest, layers: layers.map(\.digest))
         let (store, staging) = (store, staging)
         try sideBySide(first.count) { number throws(ImageError) in
             let i = first[number]
