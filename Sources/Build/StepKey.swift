@@ -56,10 +56,5 @@ struct StepKey {
 
     private static func strings(_ strings: [String]) -> JSON { .array(strings.map(JSON.string)) }
 
-    var digest: Digest {
-        guard let digest = Digest(hex: SHA256.hex(of: json.bytes)) else {
-            preconditionFailure("SHA-256 has 64 hexadecimal digits")
-        }
-        return digest
-    }
+    var digest: Digest { Digest(sha256: SHA256.hex(of: json.bytes)) }
 }

@@ -203,9 +203,7 @@ public struct ImagePuller: Sendable {
         _ name: Reference, expecting promised: Descriptor?
     ) async throws -> (Descriptor, [UInt8]) {
         let document = try await source.manifest(name)
-        guard let digest = Digest(hex: SHA256.hex(of: document.bytes)) else {
-            throw EngineError("\(name): no digest", exitCode: 1)
-        }
+        let digest = Digest(sha256: SHA256.hex(of: document.bytes))
         if let wanted = promised?.digest ?? name.digest, wanted != digest {
             throw EngineError("\(name): digest mismatch, the registry sent \(digest)", exitCode: 1)
         }

@@ -1,5 +1,6 @@
 import CCodecs
 import Linux
+import OCI
 
 /// How an archive that is written is compressed.
 public enum ArchiveCompression: String, CaseIterable, Sendable {
@@ -69,10 +70,10 @@ struct Compressor: ~Copyable {
         }
     }
 
-    /// From where `source` stands to its end; answers digest (in hexadecimal) and size of what was written.
+    /// From where `source` stands to its end; answers digest and size of what was written.
     consuming func pack(
         _ source: borrowing FD, to target: borrowing FD
-    ) throws(ImageError) -> (hex: String, size: UInt64) {
+    ) throws(ImageError) -> (digest: Digest, size: UInt64) {
         var hash = SHA256()
         var size: UInt64 = 0
         let input = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.inputSize, alignment: 64)
@@ -87,6 +88,6 @@ struct Compressor: ~Copyable {
                 try target.writeAll(bytes)
             }
         } while count > 0
-        return (hash.hex(), size)
+        return (Digest(sha256: hash.hex()), size)
     }
 }

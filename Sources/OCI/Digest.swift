@@ -17,6 +17,14 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
         self.hex = hex
     }
 
+    /// Takes what SHA-256 gave, which is never anything else.
+    public init(sha256 hex: String) {
+        guard let digest = Digest(hex: hex) else {
+            preconditionFailure("SHA-256 has 64 hexadecimal digits")
+        }
+        self = digest
+    }
+
     /// `sha256:` and the digits.
     public var description: String { "sha256:\(hex)" }
     /// The first 12 digits, as docker prints ids.

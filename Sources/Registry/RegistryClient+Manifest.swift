@@ -49,9 +49,7 @@ private let acceptedManifests = [
 extension RemoteManifest {
     /// Checks what a registry sent: digest, JSON, and that header and document agree on its type.
     init(_ response: WebResponse, _ body: [UInt8], digest wanted: Digest?) throws(RegistryError) {
-        guard let digest = Digest(hex: SHA256.hex(of: body)) else {
-            throw RegistryError(.invalid, "\(response.url): no digest")
-        }
+        let digest = Digest(sha256: SHA256.hex(of: body))
         // With a tag the header is all there is to compare with; one in another form says nothing.
         let hint = response.header("Docker-Content-Digest").flatMap { Digest($0) }
         guard digest == wanted ?? hint ?? digest else {

@@ -1,4 +1,5 @@
 import Linux
+import OCI
 import SystemPackage
 
 /// Writes a tree as a tar, in the order of its names.
@@ -46,11 +47,11 @@ struct TreePacker: ~Copyable {
     }
 
     /// Writes everything below `root`, and the root itself; answers the tar's digest and size.
-    mutating func pack(_ root: Directory) throws(ImageError) -> (digest: String, size: UInt64) {
+    mutating func pack(_ root: Directory) throws(ImageError) -> (digest: Digest, size: UInt64) {
         try Kernel.withManyDescriptors { () throws(ImageError) in try packAll(root) }
     }
 
-    private mutating func packAll(_ root: Directory) throws(ImageError) -> (digest: String, size: UInt64) {
+    private mutating func packAll(_ root: Directory) throws(ImageError) -> (digest: Digest, size: UInt64) {
         let first = try enter(root, name: nil)
         isOpaque = try kernel { () throws(SysError) in try OverlayMarkers.isOpaque(root.fd) }
         return try packLevels([first])
@@ -66,7 +67,7 @@ struct TreePacker: ~Copyable {
         }
     }
 
-    private mutating func packLevels(_ first: [Level]) throws(ImageError) -> (digest: String, size: UInt64) {
+    private mutating func packLevels(_ first: [Level]) throws(ImageError) -> (digest: Digest, size: UInt64) {
         var levels = first
         while var level = levels.popLast() {
             path.removeLast(path.count - level.length)

@@ -67,8 +67,7 @@ struct ArchiveFiles {
             hash.update(chunk.bytes)
             do { try file.fd.writeAll(chunk.bytes) } catch { throw ImageError(error) }
         }
-        guard let digest = Digest(hex: hash.hex()) else { throw .invalid("digest") }
-        return File(name: file.name, digest: digest, size: Int64(reader.entry.size))
+        return File(name: file.name, digest: Digest(sha256: hash.hex()), size: Int64(reader.entry.size))
     }
 
     /// The file at a path of the archive; links are followed a few times.

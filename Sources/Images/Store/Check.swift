@@ -217,7 +217,7 @@ struct StoreCheck {
             Directory(try FD.open(layer.tree, [.readOnly, .directory]))
         }
         var packer = TreePacker(to: try kernel { () throws(SysError) in try file.fd.duplicate() }, .copied)
-        guard try packer.pack(tree).digest == digest.hex else { return false }
+        guard try packer.pack(tree).digest == digest else { return false }
         staging.keep(blob: file.name, digest)
         try staging.commit { _ in }
         return true

@@ -63,9 +63,8 @@ extension ImageStore {
         var packer = TreePacker(
             to: try kernel { () throws(SysError) in try file.fd.duplicate() }, .copied,
             omitting: Set(omitted.map { Array($0.utf8) }))
-        let (hex, size) = try packer.pack(tree)
+        let (digest, size) = try packer.pack(tree)
         guard packer.entries > 0 else { return nil }
-        guard let digest = Digest(hex: hex) else { throw .invalid("digest") }
         let blob = Descriptor(mediaType: MediaType.layer, digest: digest, size: Int64(clamping: size))
         staging.keep(blob: file.name, digest)
         try stageLayer(try staging.open(file.name), blob, diffID: digest, in: staging)

@@ -22,8 +22,7 @@ extension ImageStore {
             }
             var packer = TreePacker(
                 to: try kernel { () throws(SysError) in try file.fd.duplicate() }, .taken(epoch: epoch))
-            let (hex, size) = try packer.pack(tree)
-            guard let digest = Digest(hex: hex) else { throw .invalid("digest") }
+            let (digest, size) = try packer.pack(tree)
             let blob = Descriptor(mediaType: MediaType.layer, digest: digest, size: Int64(size))
             staging.keep(blob: file.name, digest)
             _ = empty

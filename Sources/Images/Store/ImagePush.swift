@@ -29,13 +29,11 @@ public final class ImagePush: Sendable {
     /// A layer as it is sent: gzip, unless it is compressed already.
     public func layer(_ layer: Descriptor) throws(ImageError) -> Content {
         let file = try store.openBlob(layer)
-        guard try ImageStore.compression(of: layer.mediaType) == .none else {
-            return Content(blob: layer, file: file)
-        }
+        guard try ImageStore.compression(of: layer.mediaType) == .none,
+            let compressor = try Compressor(.gzip)
+        else { return Content(blob: layer, file: file) }
         let packed = try staging.makeFile()
-        guard let (hex, size) = try Compressor(.gzip)?.pack(file, to: packed.fd),
-            let digest = Digest(hex: hex)
-        else { throw .invalid("digest") }
+        let (digest, size) = try compressor.pack(file, to: packed.fd)
         let isDocker = layer.mediaType == MediaType.dockerLayer
         let blob = Descriptor(
             mediaType: isDocker ? MediaType.dockerLayerGzip : MediaType.layerGzip, digest: digest,
@@ -53,9 +51,9 @@ public final class ImagePush: Sendable {
             manifest.layers = layers
             bytes = manifest.json.bytes
         }
-        guard let digest = Digest(hex: SHA256.hex(of: bytes)) else { throw .invalid("digest") }
         let descriptor = Descriptor(
-            mediaType: image.manifest.mediaType, digest: digest, size: Int64(bytes.count))
+            mediaType: image.manifest.mediaType, digest: Digest(sha256: SHA256.hex(of: bytes)),
+            size: Int64(bytes.count))
         return (descriptor, bytes)
     }
 }

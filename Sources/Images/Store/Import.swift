@@ -42,9 +42,7 @@ extension ImageStore {
         try unpacker.unpack(&reader)
         guard reader.entries > 0 else { throw .invalid("the archive is empty (is it a tar?)") }
         let digests = reader.stream.digests()
-        guard let digest = Digest(hex: digests.raw), let diffID = Digest(hex: digests.plain) else {
-            throw .invalid("digest")
-        }
+        let (digest, diffID) = (Digest(sha256: digests.raw), Digest(sha256: digests.plain))
         staging.keep(blob: file.name, digest)
         let record = LayerRecord(
             diffID: diffID,

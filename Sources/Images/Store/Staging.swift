@@ -95,7 +95,7 @@ final class Staging: Sendable {
     func add(_ document: [UInt8], mediaType: String) throws(ImageError) -> Descriptor {
         let file = try makeFile()
         do { try file.fd.writeAll(document) } catch { throw ImageError(error) }
-        guard let digest = Digest(hex: SHA256.hex(of: document)) else { throw .invalid("digest") }
+        let digest = Digest(sha256: SHA256.hex(of: document))
         keep(blob: file.name, digest)
         return Descriptor(mediaType: mediaType, digest: digest, size: Int64(document.count))
     }

@@ -1,4 +1,5 @@
 import Linux
+import OCI
 
 /// Takes bytes into a file through one buffer, with their digest, and compresses them when that is wished.
 struct ByteSink: ~Copyable {
@@ -63,10 +64,10 @@ struct ByteSink: ~Copyable {
     /// What comes last is in the file too. Nothing may follow.
     mutating func finish() throws(ImageError) { try flush(isLast: true) }
 
-    /// Of everything written, before compression, in hexadecimal; the last call.
-    mutating func digest() throws(ImageError) -> String {
+    /// Of everything written, before compression; the last call.
+    mutating func digest() throws(ImageError) -> Digest {
         try finish()
-        return hash.hex()
+        return Digest(sha256: hash.hex())
     }
 }
 
