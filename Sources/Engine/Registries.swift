@@ -128,14 +128,10 @@ public struct RegistryServer: Sendable {
 
     /// Nil means docker's own; `https://host/v1/` is its host.
     public init(_ text: String?) throws(UsageError) {
-        var rest = Substring(text ?? "docker.io")
-        for prefix in ["https://", "http://"] where rest.hasPrefix(prefix) {
-            rest.removeFirst(prefix.count)
-        }
-        host = String(rest.prefix { $0 != "/" })
+        host = CredentialKey.registry(text ?? "")
         let isHost = host == "docker.io" || (try? Reference("\(host)/x"))?.registry == host
-        let aliases = ["index.docker.io", "registry-1.docker.io"]
-        guard isHost || aliases.contains(host) else {
+        // A scheme alone names none.
+        guard isHost, host != "docker.io" || text?.contains(host) ?? true else {
             throw UsageError("invalid registry: \"\(text ?? "")\" is not host[:port]")
         }
     }

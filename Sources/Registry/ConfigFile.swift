@@ -81,7 +81,7 @@ struct ConfigFile {
     func helper(for key: String) -> String? {
         let names =
             [CredentialKey.hostName(key), key]
-            + (key.hasPrefix("https://index.docker.io") ? ["docker.io"] : [])
+            + (key == CredentialKey.of("docker.io") ? ["docker.io"] : [])
         for name in names {
             if let helper = document["credHelpers"]?[name]?.string, !helper.isEmpty { return helper }
         }

@@ -17,19 +17,22 @@ public struct Credential: Equatable, Sendable {
     var basic: String { "Basic " + Base64.encode(Array("\(username):\(password)".utf8)) }
 }
 
-/// Which key of config.json a registry's credentials stand under.
-enum CredentialKey {
+/// Which registry a user means, and which key of config.json its credentials stand under.
+public enum CredentialKey {
+    static let hubNames = ["docker.io", "index.docker.io", "registry-1.docker.io"]
+    private static let hubKey = "https://index.docker.io/v1/"
+
     /// `docker.io`'s is the address of its index, as docker writes it.
     static func of(_ registry: String) -> String {
         let host = hostName(registry)
-        return ["docker.io", "index.docker.io", "registry-1.docker.io"].contains(host)
-            ? "https://index.docker.io/v1/" : host
+        return hubNames.contains(host) ? hubKey : host
     }
 
-    /// The registry that a user means: `docker.io` for nothing and for Docker Hub's other names.
-    static func registry(_ server: String) -> String {
-        let host = hostName(server)
-        return host.isEmpty || of(host).hasPrefix("https://") ? "docker.io" : host
+    /// The registry that a user means, `host[:port]`, whatever path stands behind: `docker.io` for nothing and for Docker
+    /// Hub's other names.
+    public static func registry(_ server: String) -> String {
+        let host = String(hostName(server).prefix { $0 != "/" })
+        return host.isEmpty || hubNames.contains(host) ? "docker.io" : host
     }
 
     /// `host[:port]` of what a user or an old config.json has: without scheme, `/v1/` and `/v2/`.

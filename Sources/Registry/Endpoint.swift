@@ -137,8 +137,7 @@ private struct ComparedName {
         path = text.dropFirst(authority.count).drop { $0 == "/" }
         // What is no host is like nothing but itself.
         let (name, port) = WebURL.splitAuthority(authority) ?? (String(authority), nil)
-        let aliases = ["index.docker.io", "registry-1.docker.io"]
-        host = aliases.contains(name) ? "docker.io" : IPAddress(name)?.description ?? name
+        host = CredentialKey.hubNames.contains(name) ? "docker.io" : IPAddress(name)?.description ?? name
         self.port = port ?? 443
         isHostAlone = port == nil && path.isEmpty
     }

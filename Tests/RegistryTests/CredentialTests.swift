@@ -52,6 +52,7 @@ func keysAreDockers(_ text: String, _ key: String) { #expect(CredentialKey.of(te
 
 @Test(arguments: [
     ("", "docker.io"), ("https://index.docker.io/v1/", "docker.io"), ("https://a:5/v2/", "a:5"),
+    ("a:5/team", "a:5"), ("registry-1.docker.io/x", "docker.io"),
 ])
 func serversAreRegistries(_ text: String, _ registry: String) {
     #expect(CredentialKey.registry(text) == registry)
