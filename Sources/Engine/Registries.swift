@@ -6,18 +6,17 @@ public import SystemPackage
 
 /// Registries as the store's pulls and pushes see them.
 struct Registries: ImageSource, ImageDestination {
-    private let client: RegistryClient
+    fileprivate let client: RegistryClient
 
-    /// Runs `body` with a client for the registries of this host's configuration and this user's credentials; `warn`
-    /// hears why there are none.
+    /// Runs `body` with a client for the registries of this host's configuration; without credentials of its own it has
+    /// this user's, and `warn` hears why there are none.
     static func with<R>(
-        _ environment: [String: String], warn: @escaping @Sendable (String) -> Void,
-        _ body: (Registries) async throws -> R
+        _ environment: [String: String], _ credentials: CredentialStore? = nil,
+        warn: @escaping @Sendable (String) -> Void = { _ in }, _ body: (Registries) async throws -> R
     ) async throws -> R {
-        let variables = environment.map { "\($0.key)=\($0.value)" }
-        return try await RegistryClient.with(
-            try RegistryConfiguration.load(environment: variables),
-            CredentialStore(environment: variables, warn: warn)
+        try await RegistryClient.with(
+            try RegistryConfiguration.load(environment: environment.variables),
+            credentials ?? CredentialStore(environment: environment.variables, warn: warn)
         ) { try await body(Registries(client: $0)) }
     }
 
@@ -98,10 +97,8 @@ extension ImageCatalog {
         from url: String, as name: String?, message: String?, changes: [String], environment: [String: String]
     ) async throws -> Digest {
         let file = try store.scratchFile()
-        let variables = environment.map { "\($0.key)=\($0.value)" }
-        try await RegistryClient.file(at: url, try RegistryConfiguration.load(environment: variables)) {
-            try file.writeAll($0)
-        }
+        let configuration = try RegistryConfiguration.load(environment: environment.variables)
+        try await RegistryClient.file(at: url, configuration) { try file.writeAll($0) }
         try file.rewind()
         return try importRoot(file, as: name, message: message, changes: changes)
     }
@@ -117,6 +114,11 @@ extension ImageCatalog {
         }
         return names.sorted { $0.canonical < $1.canonical }
     }
+}
+
+extension [String: String] {
+    /// As a program's environment has them.
+    fileprivate var variables: [String] { map { "\($0.key)=\($0.value)" } }
 }
 
 /// A registry as `login` names it.
@@ -140,9 +142,7 @@ public struct RegistryServer: Sendable {
 /// Logging in to registries, and out.
 public struct RegistryLogin: Sendable {
     private let environment: [String: String]
-    private var store: CredentialStore {
-        CredentialStore(environment: environment.map { "\($0.key)=\($0.value)" })
-    }
+    private var store: CredentialStore { CredentialStore(environment: environment.variables) }
 
     /// Where credentials are kept.
     public enum Place: Equatable, Sendable {
@@ -180,10 +180,9 @@ public struct RegistryLogin: Sendable {
     }
 
     private func check(_ credential: Credential, at server: RegistryServer) async throws -> Credential {
-        let variables = environment.map { "\($0.key)=\($0.value)" }
-        return try await RegistryClient.with(
-            try RegistryConfiguration.load(environment: variables), CredentialStore(fixed: [:])
-        ) { try await $0.checkLogin(server: server.host, credential) }
+        try await Registries.with(environment, CredentialStore(fixed: [:])) {
+            try await $0.client.checkLogin(server: server.host, credential)
+        }
     }
 
     /// False when there were no credentials.
