@@ -99,12 +99,10 @@ public struct ImageCatalog: Sendable {
     }
 
     /// docker's lines of what was untagged and deleted. Nil: with `force` nothing had to be done.
-    public func remove(_ name: String, force: Bool, keepsParents: Bool) throws -> [String]? {
+    public func remove(_ name: String, force: Bool) throws -> [String]? {
         let hold = try BuildCacheHold(root: paths.root)
         do {
-            return try store.remove(
-                name, force: force, noPrune: keepsParents, use: { try use(hold) }
-            ).map(\.description)
+            return try store.remove(name, force: force, use: { try use(hold) }).map(\.description)
         } catch {
             guard force, error.kind == .notFound else { throw error }
             return nil

@@ -91,7 +91,7 @@ struct PullTests {
                 // Nothing of it is taken for good by the next one.
                 world.source.change { $0.damaged = nil }
                 _ = try await world.pull()
-                _ = try world.store.remove("registry.test/app", force: false, noPrune: false) {
+                _ = try world.store.remove("registry.test/app", force: false) {
                     StoreUse()
                 }
             }
@@ -128,7 +128,7 @@ struct PullTests {
                 Issue.record("the layer is not there")
                 return
             }
-            _ = try world.store.remove("registry.test/app", force: true, noPrune: false) { StoreUse() }
+            _ = try world.store.remove("registry.test/app", force: true) { StoreUse() }
             #expect(world.store.layer(world.image.config.diffIDs[0]) != nil)
             withExtendedLifetime(pull) {}
         }

@@ -171,7 +171,7 @@ struct FormatTests {
             let file = try openFile(tar, in: scratch)
             let image = try store.importRoot(file, as: try Reference("deep"), process: .init(), comment: nil)
             #expect(image.size == 1)
-            _ = try store.remove("deep", force: false, noPrune: false, use: { StoreUse() })
+            _ = try store.remove("deep", force: false, use: { StoreUse() })
             #expect(try listing(scratch.appending("store/layers")).isEmpty)
         }
     }

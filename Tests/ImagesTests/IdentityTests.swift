@@ -97,7 +97,7 @@ struct IdentityTests {
             }
             #expect(try store.images().map { $0.names.map(\.description) } == [["a:latest", "b:latest"]])
             #expect(throws: ImageError.self) {
-                try store.remove(plain.id.short, force: false, noPrune: false) { StoreUse() }
+                try store.remove(plain.id.short, force: false) { StoreUse() }
             }
             // The plain one loses its name: nothing dangles, and a prune drops what it alone needed.
             _ = try addPacked("a")
@@ -106,7 +106,7 @@ struct IdentityTests {
             #expect(pruned.removals.isEmpty && pruned.bytes > 0)
             // The plain blob stays: the layer was unpacked from it.
             #expect(try listing(store.root.appending("blobs/sha256")).count == 4)
-            let removed = try store.remove(plain.id.short, force: true, noPrune: false) { StoreUse() }
+            let removed = try store.remove(plain.id.short, force: true) { StoreUse() }
             #expect(removed.count == 4 && removed.first == .untagged("a:latest"))
             #expect(try listing(store.root.appending("blobs/sha256")).isEmpty)
         }
@@ -136,7 +136,7 @@ struct IdentityTests {
                 do {
                     // The first layer is being written.
                     var bytes = try source.fd.readSome(limit: 1)
-                    _ = try store.remove("a", force: false, noPrune: false, use: { StoreUse() })
+                    _ = try store.remove("a", force: false, use: { StoreUse() })
                     while let more = try? source.fd.readSome(limit: 1 << 20), !more.isEmpty { bytes += more }
                     archive.withLock { $0 = bytes }
                 } catch { Issue.record(error) }

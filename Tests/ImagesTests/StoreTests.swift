@@ -105,7 +105,7 @@ struct StoreTests {
             #expect(try store.images { damage.append($0) }.map(\.id) == [good.id])
             #expect(damage.count == 1 && damage[0].description.contains("is damaged"))
             #expect(
-                try store.remove("good", force: false, noPrune: false, use: { StoreUse() }).count == 2)
+                try store.remove("good", force: false, use: { StoreUse() }).count == 2)
         }
     }
 
@@ -293,16 +293,16 @@ struct StoreTests {
         try withStore { store, scratch in
             let image = try add("a", "1", store, scratch)
             try store.tag(image, as: try Reference("b:2"))
-            let untagged = try store.remove("a", force: false, noPrune: false, use: { StoreUse() })
+            let untagged = try store.remove("a", force: false, use: { StoreUse() })
             #expect(untagged == [.untagged("a:latest")])
             #expect(
-                try store.remove("b:2", force: false, noPrune: false, use: { StoreUse() }) == [
+                try store.remove("b:2", force: false, use: { StoreUse() }) == [
                     .untagged("b:2"), .deleted(image.id), .deleted(image.config.diffIDs[0]),
                 ])
             #expect(try listing(store.root.appending("blobs/sha256")).isEmpty)
             #expect(try listing(store.root.appending("layers")).isEmpty)
             #expect {
-                try store.remove("a", force: false, noPrune: false, use: { StoreUse() })
+                try store.remove("a", force: false, use: { StoreUse() })
             } throws: { "\($0)" == "No such image: a:latest" }
         }
     }
@@ -314,7 +314,7 @@ struct StoreTests {
             config.author = "someone"
             let layer = try #require(store.layer(image.config.diffIDs[0]))
             _ = try store.create(config: config, layers: [layer], as: [try Reference("b")])
-            _ = try store.remove("a", force: false, noPrune: false, use: { StoreUse() })
+            _ = try store.remove("a", force: false, use: { StoreUse() })
             #expect(
                 try listing(store.layerDirectories(of: try store.image(named: "b"))[0]) == ["f file 644 1"])
         }
@@ -325,7 +325,7 @@ struct StoreTests {
         try withStore { store, scratch in
             let image = try add("a", "1", store, scratch)
             let removed = try store.remove(
-                "a", force: false, noPrune: false, use: { StoreUse(isBuilding: true) })
+                "a", force: false, use: { StoreUse(isBuilding: true) })
             #expect(removed == [.untagged("a:latest"), .deleted(image.id)])
             #expect(try store.images().isEmpty && store.layer(image.config.diffIDs[0]) != nil)
             _ = try store.prune(use: { StoreUse() }, isDryRun: false) { _ in false }
@@ -347,7 +347,7 @@ struct StoreTests {
             func refusal(_ name: String, force: Bool, running: Bool) -> String {
                 do {
                     return
-                        "\(try store.remove(name, force: force, noPrune: false, use: { StoreUse(containers: ContainerUses(use(running))) }))"
+                        "\(try store.remove(name, force: force, use: { StoreUse(containers: ContainerUses(use(running))) }))"
                 } catch { return "\(error)" }
             }
             #expect(
@@ -366,7 +366,7 @@ struct StoreTests {
                     + "(must be forced) - image is referenced in multiple repositories")
             // Forced away from under a stopped container: its layers stay.
             let removed = try store.remove(
-                short, force: true, noPrune: false, use: { StoreUse(containers: ContainerUses(use(false))) })
+                short, force: true, use: { StoreUse(containers: ContainerUses(use(false))) })
             #expect(removed == [.untagged("a:latest"), .untagged("b:latest"), .deleted(image.id)])
             #expect(try store.images().isEmpty && store.layer(image.config.diffIDs[0]) != nil)
         }
@@ -432,7 +432,7 @@ struct StoreTests {
         try withStore { store, scratch in
             let image = try add("a", "1", store, scratch)
             let layer = try #require(store.layer(image.config.diffIDs[0]))
-            _ = try store.remove("a", force: false, noPrune: false, use: { StoreUse() })
+            _ = try store.remove("a", force: false, use: { StoreUse() })
             #expect(throws: ImageError.self) {
                 _ = try store.create(config: image.config, layers: [layer], as: [])
             }

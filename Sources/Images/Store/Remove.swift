@@ -4,10 +4,10 @@ import SystemPackage
 
 extension ImageStore {
     /// `docker rmi NAME`: a name is taken away, and the image with the last one; an id takes all names of one
-    /// repository, or with `force` all. Blobs and layers that nothing else needs go too. Images of ours have
-    /// no untagged parents, so `noPrune` changes nothing. `use` is asked when no other command can change the store.
+    /// repository, or with `force` all. Blobs and layers that nothing else needs go too. `use` is asked when no other
+    /// command can change the store.
     public func remove(
-        _ name: String, force: Bool, noPrune: Bool, use ask: () throws -> StoreUse
+        _ name: String, force: Bool, use ask: () throws -> StoreUse
     ) throws(ImageError) -> [Removal] {
         try locked { () throws(ImageError) in
             let image: Image

@@ -81,6 +81,11 @@ struct Flag: Equatable, Sendable {
         names.map { Flag($0, nil, toggle ? .toggle(default: false) : .value(""), "", .accepted) }
     }
 
+    /// A toggle with a short name that does.
+    static func accepted(_ name: String, _ short: Character) -> Flag {
+        Flag(name, short, .toggle(default: false), "", .accepted)
+    }
+
     /// Toggles that are always on.
     static func constant(_ names: String...) -> [Flag] {
         names.map { Flag($0, nil, .toggle(default: true), "", .constant) }

@@ -46,14 +46,13 @@ enum ImagesCommand {
         "rmi", group: "image", as: ["rm", "remove"], "IMAGE [IMAGE...]", "Remove one or more images",
         words: Command.atLeast(1),
         flags: [
-            .toggle("force", "f", "Force removal of the image"),
-            .toggle("no-prune", "Do not delete untagged parents"),
-        ] + Flag.later("platform")
+            .toggle("force", "f", "Force removal of the image")
+        ] + Flag.accepted("no-prune", toggle: true) + Flag.later("platform")
     ) { arguments, session in
         let images = try session.images()
-        let (force, keeps) = (arguments.isOn("force"), arguments.isOn("no-prune"))
+        let force = arguments.isOn("force")
         return try EachName.run(arguments.words) { name in
-            guard let lines = try images.remove(name, force: force, keepsParents: keeps) else {
+            guard let lines = try images.remove(name, force: force) else {
                 return Standard.error("apus: No such image: \(name)")
             }
             for line in lines { try Standard.out("\(line)\n") }
@@ -102,7 +101,7 @@ enum ImagesCommand {
         "load", group: "image", "", "Load an image from a tar archive or STDIN",
         flags: [
             .value("input", "i", "string", "Read from tar archive file, instead of STDIN"),
-            .toggle("quiet", "q", "Suppress the load output"),
+            .accepted("quiet", "q"),
         ] + Flag.later("platform")
     ) { arguments, session in
         if arguments.value("input") == nil, Terminal.isTerminal(0) {
