@@ -101,9 +101,10 @@ enum LoginCommands {
         guard Terminal.isTerminal(0) else {
             throw CommandFailure.bare("Error: Cannot perform an interactive login from a non TTY device")
         }
-        try Standard.out(question)
+        // Before the question: who answers at once is not echoed, and loses nothing.
         let mode = isSecret ? try RawMode(0) : nil
         defer { mode?.restore() }
+        try Standard.out(question)
         var line: [UInt8] = []
         while let byte = try StandardStream.readInput(limit: 1).first {
             switch byte {
