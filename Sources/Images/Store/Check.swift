@@ -119,7 +119,7 @@ struct StoreCheck {
         _ blob: Descriptor, of manifest: Descriptor, _ names: [String], limit: Int,
         _ make: (JSON) throws(JSONError) -> Document
     ) -> Document? {
-        guard let bytes = try? store.document(blob, limit: limit) else {
+        guard let bytes = try? store.document(blob.digest, limit: limit) else {
             if blob.size > Int64(limit) {
                 report(
                     Damage(

@@ -5,8 +5,7 @@ public import SystemPackage
 extension ImageStore {
     /// The configuration of an image that a container keeps, whether or not the image is still listed.
     public func configuration(_ id: Digest) throws(ImageError) -> ImageConfig {
-        let descriptor = Descriptor(mediaType: MediaType.config, digest: id, size: 0)
-        let bytes = try document(descriptor, limit: DocumentLimit.config)
+        let bytes = try document(id, limit: DocumentLimit.config)
         do { return try ImageConfig(JSON(parsing: bytes)) } catch {
             throw .invalid("image \(id.short): \(error)")
         }

@@ -159,6 +159,6 @@ extension ImageStore {
     /// The bytes of a configuration that is here, whole.
     public func knownConfig(_ descriptor: Descriptor) -> [UInt8]? {
         // Absent or damaged: it is fetched.
-        try? document(descriptor, limit: DocumentLimit.config)
+        try? document(descriptor.digest, limit: DocumentLimit.config)
     }
 }

@@ -44,8 +44,7 @@ public final class ImagePush: Sendable {
     /// The manifest for the layers as they were sent.
     public func manifest(layers: [Descriptor]) throws(ImageError) -> (descriptor: Descriptor, bytes: [UInt8])
     {
-        var bytes = try store.document(
-            Descriptor(mediaType: "", digest: image.digest, size: 0), limit: DocumentLimit.manifest)
+        var bytes = try store.document(image.digest, limit: DocumentLimit.manifest)
         if layers.map(\.digest) != image.manifest.layers.map(\.digest) {
             var manifest = image.manifest
             manifest.layers = layers

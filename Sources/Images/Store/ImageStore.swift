@@ -121,16 +121,16 @@ public final class ImageStore: Sendable {
 
     // MARK: documents
 
-    /// A document of the store, verified against its descriptor.
-    func document(_ descriptor: Descriptor, limit: Int) throws(ImageError) -> [UInt8] {
+    /// A document of the store, verified by its digest.
+    func document(_ digest: Digest, limit: Int) throws(ImageError) -> [UInt8] {
         let bytes = try kernel { () throws(SysError) in
-            try blobs.contents(of: FilePath(descriptor.digest.hex), limit: limit)
+            try blobs.contents(of: FilePath(digest.hex), limit: limit)
         }
         guard let bytes else {
-            throw .invalid("blob \(descriptor.digest) is missing from the store (load it again)")
+            throw .invalid("blob \(digest) is missing from the store (pull or load it again)")
         }
-        guard SHA256.hex(of: bytes) == descriptor.digest.hex else {
-            throw .invalid("blob \(descriptor.digest) is damaged (load it again)")
+        guard SHA256.hex(of: bytes) == digest.hex else {
+            throw .invalid("blob \(digest) is damaged (pull or load it again)")
         }
         return bytes
     }
@@ -152,9 +152,9 @@ public final class ImageStore: Sendable {
         let descriptor = entry.manifest
         do {
             let manifest = try Manifest(
-                try JSON(parsing: try document(descriptor, limit: DocumentLimit.manifest)))
+                try JSON(parsing: try document(descriptor.digest, limit: DocumentLimit.manifest)))
             let config = try ImageConfig(
-                try JSON(parsing: try document(manifest.config, limit: DocumentLimit.config)))
+                try JSON(parsing: try document(manifest.config.digest, limit: DocumentLimit.config)))
             let size = config.diffIDs.reduce(Int64(0)) { sum, diffID in
                 sum + sizes.size(of: diffID) { layer(diffID)?.size ?? 0 }
             }
