@@ -13,24 +13,25 @@ extension RegistryClient {
             let query = "mount=\(percentEncoded(digest.description))&from=\(percentEncoded(other.path))"
             var call = Call(.POST, at: endpoint, path: "\(endpoint.repository)/blobs/uploads/?\(query)")
             (call.actions, call.otherRepository) = ("pull,push", other.path)
-            let session: WebURL?
+            let answer: (isMounted: Bool, session: WebURL?)
             do {
-                session = try await perform(call) { response -> WebURL? in
+                answer = try await perform(call) { response in
                     let problem = Problem(try await response.bytes(limit: 65536))
                     switch response.status {
-                    case 201: return nil
-                    case 202: return try self.location(response)
+                    case 201: return (true, nil)
+                    case 202: return (false, try self.location(response))
+                    // A registry that does not mount.
+                    case 400..<500 where ![408, 425, 429].contains(response.status): return (false, nil)
                     default: throw PushError.of(response, problem, repository)
                     }
                 }
             } catch let error as RegistryError {
-                // Who may not read the other repository uploads.
+                // Who may not read the other repository uploads; a token server tells it, too.
                 guard error.kind == .denied || error.kind == .notFound else { throw error }
                 return false
             }
-            guard let session else { return true }
-            await cancel(session, call)
-            return false
+            if let session = answer.session { await cancel(session, call) }
+            return answer.isMounted
         }
     }
 

@@ -15,6 +15,8 @@ import Testing
         #expect(try await client.mountBlob(blob.digest, to: other, from: good))
         // A registry that does not mount opens an upload, which is given up.
         #expect(try await client.mountBlob(blob.digest, to: other, from: other) == false)
+        let unable = try registry.repository("no-mounts")
+        #expect(try await client.mountBlob(blob.digest, to: unable, from: good) == false)
         let log = try await registry.log()
         #expect(log.last { $0["method"] == .string("DELETE") } != nil)
         #expect(

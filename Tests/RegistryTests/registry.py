@@ -320,6 +320,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not self.is_let_in() or self.is_in_trouble():
             return
         mount = self.query.get("mount", [""])[0]
+        if mount and self.mood == "no-mounts":
+            return self.error(405, "UNSUPPORTED", "The operation is unsupported")
         if mount in BLOBS and self.query.get("from") == ["good/app"]:
             return self.answer(201, Location=f"/v2/x/blobs/{mount}")
         with LOCK:
