@@ -95,7 +95,7 @@ struct ConfigFile {
             username: entry.value["username"]?.string ?? "", password: entry.value["password"]?.string ?? "",
             identityToken: entry.value["identitytoken"]?.string.flatMap { $0.isEmpty ? nil : $0 })
         if let auth = entry.value["auth"]?.string, !auth.isEmpty {
-            guard let bytes = Base64.decode(auth), let text = String(validating: bytes, as: UTF8.self),
+            guard let bytes = Base64.decode(auth.utf8), let text = String(validating: bytes, as: UTF8.self),
                 let colon = text.firstIndex(of: ":")
             else {
                 throw ConfigFile.damage(

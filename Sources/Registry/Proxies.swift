@@ -1,3 +1,5 @@
+import OCI
+
 /// Which proxy a URL is fetched through, by the environment, as docker reads it (Go's httpproxy).
 public struct Proxies: Equatable, Sendable {
     /// HTTP_PROXY: of plain URLs.

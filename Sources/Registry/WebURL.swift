@@ -119,3 +119,22 @@ func percentEncoded(_ text: String) -> String {
     }
     return result
 }
+
+/// Resolves %XX; what is no escape stays.
+func percentDecoded(_ text: some StringProtocol) -> [UInt8] {
+    let bytes = Array(text.utf8)
+    var (out, at) = ([UInt8](), 0)
+    while at < bytes.count {
+        let code = bytes[at...].dropFirst().prefix(2)
+        if bytes[at] == UInt8(ascii: "%"), code.count == 2,
+            let byte = UInt8(String(decoding: code, as: UTF8.self), radix: 16)
+        {
+            out.append(byte)
+            at += 3
+        } else {
+            out.append(bytes[at])
+            at += 1
+        }
+    }
+    return out
+}

@@ -11,8 +11,8 @@ enum RegistryPart {
         readChallenges(text)
         attempt { try readURL(text) }
         attempt { try readReference(text) }
-        expect(Base64.decode(Base64.encode(bytes)) == bytes, "base64 is not read back")
-        if let decoded = Base64.decode(text) {
+        expect(Base64.decode(Base64.encode(bytes).utf8) == bytes, "base64 is not read back")
+        if let decoded = Base64.decode(text.utf8) {
             let sign = Base64.encode(decoded).prefix { $0 != "=" }
             expect(text.prefix { $0 != "=" } == sign, "base64 has two forms")
         }

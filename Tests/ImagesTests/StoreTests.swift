@@ -139,7 +139,7 @@ struct StoreTests {
             for (i, layer) in layers.enumerated() {
                 t.directory("l\(i)/")
                 if let same = layers[..<i].firstIndex(of: layer) {
-                    t.symlink(names[i], to: "../\(names[same])")
+                    t.symlink(names[i], to: "./../\(names[same])")
                 } else {
                     t.header(Array(names[i].utf8), size: layer.count)
                     t.data(layer)

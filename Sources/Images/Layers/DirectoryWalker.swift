@@ -178,7 +178,7 @@ struct DirectoryWalker: ~Copyable {
     private mutating func followLink(
         _ parent: Directory, _ name: FD.CName, end: Int, making: Bool
     ) throws(ImageError) -> Directory {
-        let path = FilePath(platformBytes: current[..<end])
+        let path = FilePath(bytes: current[..<end])
         do {
             return Directory(
                 try root.fd.open(path, [.readOnly, .directory], resolve: [.inRoot, .noMagicLinks]))
@@ -210,7 +210,7 @@ struct DirectoryWalker: ~Copyable {
     }
 
     /// `a/./b/../c` is `a/c`; `..` at the root stays there.
-    private static func normal(_ path: [UInt8]) -> [UInt8] {
+    static func normal(_ path: [UInt8]) -> [UInt8] {
         var parts: [ArraySlice<UInt8>] = []
         for part in path.split(separator: UInt8(ascii: "/")) {
             if part.elementsEqual("..".utf8) {
@@ -347,17 +347,6 @@ struct LaterAttributes: ~Copyable {
                 try directory.fd.changeMode(item.mode)
                 try directory.fd.changeTimes(nil, seconds: item.seconds, nanoseconds: item.nanoseconds)
             }
-        }
-    }
-}
-
-extension FilePath {
-    /// A path of bytes that hold no NUL.
-    init(platformBytes bytes: some Collection<UInt8>) {
-        var chars = bytes.map { CChar(bitPattern: $0) }
-        chars.append(0)
-        self = chars.withUnsafeBufferPointer { buffer in
-            buffer.baseAddress.map { FilePath(platformString: $0) } ?? ""
         }
     }
 }

@@ -231,14 +231,7 @@ struct TreePacker: ~Copyable {
 
     private func setTime(_ name: FilePath, _ status: FileStatus, in parent: Directory) throws(ImageError) {
         guard needsTime(status) else { return }
-        let time = time(status)
-        let failure: SysError? = name.withPlatformString { cName in
-            do throws(SysError) {
-                try parent.fd.changeTimes(cName, seconds: time, nanoseconds: 0)
-            } catch { return error }
-            return nil
-        }
-        if let failure { throw ImageError(failure) }
+        try kernel { () throws(SysError) in try parent.fd.setTimes(of: name, seconds: time(status)) }
     }
 
     /// The attributes for the tar. overlayfs's notes are taken off the tree, but for the opaque mark.

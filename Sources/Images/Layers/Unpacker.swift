@@ -137,7 +137,7 @@ struct Unpacker: ~Copyable {
         if old.type == .directory || old.type == .symlink { walker.forget() }
         let name = path.cName()
         if old.type == .directory {
-            let whole = FilePath(platformBytes: path.name)
+            let whole = FilePath(bytes: path.name)
             try kernel { () throws(SysError) in try parent.fd.removeTree(whole) }
         } else {
             try kernel { () throws(SysError) in try parent.fd.unlink(name) }

@@ -33,8 +33,8 @@ struct ArchiveFiles {
                     try target.set(reader.link.bytes)
                     links[Array(path.bytes)] = Array(target.bytes)
                 case .symlink:
-                    links[Array(path.bytes)] = Self.resolve(
-                        Array(reader.link.bytes), from: Array(path.parent))
+                    links[Array(path.bytes)] = DirectoryWalker.normal(
+                        Array(path.parent) + [UInt8(ascii: "/")] + Array(reader.link.bytes))
                 default: break
                 }
             } catch { throw error.within("entry \(quoted(reader.path.bytes))") }
@@ -43,14 +43,6 @@ struct ArchiveFiles {
             }
         }
         try reader.stream.drain()
-    }
-
-    private static func resolve(_ target: [UInt8], from directory: [UInt8]) -> [UInt8] {
-        var parts: [ArraySlice<UInt8>] = []
-        for part in (directory + [UInt8(ascii: "/")] + target).split(separator: UInt8(ascii: "/")) {
-            if part.elementsEqual("..".utf8) { _ = parts.popLast() } else { parts.append(part) }
-        }
-        return Array(parts.joined(separator: [UInt8(ascii: "/")]))
     }
 
     private static func spool(

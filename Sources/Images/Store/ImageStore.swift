@@ -17,7 +17,7 @@ public final class ImageStore: Sendable {
 
     /// Opens the store at `root`, making it when it is missing, and sweeps what dead processes left behind.
     public init(root: FilePath) throws(ImageError) {
-        let here = root.isRelative ? FilePath(platformBytes: Kernel.currentDirectory() ?? []) : "/"
+        let here = root.isRelative ? FilePath(bytes: Kernel.currentDirectory() ?? []) : "/"
         self.root = here.pushing(root)
         do {
             directory = try FD.directory(here.pushing(root), make: true)

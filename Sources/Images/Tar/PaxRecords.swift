@@ -1,3 +1,5 @@
+import OCI
+
 /// What the extension headers before an entry said: pax records (POSIX.1-2001), GNU and star ones.
 /// Paths go straight into the reader's buffers; this holds the rest.
 struct PaxRecords {
@@ -99,7 +101,7 @@ struct PaxRecords {
     private mutating func addEncodedAttribute(
         _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
     ) throws(ImageError) {
-        guard let name = percentDecoded(key[17...]), let value = base64Decoded(value) else {
+        guard let name = percentDecoded(key[17...]), let value = Base64.decode(value) else {
             throw .invalid("bad encoding of an extended attribute")
         }
         var failure: ImageError?
@@ -153,30 +155,6 @@ private func percentDecoded(_ text: some Collection<UInt8>) -> [UInt8]? {
             let value = UInt8(String(decoding: [high, low], as: UTF8.self), radix: 16)
         else { return nil }
         out.append(value)
-    }
-    return out
-}
-
-private func base64Decoded(_ text: some Collection<UInt8>) -> [UInt8]? {
-    var out: [UInt8] = []
-    var bits: UInt32 = 0
-    var count = 0
-    for byte in text where byte != UInt8(ascii: "=") {
-        let value: UInt8
-        switch byte {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"): value = byte - 65
-        case UInt8(ascii: "a")...UInt8(ascii: "z"): value = byte - 71
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): value = byte + 4
-        case UInt8(ascii: "+"): value = 62
-        case UInt8(ascii: "/"): value = 63
-        default: return nil
-        }
-        bits = (bits << 6 | UInt32(value)) & 0xff_ffff
-        count += 6
-        if count >= 8 {
-            count -= 8
-            out.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
-        }
     }
     return out
 }

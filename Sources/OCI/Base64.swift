@@ -1,8 +1,9 @@
-/// Base64 as credentials are written (RFC 4648, section 4).
-enum Base64 {
+/// Base64 as credentials and extended attributes are written (RFC 4648, section 4).
+public enum Base64 {
     private static let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-    static func encode(_ bytes: [UInt8]) -> String {
+    /// With padding.
+    public static func encode(_ bytes: [UInt8]) -> String {
         var out: [UInt8] = []
         var at = 0
         while at < bytes.count {
@@ -20,11 +21,11 @@ enum Base64 {
     }
 
     /// Nil when it is not base64. Padding may be absent.
-    static func decode(_ text: String) -> [UInt8]? {
+    public static func decode(_ text: some BidirectionalCollection<UInt8>) -> [UInt8]? {
         var out: [UInt8] = []
         var (word, bits) = (UInt32(0), 0)
-        var body = Substring(text).utf8
-        while body.last == UInt8(ascii: "="), text.utf8.count - body.count < 2 { body = body.dropLast() }
+        var body = text[...]
+        while body.last == UInt8(ascii: "="), text.count - body.count < 2 { body = body.dropLast() }
         guard body.count % 4 != 1 else { return nil }
         for byte in body {
             guard let digit = digits.firstIndex(of: byte) else { return nil }
@@ -37,23 +38,4 @@ enum Base64 {
         }
         return word == 0 ? out : nil
     }
-}
-
-/// Resolves %XX; what is no escape stays.
-func percentDecoded(_ text: some StringProtocol) -> [UInt8] {
-    let bytes = Array(text.utf8)
-    var (out, at) = ([UInt8](), 0)
-    while at < bytes.count {
-        let code = bytes[at...].dropFirst().prefix(2)
-        if bytes[at] == UInt8(ascii: "%"), code.count == 2,
-            let byte = UInt8(String(decoding: code, as: UTF8.self), radix: 16)
-        {
-            out.append(byte)
-            at += 3
-        } else {
-            out.append(bytes[at])
-            at += 1
-        }
-    }
-    return out
 }
