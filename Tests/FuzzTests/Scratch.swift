@@ -24,8 +24,8 @@ final class Scratch {
     }
 
     /// A new directory below `root`.
-    func make(_ name: String) throws -> Directory {
-        Directory(try FD.directory(path.appending("root").appending(name), make: true))
+    func make(_ name: String) throws -> SharedFD {
+        SharedFD(try FD.directory(path.appending("root").appending(name), make: true))
     }
 
     private static func look(_ path: FilePath) throws -> [FileStatus] {

@@ -73,14 +73,14 @@ enum TarPart {
     }
 
     /// Nil when it is refused, which it may be in the middle; else whether it hides what is below.
-    private static func unpack(_ bytes: [UInt8], to root: Directory, _ rules: UnpackRules) -> Bool? {
+    private static func unpack(_ bytes: [UInt8], to root: SharedFD, _ rules: UnpackRules) -> Bool? {
         do { return try unpack(FD.inMemory("fuzz", bytes), to: root, rules) } catch {
             report(error)
             return nil
         }
     }
 
-    private static func unpack(_ file: consuming FD, to root: Directory, _ rules: UnpackRules) throws -> Bool
+    private static func unpack(_ file: consuming FD, to root: SharedFD, _ rules: UnpackRules) throws -> Bool
     {
         var reader = TarReader(try ByteStream(file))
         var unpacker = Unpacker(into: root, rules: rules)

@@ -129,7 +129,7 @@ struct IdentityTests {
             let image = try add("a", String(repeating: "x", count: 1 << 20), store, scratch)
             let pipe = try Pipe()
             let target = try pipe.write.duplicate()
-            let source = Directory(pipe.takeRead())
+            let source = SharedFD(pipe.takeRead())
             let archive = Mutex<[UInt8]>([])
             let ended = DispatchSemaphore(value: 0)
             DispatchQueue.global().async {
@@ -173,11 +173,11 @@ struct IdentityTests {
             let name = FilePath(digest.hex)
             let sound = try store.blobs.contents(of: name) ?? []
             try store.blobs.replace(name, with: [1])
-            let damaged = Directory(try store.blobs.open(name))
+            let damaged = SharedFD(try store.blobs.open(name))
             try store.blobs.replace(name, with: sound)
             #expect(try store.deleteBlob(digest, ifStill: damaged) == false)
             #expect(try store.blobs.contents(of: name) == sound)
-            #expect(try store.deleteBlob(digest, ifStill: Directory(try store.blobs.open(name))))
+            #expect(try store.deleteBlob(digest, ifStill: SharedFD(try store.blobs.open(name))))
         }
     }
 

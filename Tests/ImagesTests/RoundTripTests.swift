@@ -43,13 +43,13 @@ struct RoundTripTests {
 
     @Test(arguments: trees) func aLayerThatIsPackedIsTheSameTree(case: HostileImage) throws {
         try withScratch { scratch in
-            let first = Directory(try FD.directory(scratch.appending("first"), make: true))
+            let first = SharedFD(try FD.directory(scratch.appending("first"), make: true))
             try unpack(FD.inMemory("tar", `case`.layers[0]), to: first)
             let tar = try FD.inMemory("again", [])
             var packer = TreePacker(to: try tar.duplicate(), .copied)
             let digest = try packer.pack(first).digest
             try tar.rewind()
-            let second = Directory(try FD.directory(scratch.appending("second"), make: true))
+            let second = SharedFD(try FD.directory(scratch.appending("second"), make: true))
             try unpack(tar.duplicate(), to: second)
             var comparison = TreeComparison()
             #expect(try comparison.difference(first.fd, second.fd) == nil)
@@ -58,7 +58,7 @@ struct RoundTripTests {
         }
     }
 
-    private func unpack(_ tar: consuming FD, to root: Directory) throws {
+    private func unpack(_ tar: consuming FD, to root: SharedFD) throws {
         var reader = TarReader(try ByteStream(tar))
         var unpacker = Unpacker(into: root, rules: UnpackRules())
         try unpacker.unpack(&reader)
@@ -100,7 +100,7 @@ struct RoundTripTests {
 
     @Test func aNameOfAWhiteoutCannotBePackedIntoALayer() throws {
         try withScratch { scratch in
-            let tree = Directory(try FD.directory(scratch.appending("tree"), make: true))
+            let tree = SharedFD(try FD.directory(scratch.appending("tree"), make: true))
             try tree.fd.replace(".wh.a", with: [])
             var packer = TreePacker(to: try FD.inMemory("tar", []), .copied)
             #expect(throws: ImageError.self) { try packer.pack(tree) }

@@ -10,7 +10,7 @@ public func unpackArchive(
 ) throws(ImageError) {
     do {
         let input = try kernelDuplicate(source)
-        let target = Directory(try kernelDuplicate(root))
+        let target = SharedFD(try kernelDuplicate(root))
         var rules = UnpackRules(isLayer: false, owner: owner, keepsKinds: keepsKinds)
         var prefix = EntryPath()
         try prefix.set(path.isEmpty ? "/" : path)
@@ -27,7 +27,7 @@ public func unpackArchive(
 public func exportRoot(_ root: borrowing FD, to target: borrowing FD) throws(ImageError) {
     do {
         // A detached mount's descriptor cannot be read from.
-        let tree = Directory(try kernelOpen(root))
+        let tree = SharedFD(try kernelOpen(root))
         var packer = TreePacker(to: try kernelDuplicate(target), .exported)
         _ = try packer.pack(tree)
     } catch { throw error.within("export") }
@@ -40,7 +40,7 @@ public func packTree(
     hiding: @escaping (borrowing FD, borrowing FD) throws(SysError) -> Bool
 ) throws(ImageError) {
     do {
-        let parent = Directory(try kernelDuplicate(directory))
+        let parent = SharedFD(try kernelDuplicate(directory))
         var packer = TreePacker(to: try kernelDuplicate(target), .exported)
         packer.hides = hiding
         if let name { try packer.pack(name, as: base, of: parent) } else { _ = try packer.pack(parent) }

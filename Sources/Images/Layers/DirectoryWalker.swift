@@ -1,12 +1,6 @@
 import Linux
 import SystemPackage
 
-/// An open directory, shared by those who work in it.
-final class Directory: Sendable {
-    let fd: FD
-    init(_ fd: consuming FD) { self.fd = fd }
-}
-
 /// Opens the parents of entries below a root, each component by its own openat2(2) from the one before, and
 /// keeps the chain open, so that neither depth nor the number of entries makes long walks. A symlink on the
 /// way is resolved with the root as `/`; missing directories are made.
@@ -14,7 +8,7 @@ struct DirectoryWalker: ~Copyable {
     private struct Level {
         /// Where the component ends in `current`.
         let end: Int
-        let directory: Directory
+        let directory: SharedFD
         let isLink: Bool
         /// It, or one on the way to it.
         let hasLink: Bool
@@ -25,7 +19,7 @@ struct DirectoryWalker: ~Copyable {
     /// Descriptors kept open.
     private static let levelLimit = 64
 
-    let root: Directory
+    let root: SharedFD
     /// No directory gets the name of a whiteout, whatever link leads there.
     private let isLayer: Bool
     private let depth: Int
@@ -41,7 +35,7 @@ struct DirectoryWalker: ~Copyable {
     /// The time of directories that no entry describes.
     var impliedTime: Int64 = 0
 
-    init(root: Directory, isLayer: Bool = false, depth: Int = 0) {
+    init(root: SharedFD, isLayer: Bool = false, depth: Int = 0) {
         (self.root, self.isLayer, self.depth) = (root, isLayer, depth)
         later = LaterAttributes(in: root)
     }
@@ -55,7 +49,7 @@ struct DirectoryWalker: ~Copyable {
     /// The directory at `path` (clean, below the root), with `making` made when it is missing.
     mutating func directory(
         at path: UnsafeBufferPointer<UInt8>, making: Bool = true
-    ) throws(ImageError) -> Directory {
+    ) throws(ImageError) -> SharedFD {
         if path.isEmpty {
             forget()
             return root
@@ -96,10 +90,10 @@ struct DirectoryWalker: ~Copyable {
 
     /// Opens the component `current[start..<end]` of `parent`.
     private mutating func enter(
-        _ parent: Directory, from start: Int, to end: Int, making: Bool
-    ) throws(ImageError) -> Directory {
+        _ parent: SharedFD, from start: Int, to end: Int, making: Bool
+    ) throws(ImageError) -> SharedFD {
         let name = Array(current[start..<end]) + [0]
-        var result: Result<Directory, ImageError> = .success(parent)
+        var result: Result<SharedFD, ImageError> = .success(parent)
         name.withUnsafeBytes { bytes in
             guard let cName = bytes.baseAddress?.assumingMemoryBound(to: CChar.self) else { return }
             do throws(ImageError) {
@@ -110,11 +104,11 @@ struct DirectoryWalker: ~Copyable {
     }
 
     private mutating func enter(
-        _ parent: Directory, _ name: FD.CName, end: Int, making: Bool
-    ) throws(ImageError) -> Directory {
+        _ parent: SharedFD, _ name: FD.CName, end: Int, making: Bool
+    ) throws(ImageError) -> SharedFD {
         followed = false
         do {
-            return Directory(try parent.fd.open(name, Self.openFlags, resolve: [.beneath, .noSymlinks]))
+            return SharedFD(try parent.fd.open(name, Self.openFlags, resolve: [.beneath, .noSymlinks]))
         } catch {
             switch error.errno {
             case .noSuchFileOrDirectory where making: return try make(parent, name, end: end)
@@ -138,8 +132,8 @@ struct DirectoryWalker: ~Copyable {
         return made
     }
 
-    private mutating func make(_ parent: Directory, _ name: FD.CName, end: Int) throws(ImageError)
-        -> Directory
+    private mutating func make(_ parent: SharedFD, _ name: FD.CName, end: Int) throws(ImageError)
+        -> SharedFD
     {
         let start = current[..<end].lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
         if isLayer, current[start..<end].starts(with: ".wh.".utf8) {
@@ -147,7 +141,7 @@ struct DirectoryWalker: ~Copyable {
         }
         let made = try kernel { () throws(SysError) in
             try parent.fd.makeDirectory(name, mode: 0o700)
-            return Directory(try parent.fd.open(name, Self.openFlags, resolve: [.beneath, .noSymlinks]))
+            return SharedFD(try parent.fd.open(name, Self.openFlags, resolve: [.beneath, .noSymlinks]))
         }
         try note(made, at: current[..<end], mode: 0o755, seconds: impliedTime, nanoseconds: 0)
         return made
@@ -155,7 +149,7 @@ struct DirectoryWalker: ~Copyable {
 
     /// Notes what the directory at `path` gets in the end, by where it lies: a link on the way there may be replaced.
     mutating func note(
-        _ directory: Directory, at path: some Collection<UInt8>, mode: UInt32, seconds: Int64,
+        _ directory: SharedFD, at path: some Collection<UInt8>, mode: UInt32, seconds: Int64,
         nanoseconds: UInt32
     ) throws(ImageError) {
         let place = hasLink ? place(of: directory) : nil
@@ -166,7 +160,7 @@ struct DirectoryWalker: ~Copyable {
     }
 
     /// The path below the root without links; nil when it is longer than the kernel tells.
-    private func place(of directory: Directory) -> ArraySlice<UInt8>? {
+    private func place(of directory: SharedFD) -> ArraySlice<UInt8>? {
         guard let base = try? root.fd.location(), let whole = try? directory.fd.location(),
             whole.starts(with: base + [UInt8(ascii: "/")])
         else { return nil }
@@ -176,11 +170,11 @@ struct DirectoryWalker: ~Copyable {
     /// What the link at `current[..<end]` leads to with the root as `/`; a place that is not there yet is
     /// made.
     private mutating func followLink(
-        _ parent: Directory, _ name: FD.CName, end: Int, making: Bool
-    ) throws(ImageError) -> Directory {
+        _ parent: SharedFD, _ name: FD.CName, end: Int, making: Bool
+    ) throws(ImageError) -> SharedFD {
         let path = FilePath(bytes: current[..<end])
         do {
-            return Directory(
+            return SharedFD(
                 try root.fd.open(path, [.readOnly, .directory], resolve: [.inRoot, .noMagicLinks]))
         } catch {
             guard making, error.errno == .noSuchFileOrDirectory else { throw ImageError(error) }
@@ -198,7 +192,7 @@ struct DirectoryWalker: ~Copyable {
             (isAbsolute ? [] : Array(current[..<base]) + [UInt8(ascii: "/")]) + target[..<count])
         var walker = DirectoryWalker(root: root, isLayer: isLayer, depth: depth + 1)
         walker.impliedTime = impliedTime
-        var result: Result<Directory, ImageError> = .success(root)
+        var result: Result<SharedFD, ImageError> = .success(root)
         place.withUnsafeBufferPointer { bytes in
             do throws(ImageError) {
                 let made = try walker.directory(at: bytes)
@@ -241,13 +235,13 @@ struct LaterAttributes: ~Copyable {
     }
     /// Millions of directories with long names fit no memory that is bounded: what is beyond this goes to a file.
     private static let limit = 1 << 20
-    private let place: Directory
+    private let place: SharedFD
     private var records: [UInt8] = []
     private var spilled: FD?
     private var spilledCount: Int64 = 0
 
     /// `place` is on the file system that takes the file.
-    init(in place: Directory) { self.place = place }
+    init(in place: SharedFD) { self.place = place }
 
     mutating func add(_ path: some Collection<UInt8>, _ item: Item) throws(ImageError) {
         var head = Head(pathLength: UInt32(path.count), item: item)
@@ -268,7 +262,7 @@ struct LaterAttributes: ~Copyable {
     }
 
     /// Without a name, so that it goes with us.
-    private static func file(in place: Directory) throws(SysError) -> FD {
+    private static func file(in place: SharedFD) throws(SysError) -> FD {
         do {
             return try place.fd.open(".", [.readWrite, .unnamed], mode: 0o600)
         } catch {
@@ -333,10 +327,10 @@ struct LaterAttributes: ~Copyable {
 
     /// Sets them in the order of the archive: where a directory came twice, the last one counts. What is no
     /// directory any more is left alone.
-    func apply(below root: Directory) throws(ImageError) {
+    func apply(below root: SharedFD) throws(ImageError) {
         var walker = DirectoryWalker(root: root)
         try forEach { item, path throws(ImageError) in
-            let directory: Directory
+            let directory: SharedFD
             do throws(ImageError) { directory = try walker.directory(at: path, making: false) } catch {
                 if error.kind == .invalid { return }  // replaced since: nothing to set
                 throw error

@@ -35,16 +35,16 @@ public func layerChanges(
 
 /// Two descriptors cannot be in a tuple.
 private struct DirectoryPair: ~Copyable {
-    let parts: (Directory, Directory)
-    init(_ a: consuming FD, _ b: consuming FD) { parts = (Directory(a), Directory(b)) }
+    let parts: (SharedFD, SharedFD)
+    init(_ a: consuming FD, _ b: consuming FD) { parts = (SharedFD(a), SharedFD(b)) }
 }
 
 /// A container may have made any number of levels, so the way is a list and not the stack.
 private struct LayerComparison {
     private struct Level {
-        let upper: Directory
+        let upper: SharedFD
         /// What was there before; nil below what is new.
-        let lower: Directory?
+        let lower: SharedFD?
         /// Of `path`, with the slash behind.
         let length: Int
         /// Where its own change stands, should it turn out to be one.
@@ -58,7 +58,7 @@ private struct LayerComparison {
 
     init(omitting omitted: Set<[UInt8]>) { self.omitted = omitted }
 
-    mutating func compare(_ upper: Directory, _ lower: Directory) throws(ImageError) -> [LayerChange] {
+    mutating func compare(_ upper: SharedFD, _ lower: SharedFD) throws(ImageError) -> [LayerChange] {
         var levels = [try level(upper, lower, place: nil)]
         while var top = levels.popLast() {
             path.removeLast(path.count - top.length)
@@ -73,7 +73,7 @@ private struct LayerComparison {
     }
 
     /// An opaque directory hides what the layers below have in it: that is gone, unless it was made again.
-    private func level(_ upper: Directory, _ lower: Directory?, place: Int?) throws(ImageError) -> Level {
+    private func level(_ upper: SharedFD, _ lower: SharedFD?, place: Int?) throws(ImageError) -> Level {
         let names = try kernel { () throws(SysError) in
             var names = try upper.fd.entries().map(\.name)
             if let lower, try OverlayMarkers.isOpaque(upper.fd) {
@@ -133,9 +133,9 @@ private struct LayerComparison {
     }
 
     /// Nil when the container has just removed or replaced it.
-    private func open(_ name: FilePath, in parent: Directory) throws(ImageError) -> Directory? {
+    private func open(_ name: FilePath, in parent: SharedFD) throws(ImageError) -> SharedFD? {
         do {
-            return Directory(
+            return SharedFD(
                 try parent.fd.open(name, DirectoryWalker.openFlags, resolve: [.beneath, .noSymlinks]))
         } catch {
             let gone: [Errno] = [.noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels]

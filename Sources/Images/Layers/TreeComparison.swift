@@ -103,7 +103,7 @@ struct TreeComparison {
     }
 
     private struct Pair: ~Copyable {
-        let parts: (Directory, Directory)
-        init(_ a: consuming FD, _ b: consuming FD) { parts = (Directory(a), Directory(b)) }
+        let parts: (SharedFD, SharedFD)
+        init(_ a: consuming FD, _ b: consuming FD) { parts = (SharedFD(a), SharedFD(b)) }
     }
 }

@@ -18,7 +18,7 @@ struct TreePacker: ~Copyable {
         let device: UInt64, number: UInt64
     }
     private struct Level {
-        let directory: Directory
+        let directory: SharedFD
         let status: FileStatus
         /// Of `path`, with the slash behind.
         let length: Int
@@ -47,18 +47,18 @@ struct TreePacker: ~Copyable {
     }
 
     /// Writes everything below `root`, and the root itself; answers the tar's digest and size.
-    mutating func pack(_ root: Directory) throws(ImageError) -> (digest: Digest, size: UInt64) {
+    mutating func pack(_ root: SharedFD) throws(ImageError) -> (digest: Digest, size: UInt64) {
         try Kernel.withManyDescriptors { () throws(ImageError) in try packAll(root) }
     }
 
-    private mutating func packAll(_ root: Directory) throws(ImageError) -> (digest: Digest, size: UInt64) {
+    private mutating func packAll(_ root: SharedFD) throws(ImageError) -> (digest: Digest, size: UInt64) {
         let first = try enter(root, name: nil)
         isOpaque = try kernel { () throws(SysError) in try OverlayMarkers.isOpaque(root.fd) }
         return try packLevels([first])
     }
 
     /// Writes one name of a directory, called `base`, and everything below it.
-    mutating func pack(_ name: FilePath, as base: [UInt8], of parent: Directory) throws(ImageError) {
+    mutating func pack(_ name: FilePath, as base: [UInt8], of parent: SharedFD) throws(ImageError) {
         let status = try kernel { () throws(SysError) in try parent.fd.status(of: name) }
         guard let status else { throw .invalid("\(quoted(base)) is gone") }
         try Kernel.withManyDescriptors { () throws(ImageError) in
@@ -92,7 +92,7 @@ struct TreePacker: ~Copyable {
 
     /// Adds one name; answers the level to go on with when it is a directory.
     private mutating func add(
-        _ name: FilePath, _ status: FileStatus, in parent: Directory, as base: [UInt8]? = nil
+        _ name: FilePath, _ status: FileStatus, in parent: SharedFD, as base: [UInt8]? = nil
     ) throws(ImageError) -> Level? {
         let bytes =
             base
@@ -115,7 +115,7 @@ struct TreePacker: ~Copyable {
         if try addLink(status) { return nil }
         switch status.type {
         case .directory:
-            let child = Directory(
+            let child = SharedFD(
                 try kernel { () throws(SysError) in
                     try parent.fd.open(name, DirectoryWalker.openFlags, resolve: [.beneath, .noSymlinks])
                 })
@@ -153,7 +153,7 @@ struct TreePacker: ~Copyable {
     }
 
     /// A directory's own entry, and its opaque mark; the root's has the name `./`.
-    private mutating func enter(_ directory: Directory, name: FilePath?) throws(ImageError) -> Level {
+    private mutating func enter(_ directory: SharedFD, name: FilePath?) throws(ImageError) -> Level {
         let status = try kernel { () throws(SysError) in try directory.fd.status() }
         if name != nil { path.append(UInt8(ascii: "/")) }
         let attributes = try cleanAttributes(of: directory.fd)
@@ -178,7 +178,7 @@ struct TreePacker: ~Copyable {
     }
 
     private mutating func addFile(
-        _ name: FilePath, _ status: FileStatus, in parent: Directory
+        _ name: FilePath, _ status: FileStatus, in parent: SharedFD
     ) throws(ImageError) {
         let file = try kernel { () throws(SysError) in
             try parent.fd.open(
@@ -204,7 +204,7 @@ struct TreePacker: ~Copyable {
     }
 
     private mutating func addNode(
-        _ kind: TarKind, _ name: FilePath, _ status: FileStatus, in parent: Directory
+        _ kind: TarKind, _ name: FilePath, _ status: FileStatus, in parent: SharedFD
     ) throws(ImageError) {
         try setTime(name, status, in: parent)
         try writer.add(path, entry(kind, status))
@@ -229,7 +229,7 @@ struct TreePacker: ~Copyable {
         isTaken && (status.mtime.nanoseconds != 0 || status.mtime.seconds != time(status))
     }
 
-    private func setTime(_ name: FilePath, _ status: FileStatus, in parent: Directory) throws(ImageError) {
+    private func setTime(_ name: FilePath, _ status: FileStatus, in parent: SharedFD) throws(ImageError) {
         guard needsTime(status) else { return }
         try kernel { () throws(SysError) in try parent.fd.setTimes(of: name, seconds: time(status)) }
     }

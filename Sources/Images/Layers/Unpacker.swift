@@ -19,7 +19,7 @@ struct UnpackRules {
 /// entry that cannot be made as it says is refused, and with it the archive.
 struct Unpacker: ~Copyable {
     let rules: UnpackRules
-    private let root: Directory
+    private let root: SharedFD
     private var walker: DirectoryWalker
     private var path = EntryPath()
     private var target = EntryPath()
@@ -29,7 +29,7 @@ struct Unpacker: ~Copyable {
     /// The archive hides everything below it.
     private(set) var isOpaque = false
 
-    init(into root: Directory, rules: UnpackRules) {
+    init(into root: SharedFD, rules: UnpackRules) {
         (self.root, self.rules) = (root, rules)
         walker = DirectoryWalker(root: root, isLayer: rules.isLayer)
     }
@@ -100,7 +100,7 @@ struct Unpacker: ~Copyable {
     /// Makes a name by `make`; what has the name already is removed first. Answers false when `keep` said to
     /// leave that in place.
     private mutating func make(
-        in parent: Directory, isDirectory: Bool = false, keep: (FileStatus) -> Bool = { _ in false },
+        in parent: SharedFD, isDirectory: Bool = false, keep: (FileStatus) -> Bool = { _ in false },
         _ make: (FD.CName) throws(SysError) -> Void
     ) throws(ImageError) -> FileStatus? {
         let name = path.cName()
@@ -121,7 +121,7 @@ struct Unpacker: ~Copyable {
     }
 
     /// docker's words.
-    private func checkKinds(_ old: FileStatus, isDirectory: Bool, in parent: Directory) throws(ImageError) {
+    private func checkKinds(_ old: FileStatus, isDirectory: Bool, in parent: SharedFD) throws(ImageError) {
         let name = quoted(path.bytes)
         if old.type == .directory { throw .invalid("cannot overwrite directory \(name) with non-directory") }
         if isDirectory { throw .invalid("cannot overwrite non-directory \(name) with directory") }
@@ -132,7 +132,7 @@ struct Unpacker: ~Copyable {
         }
     }
 
-    private mutating func remove(_ old: FileStatus, in parent: Directory) throws(ImageError) {
+    private mutating func remove(_ old: FileStatus, in parent: SharedFD) throws(ImageError) {
         // What the walker has open may be what is removed, or be reached through it.
         if old.type == .directory || old.type == .symlink { walker.forget() }
         let name = path.cName()
@@ -144,7 +144,7 @@ struct Unpacker: ~Copyable {
         }
     }
 
-    private mutating func placeFile(_ reader: inout TarReader, in parent: Directory) throws(ImageError) {
+    private mutating func placeFile(_ reader: inout TarReader, in parent: SharedFD) throws(ImageError) {
         var opened: FD?
         _ = try make(in: parent) { name throws(SysError) in
             opened = try parent.fd.open(
@@ -183,7 +183,7 @@ struct Unpacker: ~Copyable {
     }
 
     private mutating func placeDirectory(
-        _ reader: borrowing TarReader, in parent: Directory
+        _ reader: borrowing TarReader, in parent: SharedFD
     ) throws(ImageError) {
         let old = try make(in: parent, isDirectory: true, keep: { $0.type == .directory }) {
             name throws(SysError) in
@@ -201,7 +201,7 @@ struct Unpacker: ~Copyable {
             nanoseconds: entry.nanoseconds)
     }
 
-    private mutating func placeSymlink(_ reader: borrowing TarReader, in parent: Directory) throws(ImageError)
+    private mutating func placeSymlink(_ reader: borrowing TarReader, in parent: SharedFD) throws(ImageError)
     {
         guard !reader.link.isEmpty else { throw .invalid("symlink without a target") }
         let link = UnsafeRawPointer(reader.link.base).assumingMemoryBound(to: CChar.self)
@@ -210,7 +210,7 @@ struct Unpacker: ~Copyable {
     }
 
     private mutating func placeNode(
-        _ reader: borrowing TarReader, in parent: Directory, _ type: Linux.FileType, _ major: UInt32,
+        _ reader: borrowing TarReader, in parent: SharedFD, _ type: Linux.FileType, _ major: UInt32,
         _ minor: UInt32
     ) throws(ImageError) {
         _ = try make(in: parent) { name throws(SysError) in
@@ -228,11 +228,11 @@ struct Unpacker: ~Copyable {
 
     /// A link to a file of the same archive: nothing else may be reached, nothing be linked before it is
     /// there.
-    private mutating func placeHardLink(_ reader: borrowing TarReader, in parent: Directory)
+    private mutating func placeHardLink(_ reader: borrowing TarReader, in parent: SharedFD)
         throws(ImageError)
     {
         try target.set(reader.link.bytes, below: rules.prefix)
-        let directory: Directory
+        let directory: SharedFD
         do {
             directory = try walker.directory(at: target.parent, making: false)
         } catch {
@@ -252,7 +252,7 @@ struct Unpacker: ~Copyable {
     }
 
     /// Of symlinks and special files, by name in their directory: it is 0700 and nobody else's until the end.
-    private func setOwnerAndTime(_ reader: borrowing TarReader, in parent: Directory) throws(ImageError) {
+    private func setOwnerAndTime(_ reader: borrowing TarReader, in parent: SharedFD) throws(ImageError) {
         let name = path.cName()
         let entry = reader.entry
         let owner = owner(entry)
@@ -318,7 +318,7 @@ struct Unpacker: ~Copyable {
         if let old {
             guard old.type == .directory else { return }
             let directory = try kernel { () throws(SysError) in
-                Directory(
+                SharedFD(
                     try parent.fd.open(hidden, DirectoryWalker.openFlags, resolve: [.beneath, .noSymlinks]))
             }
             try hideAll(in: directory)
@@ -333,7 +333,7 @@ struct Unpacker: ~Copyable {
     }
 
     /// Whiteouts in an opaque directory would hide nothing, and show up when it is listed.
-    private func hideAll(in directory: Directory) throws(ImageError) {
+    private func hideAll(in directory: SharedFD) throws(ImageError) {
         try kernel { () throws(SysError) in
             for entry in try directory.fd.entries() where entry.type == .character {
                 guard let status = try directory.fd.status(of: entry.name), OverlayMarkers.isWhiteout(status)

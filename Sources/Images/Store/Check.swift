@@ -143,7 +143,7 @@ struct StoreCheck {
         let present = Set(try kernel { () throws(SysError) in try store.blobs.entries().map(\.name.string) })
         for name in present.sorted() {
             guard let digest = Digest(hex: name) else { continue }
-            let found: (hex: String, file: Directory)?
+            let found: (hex: String, file: SharedFD)?
             do { found = try hash(FilePath(name)) } catch {
                 // A disk that cannot read it says so.
                 report(
@@ -162,12 +162,12 @@ struct StoreCheck {
     }
 
     /// The file stays open, so that no other one gets its inode; nil when it has been removed meanwhile.
-    private func hash(_ name: FilePath) throws(ImageError) -> (hex: String, file: Directory)? {
+    private func hash(_ name: FilePath) throws(ImageError) -> (hex: String, file: SharedFD)? {
         guard try kernel({ () throws(SysError) in try store.blobs.status(of: name) }) != nil else {
             return nil
         }
         return try kernel { () throws(SysError) in
-            let file = Directory(try store.blobs.open(name))
+            let file = SharedFD(try store.blobs.open(name))
             var hash = SHA256()
             while true {
                 let bytes = try file.fd.readSome(limit: 1 << 18)
@@ -179,7 +179,7 @@ struct StoreCheck {
 
     /// `file` is what was read; nil for a blob that is not there.
     private mutating func tell(
-        _ digest: Digest, _ what: String, _ file: Directory?
+        _ digest: Digest, _ what: String, _ file: SharedFD?
     ) throws(ImageError) {
         badBlobs.insert(digest)
         let names = users[digest] ?? []
@@ -214,7 +214,7 @@ struct StoreCheck {
         let staging = try Staging(in: store)
         let file = try staging.makeFile()
         let tree = try kernel { () throws(SysError) in
-            Directory(try FD.open(layer.tree, [.readOnly, .directory]))
+            SharedFD(try FD.open(layer.tree, [.readOnly, .directory]))
         }
         var packer = TreePacker(to: try kernel { () throws(SysError) in try file.fd.duplicate() }, .copied)
         guard try packer.pack(tree).digest == digest else { return false }
@@ -287,8 +287,8 @@ struct StoreCheck {
         guard Int64(clamping: unpacker.bytes) == layer.size, unpacker.isOpaque == layer.isOpaque else {
             return "its record says \(layer.size) bytes, its blob has \(unpacker.bytes)"
         }
-        let old: Directory
-        do { old = Directory(try FD.open(layer.tree, [.readOnly, .directory])) } catch {
+        let old: SharedFD
+        do { old = SharedFD(try FD.open(layer.tree, [.readOnly, .directory])) } catch {
             return "its tree is missing"
         }
         var comparison = TreeComparison()

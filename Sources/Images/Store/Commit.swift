@@ -56,7 +56,7 @@ extension ImageStore {
         of upper: FilePath, omitting omitted: Set<String>, in staging: Staging
     ) throws(ImageError) -> Descriptor? {
         let tree = try kernel { () throws(SysError) in
-            Directory(try FD.open(upper, [.readOnly, .directory, .noFollow]))
+            SharedFD(try FD.open(upper, [.readOnly, .directory, .noFollow]))
         }
         let file = try staging.makeFile()
         var packer = TreePacker(

@@ -13,11 +13,11 @@ extension ImageStore {
             let file = try staging.makeFile()
             let (name, empty) = try staging.makeTree()
             let parent = try kernel { () throws(SysError) in
-                Directory(try FD.open(upper.removingLastComponent(), [.readOnly, .directory]))
+                SharedFD(try FD.open(upper.removingLastComponent(), [.readOnly, .directory]))
             }
             let base = FilePath(upper.lastComponent?.string ?? ".")
             let tree = try kernel { () throws(SysError) in
-                Directory(
+                SharedFD(
                     try parent.fd.open(base, [.readOnly, .directory], resolve: [.beneath, .noSymlinks]))
             }
             var packer = TreePacker(
@@ -39,7 +39,7 @@ extension ImageStore {
     }
 
     private func move(
-        _ upper: FilePath, of parent: Directory, to name: FilePath, in staging: Staging
+        _ upper: FilePath, of parent: SharedFD, to name: FilePath, in staging: Staging
     ) throws(ImageError) {
         try kernel { () throws(SysError) in
             let target = try staging.directory.fd.open(name, [.readOnly, .directory])

@@ -171,7 +171,7 @@ extension ImageStore {
     }
 
     /// Deletes a blob unless another file has come to its name; false then.
-    func deleteBlob(_ digest: Digest, ifStill file: Directory) throws(ImageError) -> Bool {
+    func deleteBlob(_ digest: Digest, ifStill file: SharedFD) throws(ImageError) -> Bool {
         try locked { () throws(ImageError) in
             let isOther = try kernel { () throws(SysError) in
                 guard let named = try blobs.status(of: FilePath(digest.hex)) else { return false }

@@ -36,7 +36,7 @@ public final class ImageStore: Sendable {
     /// Runs `body` as the only one in the store: for changes of `index.json` and what it names.
     func locked<R>(_ body: () throws(ImageError) -> R) throws(ImageError) -> R {
         let lock = try kernel { () throws(SysError) in
-            let lock = Directory(try directory.open("lock", [.readWrite, .create], mode: 0o600))
+            let lock = SharedFD(try directory.open("lock", [.readWrite, .create], mode: 0o600))
             try lock.fd.lock()
             return lock
         }
@@ -47,7 +47,7 @@ public final class ImageStore: Sendable {
     /// The same when no other command is in the store; else nil.
     func lockedIfFree<R>(_ body: () throws(ImageError) -> R) throws(ImageError) -> R? {
         let lock = try kernel { () throws(SysError) in
-            let lock = Directory(try directory.open("lock", [.readWrite, .create], mode: 0o600))
+            let lock = SharedFD(try directory.open("lock", [.readWrite, .create], mode: 0o600))
             return try lock.fd.lock(wait: false) ? lock : nil
         }
         guard lock != nil else { return nil }

@@ -8,7 +8,7 @@ extension ImageStore {
     public func importRoot(
         _ tar: borrowing FD, as name: Reference?, process: ImageConfig.Process, comment: String?
     ) throws(ImageError) -> Image {
-        let source = Directory(try kernel { () throws(SysError) in try tar.duplicate() })
+        let source = SharedFD(try kernel { () throws(SysError) in try tar.duplicate() })
         return try operation("import") { () throws(ImageError) in
             let staging = try Staging(in: self)
             let (layer, newest) = try stageImport(source, in: staging)
@@ -30,7 +30,7 @@ extension ImageStore {
     }
 
     private func stageImport(
-        _ source: Directory, in staging: Staging
+        _ source: SharedFD, in staging: Staging
     ) throws(ImageError) -> (layer: LayerRecord, newest: Int64) {
         let file = try staging.makeFile()
         let (name, tree) = try staging.makeTree()

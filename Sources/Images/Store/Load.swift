@@ -9,7 +9,7 @@ extension ImageStore {
     public func load(
         _ archive: borrowing FD, onLoaded: (LoadedImage) -> Void = { _ in }
     ) throws(ImageError) -> [LoadedImage] {
-        let source = Directory(try kernel { () throws(SysError) in try archive.duplicate() })
+        let source = SharedFD(try kernel { () throws(SysError) in try archive.duplicate() })
         let loaded = try operation("load") { () throws(ImageError) in
             let staging = try Staging(in: self)
             let files = try ArchiveFiles(

@@ -8,7 +8,7 @@ extension ImageStore {
     public func save(
         _ images: [(Image, [Reference])], to archive: borrowing FD, compression: ArchiveCompression = .none
     ) throws(ImageError) {
-        let target = Directory(try kernel { () throws(SysError) in try archive.duplicate() })
+        let target = SharedFD(try kernel { () throws(SysError) in try archive.duplicate() })
         do throws(ImageError) {
             let staging = try lease(images.map(\.0))
             defer { withExtendedLifetime(staging) {} }

@@ -12,10 +12,10 @@ final class Staging: Sendable {
         let name: FilePath
         let fd: FD
     }
-    let directory: Directory
+    let directory: SharedFD
     private let store: ImageStore
     private let name: FilePath
-    private let lock: Directory
+    private let lock: SharedFD
     private let state = Mutex(State())
 
     private struct State {
@@ -31,8 +31,8 @@ final class Staging: Sendable {
         (directory, lock) = try store.locked { () throws(ImageError) in
             try kernel { () throws(SysError) in
                 try store.stagings.makeDirectory(name)
-                let directory = Directory(try store.stagings.open(name, [.readOnly, .directory]))
-                let lock = Directory(
+                let directory = SharedFD(try store.stagings.open(name, [.readOnly, .directory]))
+                let lock = SharedFD(
                     try directory.fd.open("lock", [.readWrite, .create, .exclusive], mode: 0o600))
                 try lock.fd.lock()
                 return (directory, lock)
@@ -73,12 +73,12 @@ final class Staging: Sendable {
     }
 
     /// A new layer directory with an empty `tree`: its name, and the tree.
-    func makeTree() throws(ImageError) -> (name: FilePath, tree: Directory) {
+    func makeTree() throws(ImageError) -> (name: FilePath, tree: SharedFD) {
         let name = newName("layer")
         return (
             name,
             try kernel { () throws(SysError) in
-                Directory(try directory.fd.openMaking(name.appending("tree")))
+                SharedFD(try directory.fd.openMaking(name.appending("tree")))
             }
         )
     }
@@ -210,7 +210,7 @@ extension ImageStore {
     }
 
     private func sweep(_ name: FilePath) throws(ImageError) {
-        var lock: Directory?
+        var lock: SharedFD?
         // Whoever changes the store may take its time; the next command sweeps.
         let isStale = try lockedIfFree { () throws(ImageError) -> Bool in
             lock = try kernel { () throws(SysError) in try self.lock(ofStaging: name) }
@@ -223,9 +223,9 @@ extension ImageStore {
 
     /// What has no lock under the store's own is a layer on its way out, or was never whole; none is made for it, which
     /// a full disk would refuse.
-    private func lock(ofStaging name: FilePath) throws(SysError) -> Directory? {
+    private func lock(ofStaging name: FilePath) throws(SysError) -> SharedFD? {
         let staging = try stagings.open(name, [.readOnly, .directory])
-        do throws(SysError) { return Directory(try staging.open("lock", .readWrite)) } catch {
+        do throws(SysError) { return SharedFD(try staging.open("lock", .readWrite)) } catch {
             if error.errno == .noSuchFileOrDirectory { return nil }
             throw error
         }
