@@ -272,7 +272,7 @@ public struct ImagePuller: Sendable {
 
     private func missing(of plan: ImagePull.Plan, _ pull: ImagePull) throws -> [Layer] {
         try plan.layers.compactMap { layer in
-            let isThere = try pull.finds(layer.blob, layer.diffID)
+            let isThere = try pull.keepsIfThere(layer.blob, layer.diffID)
             report(.layer(id: layer.blob.digest.short, isThere ? .found : .pulling))
             return isThere ? nil : Layer(blob: layer.blob, diffID: layer.diffID)
         }
@@ -300,7 +300,7 @@ public struct ImagePuller: Sendable {
     private func fetch(_ layer: Layer, _ pull: ImagePull, of name: Reference) async throws {
         let id = layer.blob.digest.short
         // The process that had the right before us may have brought it.
-        if try pull.finds(layer.blob, layer.diffID) { return report(.layer(id: id, .found)) }
+        if try pull.keepsIfThere(layer.blob, layer.diffID) { return report(.layer(id: id, .found)) }
         var usingMirrors = true
         while true {
             let way = try await download(layer.blob, pull, of: name, usingMirrors: usingMirrors)

@@ -117,9 +117,10 @@ extension RegistryClient {
 
     /// Sends a call over https, or over http where that is allowed and nothing else is spoken.
     func once<R>(_ call: Call, _ body: (WebResponse) async throws -> R) async throws -> R {
-        if case .url(let url) = call.target { return try await exchange(call, url, body) }
-        guard case .path(let path) = call.target else {
-            throw RegistryError(.invalid, "call without a target")
+        let path: String
+        switch call.target {
+        case .url(let url): return try await exchange(call, url, body)
+        case .path(let text): path = text
         }
         let authority = call.endpoint.authority
         func url(_ scheme: WebURL.Scheme) throws(RegistryError) -> WebURL {

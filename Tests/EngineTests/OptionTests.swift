@@ -270,10 +270,12 @@ func refusal(_ body: () throws -> Void) -> String? {
         #expect(refusal { try options.validate(processors: 1) } == "Duplicate mount point: /t")
     }
 
-    @Test(arguments: [
-        (nil, "docker.io", "https://index.docker.io/v1/"), ("index.docker.io", "docker.io", "https://index.docker.io/v1/"),
-        ("https://a.example:5000/v2/x", "a.example:5000", "a.example:5000"),
-    ] as [(String?, String, String)])
+    @Test(
+        arguments: [
+            (nil, "docker.io", "https://index.docker.io/v1/"),
+            ("index.docker.io", "docker.io", "https://index.docker.io/v1/"),
+            ("https://a.example:5000/v2/x", "a.example:5000", "a.example:5000"),
+        ] as [(String?, String, String)])
     func aLoginKnowsItsRegistry(text: String?, host: String, title: String) throws {
         let server = try RegistryServer(text)
         #expect(server.host == host && server.title == title)

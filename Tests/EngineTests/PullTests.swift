@@ -124,7 +124,7 @@ struct PullTests {
             _ = try await world.pull()
             let pull = try ImagePull(into: world.store)
             let layer = world.image.manifest.layers[0]
-            guard try pull.finds(layer, world.image.config.diffIDs[0]) else {
+            guard try pull.keepsIfThere(layer, world.image.config.diffIDs[0]) else {
                 Issue.record("the layer is not there")
                 return
             }

@@ -80,8 +80,7 @@ enum TarPart {
         }
     }
 
-    private static func unpack(_ file: consuming FD, to root: SharedFD, _ rules: UnpackRules) throws -> Bool
-    {
+    private static func unpack(_ file: consuming FD, to root: SharedFD, _ rules: UnpackRules) throws -> Bool {
         var reader = TarReader(try ByteStream(file))
         var unpacker = Unpacker(into: root, rules: rules)
         try unpacker.unpack(&reader)

@@ -44,8 +44,8 @@ struct IdentityTests {
         try withStore { store, scratch in
             let (one, two) = (try add("one", "1", store, scratch), try add("two", "2", store, scratch))
             let pull = try ImagePull(into: store)
-            #expect(try pull.finds(one.manifest.layers[0], one.config.diffIDs[0]))
-            #expect(try pull.finds(one.manifest.layers[0], two.config.diffIDs[0]) == false)
+            #expect(try pull.keepsIfThere(one.manifest.layers[0], one.config.diffIDs[0]))
+            #expect(try pull.keepsIfThere(one.manifest.layers[0], two.config.diffIDs[0]) == false)
         }
     }
 

@@ -9,8 +9,8 @@ public func unpackArchive(
     owner: (uid: UInt32, gid: UInt32)? = nil, keepsKinds: Bool = false
 ) throws(ImageError) {
     do {
-        let input = try kernelDuplicate(source)
-        let target = SharedFD(try kernelDuplicate(root))
+        let input = try kernel { () throws(SysError) in try source.duplicate() }
+        let target = SharedFD(try kernel { () throws(SysError) in try root.duplicate() })
         var rules = UnpackRules(isLayer: false, owner: owner, keepsKinds: keepsKinds)
         var prefix = EntryPath()
         try prefix.set(path.isEmpty ? "/" : path)
@@ -27,8 +27,10 @@ public func unpackArchive(
 public func exportRoot(_ root: borrowing FD, to target: borrowing FD) throws(ImageError) {
     do {
         // A detached mount's descriptor cannot be read from.
-        let tree = SharedFD(try kernelOpen(root))
-        var packer = TreePacker(to: try kernelDuplicate(target), .exported)
+        let tree = SharedFD(
+            try kernel { () throws(SysError) in try root.open(".", DirectoryWalker.openFlags) })
+        let copy = try kernel { () throws(SysError) in try target.duplicate() }
+        var packer = TreePacker(to: copy, .exported)
         _ = try packer.pack(tree)
     } catch { throw error.within("export") }
 }
@@ -40,8 +42,8 @@ public func packTree(
     hiding: @escaping (borrowing FD, borrowing FD) throws(SysError) -> Bool
 ) throws(ImageError) {
     do {
-        let parent = SharedFD(try kernelDuplicate(directory))
-        var packer = TreePacker(to: try kernelDuplicate(target), .exported)
+        let parent = SharedFD(try kernel { () throws(SysError) in try directory.duplicate() })
+        var packer = TreePacker(to: try kernel { () throws(SysError) in try target.duplicate() }, .exported)
         packer.hides = hiding
         if let name { try packer.pack(name, as: base, of: parent) } else { _ = try packer.pack(parent) }
     } catch { throw error.within("copy") }
@@ -73,12 +75,4 @@ private func startsWithHeader(_ source: consuming FD) -> Bool {
         return false
     }
     return block.count == TarFields.block && !TarFields.isZero(block) && TarFields.hasValidChecksum(block)
-}
-
-private func kernelDuplicate(_ fd: borrowing FD) throws(ImageError) -> FD {
-    do { return try fd.duplicate() } catch { throw ImageError(error) }
-}
-
-private func kernelOpen(_ root: borrowing FD) throws(ImageError) -> FD {
-    do { return try root.open(".", DirectoryWalker.openFlags) } catch { throw ImageError(error) }
 }

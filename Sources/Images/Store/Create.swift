@@ -8,10 +8,10 @@ extension ImageStore {
     /// the tree and in the tar, which is written and digested in one pass. A layer of the same content is not
     /// kept twice.
     public func commitLayer(upper: FilePath, epoch: Int64?) throws(ImageError) -> Layer {
-        try operation("commit \(upper)") { () throws(ImageError) in
+        try operation("commit a layer") { () throws(ImageError) in
             let staging = try Staging(in: self)
             let file = try staging.makeFile()
-            let (name, empty) = try staging.makeTree()
+            let name = try staging.makeTree().name
             let parent = try kernel { () throws(SysError) in
                 SharedFD(try FD.open(upper.removingLastComponent(), [.readOnly, .directory]))
             }
@@ -25,8 +25,7 @@ extension ImageStore {
             let (digest, size) = try packer.pack(tree)
             let blob = Descriptor(mediaType: MediaType.layer, digest: digest, size: Int64(size))
             staging.keep(blob: file.name, digest)
-            _ = empty
-            if try !staging.finds(layer: digest) {
+            if try !staging.keepsIfThere(layer: digest) {
                 let record = LayerRecord(
                     diffID: digest, blob: blob, size: Int64(packer.bytes), isOpaque: packer.isOpaque)
                 try move(base, of: parent, to: name, in: staging)
@@ -56,7 +55,7 @@ extension ImageStore {
             let staging = try Staging(in: self)
             var config = config
             config.diffIDs = layers.map(\.diffID)
-            let image = try finish(config, layers: layers.map(\.blob), as: names, in: staging) {
+            return try finish(config, layers: layers.map(\.blob), as: names, in: staging) {
                 () throws(ImageError) in
                 for layer in layers {
                     let blob = FilePath(layer.blob.digest.hex)
@@ -67,7 +66,6 @@ extension ImageStore {
                     }
                 }
             }
-            return image
         }
     }
 }

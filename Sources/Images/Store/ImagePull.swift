@@ -90,7 +90,7 @@ public final class ImagePull: Sendable {
     }
 
     /// Whether the store has a layer, blob and tree: then it keeps both until this pull has ended.
-    public func finds(_ blob: Descriptor, _ diffID: Digest) throws(ImageError) -> Bool {
+    public func keepsIfThere(_ blob: Descriptor, _ diffID: Digest) throws(ImageError) -> Bool {
         try staging.lease([blob.digest, diffID])
         guard let layer = store.layer(diffID), try store.has(blob) else { return false }
         // Whoever knows the two digests has not shown that they belong together.

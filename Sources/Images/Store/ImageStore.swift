@@ -36,7 +36,7 @@ public final class ImageStore: Sendable {
     /// Runs `body` as the only one in the store: for changes of `index.json` and what it names.
     func locked<R>(_ body: () throws(ImageError) -> R) throws(ImageError) -> R {
         let lock = try kernel { () throws(SysError) in
-            let lock = SharedFD(try directory.open("lock", [.readWrite, .create], mode: 0o600))
+            let lock = try openLock()
             try lock.fd.lock()
             return lock
         }
@@ -47,12 +47,16 @@ public final class ImageStore: Sendable {
     /// The same when no other command is in the store; else nil.
     func lockedIfFree<R>(_ body: () throws(ImageError) -> R) throws(ImageError) -> R? {
         let lock = try kernel { () throws(SysError) in
-            let lock = SharedFD(try directory.open("lock", [.readWrite, .create], mode: 0o600))
+            let lock = try openLock()
             return try lock.fd.lock(wait: false) ? lock : nil
         }
         guard lock != nil else { return nil }
         defer { withExtendedLifetime(lock) {} }  // closing it ends the lock
         return try body()
+    }
+
+    private func openLock() throws(SysError) -> SharedFD {
+        SharedFD(try directory.open("lock", [.readWrite, .create], mode: 0o600))
     }
 
     /// Runs a command's work: its name goes before errors, and a full disk is described with what is free.
@@ -94,7 +98,7 @@ public final class ImageStore: Sendable {
     func writeIndex(_ index: Index) throws(ImageError) {
         let bytes = index.json.bytes
         do throws(SysError) { try replaceIndex(bytes) } catch {
-            throw ImageError(SysError(call: error.call, subject: "index.json", errno: error.errno))
+            throw ImageError(error, on: "index.json")
         }
         // Where it cannot be put by now, the next change does without.
         _ = try? putBy(Int64(bytes.count))

@@ -50,7 +50,7 @@ extension ImageStore {
                 mediaType: Self.mediaType(of: reader.stream.compression), digest: digest,
                 size: Int64(reader.stream.rawCount)),
             size: Int64(unpacker.bytes), isOpaque: unpacker.isOpaque)
-        if try !staging.finds(layer: diffID) { try staging.keep(layer: name, record) }
+        if try !staging.keepsIfThere(layer: diffID) { try staging.keep(layer: name, record) }
         return (record, reader.newest)
     }
 

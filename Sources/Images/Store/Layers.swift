@@ -160,7 +160,7 @@ extension ImageStore {
             throw .invalid("layer \(blob.digest.short) is not what its media type \(blob.mediaType) says")
         }
         // The one that is replaced may be mounted.
-        if !replacing, try staging.finds(layer: diffID) {
+        if !replacing, try staging.keepsIfThere(layer: diffID) {
             try reader.stream.drain()
             return try check(&reader, blob, diffID)
         }

@@ -132,7 +132,7 @@ final class Staging: Sendable {
 
     /// Whether the store has this layer whole; it is leased then. One without a good record is removed: it would stay in
     /// the way of a good one.
-    func finds(layer diffID: Digest) throws(ImageError) -> Bool {
+    func keepsIfThere(layer diffID: Digest) throws(ImageError) -> Bool {
         if holds(layer: diffID) { return true }
         try lease([diffID])
         if try store.readLayer(diffID) != nil { return true }

@@ -31,7 +31,7 @@ struct TarReader: ~Copyable {
         records.reset(to: global)
         for _ in 0..<TarLimit.headers {
             let header = try stream.peek(TarFields.block)
-            if header.isEmpty, !records.hasPath { return try finish() }  // archives without end blocks exist
+            if header.isEmpty, !records.hasPath { return finish() }  // archives without end blocks exist
             guard header.count == TarFields.block else { throw Self.truncated }
             if TarFields.isZero(header) { return try readEnd() }
             guard TarFields.hasValidChecksum(header) else {
@@ -66,7 +66,7 @@ struct TarReader: ~Copyable {
 
     private static var truncated: ImageError { .invalid("archive ends early (truncated?)") }
 
-    private mutating func finish() throws(ImageError) -> Bool {
+    private mutating func finish() -> Bool {
         ended = true
         return false
     }
@@ -78,7 +78,7 @@ struct TarReader: ~Copyable {
         guard second.isEmpty || TarFields.isZero(second) else {
             throw .invalid("lone zero block within the archive")
         }
-        return try finish()
+        return finish()
     }
 
     /// Takes one header in; true when it is an entry, false when it says something about the next one.
