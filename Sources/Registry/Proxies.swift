@@ -1,7 +1,7 @@
 import OCI
 
 /// Which proxy a URL is fetched through, by the environment, as docker reads it (Go's httpproxy).
-public struct Proxies: Equatable, Sendable {
+struct Proxies: Equatable, Sendable {
     /// HTTP_PROXY: of plain URLs.
     var plain: Proxy?
     /// HTTPS_PROXY.
@@ -10,10 +10,10 @@ public struct Proxies: Equatable, Sendable {
     var exceptions: [String] = []
 
     /// No proxy.
-    public init() {}
+    init() {}
 
     /// Reads HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in lower case too, out of `NAME=value` texts.
-    public init(environment: [String]) throws(RegistryError) {
+    init(environment: [String]) throws(RegistryError) {
         func value(_ name: String) -> String {
             for form in [name, name.lowercased()] {
                 if let found = environment.first(where: { $0.hasPrefix("\(form)=") }) {

@@ -56,7 +56,7 @@ public struct RemoteManifest: Equatable, Sendable {
     public let digest: Digest
 
     /// What points to it.
-    public var descriptor: Descriptor {
+    var descriptor: Descriptor {
         Descriptor(mediaType: mediaType, digest: digest, size: Int64(bytes.count))
     }
 }

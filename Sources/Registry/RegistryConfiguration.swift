@@ -1,71 +1,71 @@
-public import SystemPackage
+import SystemPackage
 
 /// How registries are reached: containers' registries.conf (a subset of version 2), certificates, proxies, limits.
 public struct RegistryConfiguration: Sendable {
     /// The `[[registry]]` tables, in the order they are read; a later one takes the place of an earlier one of its prefix.
-    public var registries: [RegistryTable] = []
+    var registries: [RegistryTable] = []
     /// Directories with one subdirectory a registry (`HOST[:PORT]/*.crt`, `*.cert` and `*.key`).
-    public var certificateDirectories: [FilePath] = [
+    var certificateDirectories: [FilePath] = [
         "/etc/apus/certs.d", "/etc/docker/certs.d", "/etc/containers/certs.d",
     ]
     /// HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
-    public var proxies = Proxies()
+    var proxies = Proxies()
     /// A file of certificates in place of the system's (SSL_CERT_FILE).
-    public var systemCertificates: FilePath?
+    var systemCertificates: FilePath?
     /// What every request says of us.
-    public var userAgent = "apus"
+    var userAgent = "apus"
     /// How long a connection may take, its TLS handshake too.
-    public var connectTime = Duration.seconds(10)
+    var connectTime = Duration.seconds(10)
     /// How long the other side may be silent while we wait for it.
-    public var silence = Duration.seconds(30)
+    var silence = Duration.seconds(30)
     /// Fewer bytes of a blob in a second, for as long as `silence`, are as good as none.
-    public var slowest = 1024
+    var slowest = 1024
     /// How often something is tried again after trouble that may pass.
-    public var retries = 4
+    var retries = 4
     /// The wait before the first new try; it doubles with each.
-    public var firstWait = Duration.milliseconds(500)
+    var firstWait = Duration.milliseconds(500)
     /// The longest wait, also when a registry asks for more (Retry-After).
-    public var longestWait = Duration.seconds(60)
+    var longestWait = Duration.seconds(60)
 
     /// The defaults, without any file.
-    public init() {}
+    init() {}
 }
 
 /// One `[[registry]]` of registries.conf.
-public struct RegistryTable: Equatable, Sendable {
+struct RegistryTable: Equatable, Sendable {
     /// What it applies to: `host[:port][/path...]` or `*.domain`.
-    public var prefix: String
+    var prefix: String
     /// What takes the prefix's place.
-    public var location: String
+    var location: String
     /// Plain HTTP or an unverified certificate will do.
-    public var isInsecure = false
+    var isInsecure = false
     /// Pulls and pushes are refused.
-    public var isBlocked = false
+    var isBlocked = false
     /// Tried before `location`, in this order, for pulls.
-    public var mirrors: [Mirror] = []
+    var mirrors: [Mirror] = []
     /// Hosts of other sites that may be given this registry's credentials for tokens (ours: `token-realm-hosts`).
-    public var realmHosts: [String] = []
+    var realmHosts: [String] = []
 
     /// One `[[registry.mirror]]`.
-    public struct Mirror: Equatable, Sendable {
+    struct Mirror: Equatable, Sendable {
         /// `host[:port][/path...]`.
-        public var location: String
+        var location: String
         /// Plain HTTP or an unverified certificate will do.
-        public var isInsecure = false
+        var isInsecure = false
         /// `pull-from-mirror`: which references it is asked for.
-        public var use = Use.all
+        var use = Use.all
         /// `all`, `digest-only`, `tag-only`.
-        public enum Use: String, Sendable {
+        enum Use: String, Sendable {
             case all
             case digestOnly = "digest-only"
             case tagOnly = "tag-only"
         }
         /// A mirror that is asked for everything.
-        public init(location: String) { self.location = location }
+        init(location: String) { self.location = location }
     }
 
     /// A table that changes nothing.
-    public init(prefix: String, location: String? = nil) {
+    init(prefix: String, location: String? = nil) {
         (self.prefix, self.location) = (prefix, location ?? prefix)
     }
 }

@@ -1,11 +1,11 @@
 import Linux
-public import OCI
+import OCI
 import SystemPackage
 
 /// A blob on its way from a registry: `downloads/<hex>` has what came so far, so that a pull that was cut goes on where
 /// it stopped, also in another process. One task uses it at a time.
 public final class Download {
-    public let blob: Descriptor
+    let blob: Descriptor
     /// Bytes that are there.
     public private(set) var count: Int64
     private let file: FD
