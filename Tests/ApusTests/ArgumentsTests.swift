@@ -140,6 +140,8 @@ import Testing
         #expect(try completed("--ro") == ["--root"])
         #expect(try completed("run", "--memory-s") == ["--memory-swap"])
         #expect(try completed("rmi", "") == ["busybox:latest"])
+        #expect(try completed("push", "") == ["busybox:latest"])
+        #expect(try completed("pull", "").isEmpty)
     }
 
     /// What a script prints.

@@ -19,7 +19,8 @@ enum Completion {
         if command.usage.hasPrefix("CONTAINER") || command.usage.hasPrefix("[CONTAINER") {
             return "containers"
         }
-        let images = ["IMAGE", "SOURCE_IMAGE", "[REPOSITORY"]
+        // Of what is pulled nothing is known here.
+        let images = ["IMAGE", "SOURCE_IMAGE", "[REPOSITORY", "NAME[:TAG]"]
         return images.contains { command.usage.hasPrefix($0) } ? "images" : ""
     }
 
