@@ -151,15 +151,20 @@ public struct ImageCatalog: Sendable {
         try store.save(images, to: archive, compression: compression)
     }
 
+    /// All tags that a repository has here, sorted.
+    func storedTags(of repository: Reference) throws -> [Reference] {
+        try store.images().flatMap(\.names).filter {
+            $0.repository == repository.repository && $0.tag != nil
+        }.sorted()
+    }
+
     private func chosen(_ name: String) throws -> [(Image, Reference?)] {
         // What is no reference is an id.
         guard let reference = try? Reference(name) else { return [(try store.image(named: name), nil)] }
         if !Reference.hasTagOrDigest(name) {
-            let tags = try store.images().flatMap(\.names).filter {
-                $0.repository == reference.repository && $0.tag != nil
-            }
+            let tags = try storedTags(of: reference)
             if !tags.isEmpty {
-                return try tags.sorted().map { (try store.image(named: $0.canonical), $0) }
+                return try tags.map { (try store.image(named: $0.canonical), $0) }
             }
         }
         let image = try store.image(named: name)

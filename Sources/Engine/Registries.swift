@@ -105,14 +105,12 @@ extension ImageCatalog {
 
     /// The tags that a repository has here, in their order.
     public func tags(of repository: Reference) throws -> [Reference] {
-        let names = try store.images().flatMap(\.names).filter {
-            $0.repository == repository.repository && $0.tag != nil
-        }
+        let names = try storedTags(of: repository)
         guard !names.isEmpty else {
             throw EngineError(
                 "An image does not exist locally with the tag: \(repository.name)", exitCode: 1)
         }
-        return names.sorted { $0.canonical < $1.canonical }
+        return names
     }
 }
 
