@@ -34,17 +34,9 @@ extension Containers {
 
     /// Sends a signal to a running container's first process. As with docker, it is not started again after it.
     public func kill(_ id: String, signal: Int32) throws {
-        Sweeper(paths: paths).sweep(id)
-        let record = try records.read(id)
-        let stop = record.config.process.stopSignal.flatMap(Signal.number)
-        if record.config.host.isRestarted || record.state.isPaused,
-            signal == Signal.kill || signal == stop ?? signal,
-            let socket = try attachIfRunning(id)
-        {
-            _ = try ask(.stop, over: socket)
-            if record.state.isRestarting { return }
-        }
-        guard let process = try running(id), try process.send(signal: signal) else {
+        let stop = try records.read(id).config.process.stopSignal.flatMap(Signal.number)
+        let ends = signal == Signal.kill || signal == stop ?? signal
+        guard try ask(.kill(signal, ends: ends), id) != nil else {
             throw EngineError("Cannot kill container: \(id): Container \(id) is not running", exitCode: 1)
         }
     }
@@ -60,17 +52,19 @@ extension Containers {
     public func stop(_ id: String, timeout: Int?, signal chosen: Int32? = nil) throws {
         let record = try records.read(id)
         guard record.state.isRunning else { return }
-        guard let socket = try attachIfRunning(id), try ask(.stop, over: socket) else { return }
-        try end(record, timeout: timeout, signal: chosen)
-        _ = try awaitEnd(socket)
+        guard let asked = try ask(.stop, id) else { return }
+        try end(record, asked.pid, timeout: timeout, signal: chosen)
+        _ = try awaitEnd(asked.takeSocket())
     }
 
     /// Stops a container that runs, and starts it; its address and ports stay its own.
     public func restart(_ id: String, timeout: Int?, signal: Int32? = nil) throws {
         let record = try records.read(id)
-        if record.state.isRunning, let socket = try attachIfRunning(id), try ask(.restart, over: socket) {
-            try end(record, timeout: timeout, signal: signal)
-            _ = try awaitEnd(socket)
+        if record.state.isRunning, let asked = try ask(.restart, id) {
+            if asked.pid > 0 {
+                try end(record, asked.pid, timeout: timeout, signal: signal)
+                _ = try awaitEnd(asked.takeSocket())
+            }
             return try awaitRestart(id)
         }
         if let socket = try start(id, hello: Hello([], keys: [])),
@@ -81,45 +75,73 @@ extension Containers {
     }
 
     private func awaitRestart(_ id: String) throws {
+        let hello = Hello([], keys: [])
         do {
-            let socket = try attach(id, hello: Hello([], keys: []))
-            _ = try ClientLoop.awaitStart(socket)
-        } catch {
-            let state = try records.read(id).state
-            // It may have ended again by now.
-            guard !state.isRunning, !state.error.isEmpty else { return }
-            throw EngineError("Cannot restart container \(id): \(state.error)", exitCode: 1)
-        }
+            if try ClientLoop.awaitStart(attach(id, hello: hello)) == nil { return }
+        } catch is EngineError {}  // it does not run: why is in its record
+        let state = try records.read(id).state
+        // It may have ended again by now.
+        guard !state.isRunning, !state.error.isEmpty else { return }
+        throw EngineError("Cannot restart container \(id): \(state.error)", exitCode: 1)
     }
 
     /// Lets all processes of a running container stand still, or go on.
     public func setPaused(_ id: String, _ wanted: Bool) throws {
         let text = "Container \(id) is not \(wanted ? "running" : "paused")"
-        guard let socket = try attachIfRunning(id), try ask(wanted ? .pause : .unpause, over: socket) else {
+        guard try ask(wanted ? .pause : .unpause, id) != nil else {
             throw EngineError(text, exitCode: 1)
         }
     }
 
-    /// Asks a container's monitor; false when the container has ended.
-    func ask(_ request: ControlRequest, over socket: borrowing FD) throws -> Bool {
-        do throws(SysError) { _ = try socket.sendMessage(ClientMessage.control(request).bytes) } catch {
-            guard error.errno == .brokenPipe || error.errno == .connectionReset else { throw error }
-            return false
+    /// A monitor that has agreed to something.
+    struct Asked: ~Copyable {
+        private let socket: FD
+        /// Of the process whose end it agreed to; 0: none runs.
+        let pid: Int32
+
+        init(socket: consuming FD, pid: Int32) {
+            self.socket = socket
+            self.pid = pid
         }
-        while true {
-            switch try ClientLoop.next(socket) {
-            case .done: return true
-            case .failed(_, let text): throw EngineError(text, exitCode: 1)
-            case .exited, nil: return false
-            case .started, .stdout, .stderr, .detached: continue
+
+        consuming func takeSocket() -> FD { socket }
+    }
+
+    /// Asks a container's monitor; nil when the container does not run. Between two runs a monitor leaves those who are
+    /// connected: they ask again.
+    func ask(_ request: ControlRequest, _ id: String) throws -> Asked? {
+        for _ in 0..<500 {
+            guard let socket = try attachIfRunning(id) else { return nil }
+            if let pid = try answer(to: request, socket) { return Asked(socket: socket, pid: pid) }
+            guard try records.exists(id), try records.read(id).state.isRunning else { return nil }
+            Kernel.sleep(milliseconds: 10)
+        }
+        throw EngineError("the monitor of container \(id.prefix(12)) does not answer", exitCode: 1)
+    }
+
+    /// The pid; nil when there was no answer.
+    private func answer(to request: ControlRequest, _ socket: borrowing FD) throws -> Int32? {
+        do {
+            _ = try socket.sendMessage(ClientMessage.control(request).bytes)
+            while true {
+                switch try ClientLoop.next(socket) {
+                case .done(let pid): return pid
+                case .failed(_, let text): throw EngineError(text, exitCode: 1)
+                case .exited, nil: return nil
+                case .started, .stdout, .stderr, .detached: continue
+                }
             }
+        } catch let error as SysError {
+            guard error.errno == .brokenPipe || error.errno == .connectionReset else { throw error }
+            return nil
         }
     }
 
     /// The stop signal, and after the time-out a kill.
-    private func end(_ record: Records.Record, timeout: Int?, signal chosen: Int32?) throws {
+    private func end(_ record: Records.Record, _ pid: Int32, timeout: Int?, signal chosen: Int32?) throws {
         let signal = chosen ?? record.config.process.stopSignal.flatMap(Signal.number) ?? Signal.terminate
-        guard let process = try running(record.config.id) else { return }
+        // Another one is the next run's.
+        guard let process = try running(record.config.id), process.pid == pid else { return }
         try process.send(signal: signal)
         let seconds = timeout ?? record.config.stopTimeout ?? 10
         if try !waitForEnd(process, seconds: seconds) { try process.send(signal: Signal.kill) }
@@ -168,8 +190,7 @@ extension Containers {
     }
 
     private func killAndWait(_ id: String) throws {
-        guard let socket = try attachIfRunning(id), try ask(.stop, over: socket) else { return }
-        if let process = try running(id) { try process.send(signal: Signal.kill) }
-        _ = try awaitEnd(socket)
+        guard let asked = try ask(.kill(Signal.kill, ends: true), id) else { return }
+        _ = try awaitEnd(asked.takeSocket())
     }
 }

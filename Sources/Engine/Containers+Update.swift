@@ -18,8 +18,7 @@ extension Containers {
             config.host.restart = options.restart
             request.restart = options.restart
         }
-        guard try records.read(id).state.isRunning, let socket = try attachIfRunning(id) else { return }
-        _ = try ask(.setPolicy(options.restart), over: socket)
+        _ = try ask(.setPolicy(options.restart), id)
     }
 
     /// Rewrites both documents of a container, one change after the other.

@@ -69,8 +69,8 @@ public enum MonitorMessage: Equatable, Sendable {
     case stderr([UInt8])
     case detached
     case exited(code: Int32)
-    /// What was wanted has been done.
-    case done
+    /// What was wanted has been done, or will be with the end of this process; 0: none runs now.
+    case done(pid: Int32)
 
     /// The first byte of messages that carry output.
     static let stdoutKind: UInt8 = 18
@@ -86,7 +86,7 @@ public enum MonitorMessage: Equatable, Sendable {
         case .stderr(let bytes): [Self.stderrKind] + bytes
         case .detached: [20]
         case .exited(let code): [21, UInt8(clamping: code)]
-        case .done: [22]
+        case .done(let pid): [22] + Bytes.of(UInt32(bitPattern: pid))
         }
     }
 
@@ -100,7 +100,7 @@ public enum MonitorMessage: Equatable, Sendable {
         case (19, _): self = .stderr(body)
         case (20, 0): self = .detached
         case (21, 1): self = .exited(code: Int32(body[0]))
-        case (22, 0): self = .done
+        case (22, 4): self = .done(pid: Int32(bitPattern: Bytes.uint32(body)))
         default: return nil
         }
     }

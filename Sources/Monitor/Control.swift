@@ -2,10 +2,13 @@ import OCI
 
 /// What a command wants of a container's monitor beyond its streams. The answer is `done`, or `failed` with the reason.
 public enum ControlRequest: Equatable, Sendable {
-    /// The end that comes is wanted: no policy restarts the container. One that stands still goes on, to end.
+    /// The end that comes is wanted: no policy restarts the container. One that stands still goes on, to end. Who asks
+    /// stays connected until then, and takes the wish back by leaving.
     case stop
-    /// The end that comes is wanted, and then another start.
+    /// The same, and then another start.
     case restart
+    /// A signal for the first process; `ends`: and no policy restarts the container afterwards.
+    case kill(Int32, ends: Bool)
     case pause
     case unpause
     case setPolicy(RestartPolicy)
@@ -17,6 +20,7 @@ public enum ControlRequest: Equatable, Sendable {
         case .pause: [2]
         case .unpause: [3]
         case .setPolicy(let policy): [4] + policy.json.bytes
+        case .kill(let signal, let ends): [5, UInt8(clamping: signal), ends ? 1 : 0]
         }
     }
 
@@ -26,6 +30,8 @@ public enum ControlRequest: Equatable, Sendable {
         case (1, 1): self = .restart
         case (2, 1): self = .pause
         case (3, 1): self = .unpause
+        case (5, 3) where (1...64).contains(bytes[1]) && bytes[2] < 2:
+            self = .kill(Int32(bytes[1]), ends: bytes[2] == 1)
         case (4, 2...):
             // What cannot be read is no message.
             guard let json = try? JSON(parsing: Array(bytes.dropFirst())),

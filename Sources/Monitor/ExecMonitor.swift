@@ -41,7 +41,7 @@ private func startExec(_ request: ExecRequest, _ client: Client) throws(RuntimeE
         return Session(
             pidfd: process.takePidfd(), io: io, reception: nil, log: nil, clients: [client],
             closesStdinWithClient: true
-        ) { _ in .failed(code: 1, "an exec has no container to control") }
+        ) { _, _ in .failed(code: 1, "an exec has no container to control") }
     } catch {
         throw RuntimeError("unable to start container process: \(error)")
     }

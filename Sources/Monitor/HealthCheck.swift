@@ -84,7 +84,20 @@ final class HealthCheck {
 
     /// How long nothing is to be done unless the check says something.
     var milliseconds: Int32 {
-        Int32(clamping: Int64(max(0, min((due - .now) / .milliseconds(1), 3_600_000)).rounded(.up)))
+        let left = max(0, min((due - .now) / .milliseconds(1), 3_600_000)).rounded(.up)
+        // Those that have ended are reaped any moment now.
+        return Int32(ended.isEmpty ? left : min(left, 20))
+    }
+
+    /// The container has ended, and with it what is under way.
+    func end() {
+        if let running {
+            _ = try? running.process.send(signal: Signal.kill)  // as above
+            ended.append(running)
+        }
+        running = nil
+        for check in ended { _ = try? check.process.reap(wait: true) }  // killed, or about to end: ours
+        ended = []
     }
 
     func add(to poll: inout Poll) -> Int? { running.map { poll.add($0.socket, .readable) } }
@@ -109,7 +122,10 @@ final class HealthCheck {
 
     /// It is killed, and has a moment to end.
     private func endLate() {
-        if isLate { return finish(code: -1) }
+        if isLate {
+            _ = try? running?.process.send(signal: Signal.kill)  // it may just have ended
+            return finish(code: -1)
+        }
         isLate = true
         due = .now + .seconds(5)
         // It may just have ended.
@@ -117,7 +133,9 @@ final class HealthCheck {
     }
 
     private func listen() {
-        while let running {
+        // A check that goes on talking keeps nobody else waiting.
+        for _ in 0..<16 {
+            guard let running else { return }
             var buffer = [UInt8](repeating: 0, count: MonitorMessage.limit)
             var count: Int? = 0
             buffer.withUnsafeMutableBytes {

@@ -14,23 +14,27 @@ public struct HealthOptions: Equatable, Sendable {
     /// So many failures in a row are a sick container.
     public var retries = 3
 
+    /// Checks are at least so far apart.
+    static let shortest: Int64 = 50_000_000
+
     /// Reads docker's document; nil: no check is to be made. `shell` is the image's, for `CMD-SHELL`.
     public init?(_ document: JSON, shell: [String]?) throws(JSONError) {
         let test = try document.stringsOrEmpty("Test")
         switch test.first {
         case "CMD" where test.count > 1: command = Array(test.dropFirst())
-        case "CMD-SHELL" where test.count > 1: command = (shell ?? ["/bin/sh", "-c"]) + [test[1]]
+        case "CMD-SHELL" where test.count > 1:
+            command = (shell.flatMap { $0.isEmpty ? nil : $0 } ?? ["/bin/sh", "-c"]) + [test[1]]
         default: return nil
         }
-        // Zero is docker's word for the default.
-        func value(_ name: String, _ standard: Int64) throws(JSONError) -> Int64 {
+        // Zero is docker's word for the default. A check is started on the host's account: not without a pause.
+        func value(_ name: String, _ standard: Int64, atLeast least: Int64 = 0) throws(JSONError) -> Int64 {
             let given = try document.optionalInt(name) ?? 0
-            return given > 0 ? given : standard
+            return given > 0 ? max(given, least) : standard
         }
-        interval = try value("Interval", interval)
-        timeout = try value("Timeout", timeout)
+        interval = try value("Interval", interval, atLeast: Self.shortest)
+        timeout = try value("Timeout", timeout, atLeast: 1_000_000)
         startPeriod = try value("StartPeriod", 0)
-        startInterval = try value("StartInterval", startInterval)
+        startInterval = try value("StartInterval", startInterval, atLeast: Self.shortest)
         retries = Int(clamping: try value("Retries", 3))
     }
 

@@ -24,11 +24,15 @@ final class Reception {
 /// The time between two runs of a container: its monitor waits, and hears what commands want.
 struct RestartWait {
     private let reception: Reception
-    private let perform: (ControlRequest) -> MonitorMessage
+    private let perform: (ControlRequest, Client) -> MonitorMessage
+    private let onLeave: (Client) -> Void
     private(set) var clients: [Client] = []
 
-    init(_ reception: Reception, perform: @escaping (ControlRequest) -> MonitorMessage) {
-        (self.reception, self.perform) = (reception, perform)
+    init(
+        _ reception: Reception, onLeave: @escaping (Client) -> Void,
+        perform: @escaping (ControlRequest, Client) -> MonitorMessage
+    ) {
+        (self.reception, self.onLeave, self.perform) = (reception, onLeave, perform)
     }
 
     /// Until the time is up, or a command has another wish.
@@ -49,12 +53,15 @@ struct RestartWait {
     }
 
     private func serve(_ client: Client) {
-        guard let message = client.receive() else { return }
+        guard let message = client.receive() else {
+            if client.isGone { onLeave(client) }
+            return
+        }
         switch message {
         case .hello(let streams, _):
             client.streams = streams
             client.sendLast(.started(pid: 0))
-        case .control(let request): client.sendLast(perform(request))
+        case .control(let request): client.sendLast(perform(request, client))
         case .stdin, .stdinEnd, .resize, .signal: break  // there is no process
         }
     }

@@ -18,7 +18,6 @@ extension RunMonitor {
             if let network = state.network { attachment = try? Attachment.adopt(network) }
             return try goOn()
         }
-        let session: Session
         do throws(SysError) {
             // A terminal went with the monitor that had it: a process that survives the hang-up can only be stopped.
             let hadTerminal = request.spec.process.terminal
@@ -36,30 +35,33 @@ extension RunMonitor {
                 throw RuntimeError("adopt the network of container \(request.id): \(error)")
             }
         }
-        stay(session)
+        if state.isStoppedByHand { wish = .stop }
+        stay()
     }
 
     /// Of a container that does not run any more: what its monitor would have done.
     private func goOn() throws(RuntimeError) {
         let isHere = try asStartError { () throws(SysError) in try Process.bootID() == state.bootID }
         guard isHere, ["running", "restarting"].contains(state.status) else { return end(nil) { _ in } }
-        guard isRestarted(after: nil) else { return end(nil) { _ in } }
+        guard !state.isStoppedByHand, isRestarted(after: nil) else { return end(state.exitCode) { _ in } }
         if state.status == "running" { leaveRun(nil) }
         _ = try asStartError { () throws(SysError) in try openReception() }
-        stay(nil)
+        stay()
     }
 
-    /// Runs the session.
-    func watch(_ session: Session) {
+    /// Runs the session to the end of its process.
+    func watch(_ session: Session) -> ExitStatus? {
         do throws(SysError) {
             try session.run()
         } catch {
             state.error = "monitor: \(error)"
             session.withPidfd { _ = try? $0.send(signal: Signal.kill) }  // it cannot go on unseen
         }
+        session.endChecks()
+        return session.withPidfd(exitStatus)
     }
 
-    func exitStatus(_ pidfd: borrowing Pidfd) -> ExitStatus? {
+    private func exitStatus(_ pidfd: borrowing Pidfd) -> ExitStatus? {
         if let status = try? pidfd.reap(wait: true) { return status }
         // Not our child: whoever reaps it does so any moment now, and only then does the kernel tell.
         for _ in 0..<50 {

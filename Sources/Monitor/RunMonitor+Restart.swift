@@ -6,20 +6,17 @@ import SystemPackage
 
 /// The runs of a container, one after the other, and what commands want meanwhile.
 extension RunMonitor {
-    /// Stays with the container until it has ended and is not to be started again; nil: it waits for its next start.
-    func stay(_ first: Session?) {
-        var session = first
+    /// Stays with the container until it has ended and is not to be started again. Without a session it waits for its
+    /// next start.
+    func stay() {
         while true {
-            var code = state.exitCode
-            if let session {
-                watch(session)
-                code = session.withPidfd(exitStatus)?.code
-            }
+            let code = session.map { watch($0)?.code } ?? state.exitCode
             guard wish != .stop, wish == .restart || isRestarted(after: code) else {
                 return end(code) { session?.finish($0) }
             }
             if session != nil { leaveRun(code) }
             session?.finish(.exited(code: code ?? 255))
+            session = nil
             guard let clients = waitForStart() else { return }
             do throws(RuntimeError) { session = try startContainer(clients) } catch {
                 recordFailure(error, isRestart: true)
@@ -42,7 +39,11 @@ extension RunMonitor {
     func leaveRun(_ code: Int32?) {
         recordEnd(code)
         state.status = "restarting"
-        if wish != .restart { state.restartCount += 1 }
+        if wish == .restart {
+            (state.restartCount, delay) = (0, RestartDelay())
+        } else {
+            state.restartCount += 1
+        }
         saveState()
         removeCgroup()
         allowMountAgain()
@@ -64,7 +65,9 @@ extension RunMonitor {
     private func waitForStart() -> [Client]? {
         defer { wish = nil }
         guard let reception, wish != .restart else { return [] }
-        var wait = RestartWait(reception) { self.perform($0) }
+        var wait = RestartWait(reception, onLeave: { self.takeBackWish(of: $0) }) {
+            self.perform($0, from: $1)
+        }
         do throws(SysError) {
             let ran = state.finishedAt.elapsed(since: state.startedAt)
             try wait.run(milliseconds: delay.next(afterRunOf: ran)) { self.wish != nil }
@@ -83,22 +86,36 @@ extension RunMonitor {
     // MARK: what commands want
 
     /// The answer to a command's request.
-    func perform(_ control: ControlRequest) -> MonitorMessage {
+    func perform(_ control: ControlRequest, from client: Client) -> MonitorMessage {
         do throws(RuntimeError) {
             switch control {
-            case .stop, .restart:
-                wish = control
-                state.isStoppedByHand = control == .stop
-                if state.isPaused { try setPaused(false) }
+            case .stop, .restart: try expectEnd(control, client)
+            case .kill(let signal, let ends):
+                if ends { try expectEnd(.stop, nil) }
+                // It may just have ended.
+                session?.withPidfd { _ = try? $0.send(signal: signal) }
             case .pause: try setPaused(true)
             case .unpause: try setPaused(false)
             case .setPolicy(let policy): request.restart = policy
             }
             saveState()
-            return .done
+            return .done(pid: state.pid)
         } catch {
             return .failed(code: 1, error.description)
         }
+    }
+
+    private func expectEnd(_ wanted: ControlRequest, _ client: Client?) throws(RuntimeError) {
+        (wish, wisher) = (wanted, client)
+        state.isStoppedByHand = wanted == .stop
+        if state.isPaused { try setPaused(false) }
+    }
+
+    func takeBackWish(of client: Client) {
+        guard wish != nil, wisher === client else { return }
+        wish = nil
+        state.isStoppedByHand = false
+        saveState()
     }
 
     private func setPaused(_ wanted: Bool) throws(RuntimeError) {

@@ -13,8 +13,11 @@ final class RunMonitor {
     var state = StateRecord()
     var attachment: Attachment?
     private(set) var reception: Reception?
-    /// What a command wants the next end to be: `stop` or `restart`.
+    /// The run that goes on. Nothing else keeps it: with it go the sockets of those who were connected.
+    var session: Session?
+    /// What a command wants the next end to be, `stop` or `restart`, and who takes it back by leaving.
     var wish: ControlRequest?
+    weak var wisher: Client?
     var delay = RestartDelay()
 
     init(request: MonitorRequest, directory: consuming FD) throws(SysError) {
@@ -26,7 +29,6 @@ final class RunMonitor {
     /// Starts the container and stays with it to its end. The client that started it hears of both: of the start in
     /// answer to its hello, which waits in its socket.
     func start(client: Client?) throws(RuntimeError) {
-        let session: Session
         do throws(RuntimeError) {
             session = try startContainer(client.map { [$0] } ?? [])
         } catch {
@@ -35,7 +37,7 @@ final class RunMonitor {
             client?.refuse(error)
             throw error
         }
-        stay(session)
+        stay()
     }
 
     func startContainer(_ clients: [Client]) throws(RuntimeError) -> Session {
@@ -89,8 +91,8 @@ final class RunMonitor {
         return Session(
             pidfd: pidfd, io: io, reception: reception, log: log, clients: clients,
             closesStdinWithClient: request.closesStdinWithClient, endsWithClient: request.endsWithClient,
-            health: makeHealthCheck()
-        ) { [unowned self] in perform($0) }
+            health: makeHealthCheck(), onLeave: { [unowned self] in takeBackWish(of: $0) }
+        ) { [unowned self] in perform($0, from: $1) }
     }
 
     /// A terminal, or FIFOs that a later monitor can open again.

@@ -8,8 +8,10 @@ final class Session {
     private let pidfd: Pidfd
     private var io: ProcessIO
     private let reception: Reception?
-    private let perform: (ControlRequest) -> MonitorMessage
+    private let perform: (ControlRequest, Client) -> MonitorMessage
     private let health: HealthCheck?
+    /// Hears of clients that leave.
+    private let onLeave: (Client) -> Void
     private var log: LogWriter?
     private let closesStdinWithClient: Bool
     private let endsWithClient: Bool
@@ -26,7 +28,8 @@ final class Session {
     init(
         pidfd: consuming Pidfd, io: consuming ProcessIO, reception: Reception?, log: consuming LogWriter?,
         clients: [Client], closesStdinWithClient: Bool, endsWithClient: Bool = false,
-        health: HealthCheck? = nil, perform: @escaping (ControlRequest) -> MonitorMessage
+        health: HealthCheck? = nil, onLeave: @escaping (Client) -> Void = { _ in },
+        perform: @escaping (ControlRequest, Client) -> MonitorMessage
     ) {
         self.endsWithClient = endsWithClient
         self.pidfd = pidfd
@@ -34,6 +37,7 @@ final class Session {
         self.reception = reception
         self.perform = perform
         self.health = health
+        self.onLeave = onLeave
         self.log = log
         self.clients = clients
         self.closesStdinWithClient = closesStdinWithClient
@@ -53,6 +57,9 @@ final class Session {
             }
         }
     }
+
+    /// No check of the container's health goes on.
+    func endChecks() { health?.end() }
 
     /// Tells the clients how it ended.
     func finish(_ last: MonitorMessage) {
@@ -159,6 +166,7 @@ final class Session {
 
     private func leave(_ client: Client) {
         client.isGone = true
+        if !hasEnded { onLeave(client) }
         if client.streams?.contains(.stdin) == true, closesStdinWithClient { endInput() }
         if endsWithClient { _ = try? pidfd.send(signal: Signal.kill) }  // it may have ended by itself
     }
@@ -181,7 +189,7 @@ final class Session {
         case .resize(let size): io.resize(size)
         case .signal(let number):
             _ = try? pidfd.send(signal: number)  // the process may just have ended
-        case .control(let request): client.sendLast(perform(request))
+        case .control(let request): client.sendLast(perform(request, client))
         }
     }
 

@@ -103,6 +103,50 @@ final class RestartTests {
         #expect(try inspect("box", "{{.RestartCount}} {{.State.Running}}") == "1 true")
     }
 
+    /// The process dies while the monitor has not read yet what the command wants.
+    @Test(arguments: ["stop -t 1", "kill", "rm -f", "restart -t 1"])
+    func whatACommandWantsIsNotForgottenBetweenTwoRuns(command: String) throws {
+        for round in 0...1 {
+            try run("box", "--restart", "always", command: ["sleep", "1000"])
+            if round == 1 { try apus.must("restart", "-t", "0", "box") }
+            let pid = try inspect("box", "{{.State.Pid}}")
+            let script = """
+                m=$(grep PPid: /proc/\(pid)/status | tr -dc 0-9); kill -STOP $m
+                \(Host.bin)/apus \(command) box & sleep 0.2
+                kill -9 \(pid); sleep 0.1; kill -CONT $m; wait $!
+                """
+            let outcome = try apus.shell(script, timeout: 20)
+            let isRestart = command.hasPrefix("restart")
+            #expect(outcome.text == "box", "\(round): \(outcome)")
+            let left = try apus.must("ps", "-a", "--format", "{{.State}}")
+            #expect(left == (command == "rm -f" ? "" : isRestart ? "running" : "exited"), "\(round)")
+            _ = try apus("rm", "-f", "box")
+        }
+    }
+
+    @Test func aCommandThatIsInterruptedHasNoWishes() throws {
+        let script = "trap '' TERM; while :; do sleep 0.05; done"
+        try run("box", "--restart", "always", command: ["sh", "-c", script])
+        let pid = try inspect("box", "{{.State.Pid}}")
+        #expect(try apus.shell("timeout 0.5 \(Host.bin)/apus stop -t 100 box; kill -9 \(pid)").code == 0)
+        try expectSoon { try self.inspect("box", "{{.RestartCount}} {{.State.Running}}") == "1 true" }
+        try run("other", command: ["sh", "-c", script])
+        #expect(
+            try apus.shell("timeout 0.5 \(Host.bin)/apus restart -t 100 other; \(Host.bin)/apus kill other")
+                .code == 0)
+        try expectSoon { try self.inspect("other", "{{.State.Status}}") == "exited" }
+    }
+
+    @Test func aRestartThatFailsIsAnError() throws {
+        try run("box", command: ["/bin/sleep", "1000"])
+        try apus.must("exec", "box", "rm", "/bin/sleep")
+        try apus.expectRefusal(
+            "restart", "-t", "0", "box", code: 1, mentions: ["Cannot restart container", "/bin/sleep"])
+        try run("wait", "--restart", "always", command: ["false"])
+        try expectSoon { try self.inspect("wait", "{{.State.Restarting}}") == "true" }
+        #expect(try apus("restart", "wait", timeout: 10).text == "wait")
+    }
+
     @Test func pausedProcessesStandStill() throws {
         try run("box", command: ["sh", "-c", "trap 'exit 7' TERM; while :; do echo tick; sleep 0.02; done"])
         try expectSoon { try self.apus("logs", "box").lines.count > 2 }
