@@ -20,8 +20,13 @@ import Testing
     }
 
     @Test func everyTagIsTold() throws {
-        let once = "layer: Preparing\nlayer: Pushed\n"
-        #expect(try shown("plain", twoTags) == "\(once)1: digest\n\(once)2: digest\n")
+        let text = try shown("plain") { display in
+            for tag in ["1", "2"] {
+                display.show("layer", "Already exists")
+                display.say("digest", id: tag)
+            }
+        }
+        #expect(text == "layer: Already exists\n1: digest\nlayer: Already exists\n2: digest\n")
     }
 
     @Test func aTerminalsLinesBetweenStay() throws {
