@@ -26,7 +26,8 @@ func policiesDecide(text: String, code: Int32, count: Int, byHand: Bool, wanted:
 
 @Test func requestsOfCommandsSurviveTheSocket() {
     let all: [ControlRequest] = [
-        .stop, .restart, .pause, .unpause, .setPolicy(RestartPolicy(.onFailure, retries: 4)), .kill(9, ends: true),
+        .stop, .restart, .pause, .unpause, .setPolicy(RestartPolicy(.onFailure, retries: 4)),
+        .kill(9, ends: true),
     ]
     for request in all {
         #expect(ClientMessage(ClientMessage.control(request).bytes[...]) == .control(request))
