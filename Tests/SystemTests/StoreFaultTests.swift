@@ -37,7 +37,9 @@ final class StoreFaultTests {
                 "unlinkat", "utimensat", "write",
             ]
         ),
-        ("EMFILE", ["openat", "openat2", "fcntl", "pipe2", "socket", "epoll_create1", "eventfd2"]),
+        // Not epoll_create1 and eventfd2: who has too few descriptors for its threads is told before they begin
+        // (`tooFewDescriptorsAreTold`), and libdispatch ends the process where one of its own calls fails alone.
+        ("EMFILE", ["openat", "openat2", "fcntl", "pipe2", "socket"]),
     ]
 
     /// Some of the points unless all are asked for.
@@ -64,7 +66,9 @@ final class StoreFaultTests {
                 #expect(problems.isEmpty, "\(fault): \(problems) \(outcome)")
                 // What can be done without is no error.
                 if outcome.code == 0 { continue }
-                let said = outcome.errorLines.count { $0.hasPrefix("apus: ") }
+                // Of the file that the user named, docker's words have no name of a program before them.
+                let words = ["apus: ", "open ", "failed to save image: "]
+                let said = outcome.errorLines.count { line in words.contains { line.hasPrefix($0) } }
                 #expect(outcome.code == 1 && said == 1, "\(fault): \(outcome)")
                 // What a build prints goes before, as in docker, also with -q.
                 #expect(sweep.work.name == "build" || outcome.errorLines.count == 1, "\(fault): \(outcome)")

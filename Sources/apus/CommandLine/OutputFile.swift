@@ -23,6 +23,9 @@ enum OutputFile {
         let parent = file.removingLastComponent()
         let directory: FD
         do { directory = try FD.open(parent.isEmpty ? "." : parent, [.readOnly, .directory]) } catch {
+            guard [.noSuchFileOrDirectory, .notDirectory].contains(error.errno) else {
+                throw CommandFailure.bare("\(refusal): \(error)")
+            }
             throw CommandFailure.bare(
                 "\(refusal): invalid output path: directory \"\(parent)\" does not exist")
         }
