@@ -110,10 +110,9 @@ extension Containers {
     /// A container that has just ended is its monitor's for a moment still.
     private func lockAtRest(_ id: String) throws -> FD {
         for _ in 0..<40 {
-            do { return try RunLock.make(id, paths: paths) } catch is EngineError {
-                Kernel.sleep(milliseconds: 50)
-            }
+            if let lock = try RunLock.makeIfFree(id, paths: paths) { return lock }
             guard try !records.read(id).state.isRunning else { break }
+            Kernel.sleep(milliseconds: 50)
         }
         throw EngineError(
             "container \(id.prefix(12)) is being started, removed or copied to by another command: try again",

@@ -18,7 +18,11 @@ extension Containers {
             throw EngineError("cannot start a paused container, try unpause instead", exitCode: 1)
         }
         guard !state.isRunning else { return nil }
-        let lock = try RunLock.make(id, paths: paths)
+        let lock: FD
+        do { lock = try RunLock.make(id, paths: paths) } catch let error as EngineError {
+            if try records.read(id).state.isRunning { return nil }  // another command was first
+            throw error
+        }
         return try launcher.start(paths.container(id), lock: lock, hello: hello.message)
     }
 

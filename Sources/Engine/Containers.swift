@@ -42,14 +42,22 @@ public struct Containers: Sendable {
             }
             guard try store.holds(trees: layers) else {
                 try records.remove(id, name: name)
-                throw EngineError("No such image: \(options.image) (it was removed meanwhile)")
+                throw Self.removedMeanwhile(options.image)
             }
         } catch {
             release(id)
             _ = try? Volumes(paths).removeAnonymous(of: config)  // a prune takes what stays
+            // What failed for want of a layer is told as what it is.
+            if error is SysError, (try? store.holds(trees: layers)) == false {
+                throw Self.removedMeanwhile(options.image)
+            }
             throw error
         }
         return Created(id: id, name: name, lock: lock)
+    }
+
+    private static func removedMeanwhile(_ image: String) -> EngineError {
+        EngineError("No such image: \(image) (it was removed meanwhile)")
     }
 
     /// A container that was just made, with the lock of its run directory.

@@ -168,12 +168,20 @@ public struct Sweeper: Sendable {
 
 /// The lock of a container's run directory: held by whoever is making, running or ending the container.
 enum RunLock {
-    /// Makes the run directory and takes its lock.
+    /// Makes the run directory and takes its lock. A sweep or a monitor that leaves holds it for a moment only.
     static func make(_ id: String, paths: EnginePaths) throws -> FD {
+        for _ in 0..<200 {
+            if let lock = try makeIfFree(id, paths: paths) { return lock }
+            Kernel.sleep(milliseconds: 5)
+        }
+        throw EngineError("container \(id.prefix(12)) is already being started by another command")
+    }
+
+    /// The same without waiting; nil when somebody holds it.
+    static func makeIfFree(_ id: String, paths: EnginePaths) throws -> FD? {
         let run = try FD.directory(paths.runContainers, make: true)
         try makeDirectory(id, in: run)
-        if let lock = try takeIfFree(id, in: run) { return lock }
-        throw EngineError("container \(id.prefix(12)) is already being started by another command")
+        return try takeIfFree(id, in: run)
     }
 
     private static func makeDirectory(_ id: String, in run: borrowing FD) throws(SysError) {
