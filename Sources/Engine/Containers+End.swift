@@ -32,13 +32,16 @@ extension Containers {
         return code
     }
 
-    /// Sends a signal to a running container's first process. As with docker, it is not started again after it.
+    /// Sends a signal to a running container's first process. As with docker, it is not started again after it, and
+    /// SIGKILL comes back when it has ended.
     public func kill(_ id: String, signal: Int32) throws {
         let stop = try records.read(id).config.process.stopSignal.flatMap(Signal.number)
         let ends = signal == Signal.kill || signal == stop ?? signal
-        guard try ask(.kill(signal, ends: ends), id) != nil else {
+        guard let asked = try ask(.kill(signal, ends: ends), id) else {
             throw EngineError("Cannot kill container: \(id): Container \(id) is not running", exitCode: 1)
         }
+        // Whoever says `kill X && rm X` wants it to have ended.
+        if signal == Signal.kill { _ = try awaitEnd(asked.takeSocket()) }
     }
 
     /// The first process, proven by its start time to be the container's.

@@ -1,24 +1,72 @@
 import Linux
-import Monitor
+public import Monitor
 import OCI
+import Runtime
 import SystemPackage
 
 /// Changing a container that is there, and starting what a boot is to bring back.
 extension Containers {
-    /// Gives a container another restart policy (`options.restart`); one that runs follows it from now on.
-    public func update(_ id: String, restart options: HostOptions) throws {
+    /// What `update` changes: limits that are nil stay as they are.
+    public struct Update: Sendable {
+        public var limits = Limits()
+        public var restart: RestartPolicy?
+        /// Changes nothing.
+        public init() {}
+    }
+
+    /// Gives a container other limits, or another restart policy; one that runs has them from now on. Answers what the
+    /// host left out.
+    public func update(_ id: String, _ update: Update) throws -> [String] {
         let record = try records.read(id)
-        guard !record.config.host.removesItself || !options.isRestarted else {
-            throw EngineError(
-                "Cannot update container \(id): Restart policy cannot be updated because AutoRemove is enabled for "
-                    + "the container", exitCode: 1)
+        if let restart = update.restart, restart.kind != .no, record.config.host.removesItself {
+            throw Self.cannotUpdate(
+                id, "Restart policy cannot be updated because AutoRemove is enabled for the container")
         }
-        // The record first: a monitor that starts later reads it, one that runs is told.
+        let limits: Limits
+        do throws(UsageError) {
+            limits = try record.config.host.limits.updated(
+                by: update.limits, processors: HostInfo.processorCount())
+        } catch { throw Self.cannotUpdate(id, error.description) }
+        // The kernel first: what it refuses is not written down.
+        let warnings = try apply(update.limits, to: limits, of: record)
+        // Then the record: a monitor that starts later reads it, one that runs is told.
         try change(id) { config, request in
-            config.host.restart = options.restart
-            request.restart = options.restart
+            config.host.restart = update.restart ?? config.host.restart
+            config.host.limits = limits
+            request.restart = config.host.restart
+            let devices = request.spec.linux.resources.devices
+            request.spec.linux.resources = makeResources(limits)
+            request.spec.linux.resources.devices = devices
+            if update.limits.pids != nil { request.defaultLimits.remove("pids") }
         }
-        _ = try ask(.setPolicy(options.restart), id)
+        _ = try ask(.reload, id)
+        return warnings
+    }
+
+    private static func cannotUpdate(_ id: String, _ why: String) -> EngineError {
+        EngineError("Cannot update container \(id): \(why)", exitCode: 1)
+    }
+
+    private func apply(_ change: Limits, to limits: Limits, of record: Records.Record) throws -> [String] {
+        guard change != Limits(), case .running = record.state.phase else { return [] }
+        let cgroup = try request(of: record.config.id).cgroup
+        var resources = makeResources(limits)
+        if change.pids == nil { resources.pids = nil }
+        do throws(RuntimeError) {
+            return try ContainerCgroup(CgroupPlace(path: cgroup)).update(resources)
+        } catch { throw Self.cannotUpdate(record.config.id, error.description) }
+    }
+
+    /// Gives a container another name. Whoever asks for the old one does not find it any more; one that runs keeps its
+    /// host name.
+    public func rename(_ id: String, to name: String) throws {
+        try records.rename(id, to: name) {
+            try change(id) { config, request in
+                config.name = name
+                request.removal?.nameLink = paths.names.appending(name)
+            }
+        }
+        _ = try ask(.reload, id)
     }
 
     /// Rewrites both documents of a container, one change after the other.

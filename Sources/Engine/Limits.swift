@@ -18,6 +18,11 @@ public struct Limits: Equatable, Sendable {
     /// -1 is unlimited.
     public var pids: Int64?
 
+    /// Memory and swap together where it is not said: as much swap as memory (docker).
+    var swapAndMemory: Int64? {
+        memorySwap ?? memory.flatMap { $0 > 0 && $0 < .max / 2 ? $0 * 2 : nil }
+    }
+
     /// No limit.
     public init() {}
 
@@ -52,6 +57,41 @@ public struct Limits: Equatable, Sendable {
         if let cpusetMems, !Limits.isCPUList(cpusetMems) {
             throw UsageError("Invalid value \(cpusetMems) for cpuset mems")
         }
+    }
+
+    /// These limits with those that a change names; docker's texts where they do not go together.
+    func updated(by change: Limits, processors: Int) throws(UsageError) -> Limits {
+        if change.nanoCPUs != nil, cpuPeriod != nil || cpuQuota != nil {
+            let other = cpuPeriod == nil ? "Quota" : "Period"
+            throw UsageError(
+                "Conflicting options: Nano CPUs cannot be updated as CPU \(other) has already been set")
+        }
+        if change.cpuPeriod != nil || change.cpuQuota != nil, nanoCPUs != nil {
+            let what = change.cpuPeriod == nil ? "Quota" : "Period"
+            throw UsageError(
+                "Conflicting options: CPU \(what) cannot be updated as NanoCPUs has already been set")
+        }
+        if let memory = change.memory, change.memorySwap == nil, let swap = swapAndMemory, swap >= 0,
+            memory > swap
+        {
+            throw UsageError(
+                "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the "
+                    + "same time")
+        }
+        var result = self
+        result.memory = change.memory ?? memory
+        result.memoryReservation = change.memoryReservation ?? memoryReservation
+        // What followed from the memory before stays.
+        result.memorySwap = change.memorySwap ?? swapAndMemory
+        result.nanoCPUs = change.nanoCPUs ?? nanoCPUs
+        result.cpuShares = change.cpuShares ?? cpuShares
+        result.cpuPeriod = change.cpuPeriod ?? cpuPeriod
+        result.cpuQuota = change.cpuQuota ?? cpuQuota
+        result.cpusetCPUs = change.cpusetCPUs ?? cpusetCPUs
+        result.cpusetMems = change.cpusetMems ?? cpusetMems
+        result.pids = change.pids ?? pids
+        try result.validate(processors: processors)
+        return result
     }
 
     private func validateMemory() throws(UsageError) {

@@ -203,17 +203,51 @@ public struct Records: Sendable {
     /// Name and directory appear together for everybody who asks with the lock of names held.
     private func publish(_ config: ContainerConfig, _ staged: FilePath, _ containers: borrowing FD) throws {
         let names = try FD.directory(paths.names, make: true)
+        let lock = try lockNames(names)
+        try claim(config.name, for: config.id, in: names)
+        try containers.rename(staged, to: FilePath(config.id), in: containers)
+        _ = consume lock
+    }
+
+    private func lockNames(_ names: borrowing FD) throws(SysError) -> FD {
         let lock = try names.open(".lock", [.readWrite, .create], mode: 0o600, resolve: [.beneath])
         try lock.lock()
-        let name = FilePath(config.name)
-        if let owner = try lookUp(name: config.name) {
+        return lock
+    }
+
+    private func claim(_ name: String, for id: String, in names: borrowing FD) throws {
+        if let owner = try lookUp(name: name) {
             throw EngineError(
-                "Conflict. The container name \"/\(config.name)\" is already in use by container \"\(owner)\". "
+                "Conflict. The container name \"/\(name)\" is already in use by container \"\(owner)\". "
                     + "You have to remove (or rename) that container to be able to reuse that name.")
         }
-        try names.remove(name)
-        try names.makeSymlink(name, to: FilePath(config.id))
-        try containers.rename(staged, to: FilePath(config.id), in: containers)
+        try names.remove(FilePath(name))
+        try names.makeSymlink(FilePath(name), to: FilePath(id))
+    }
+
+    /// Gives a container another name, which `record` writes down. Whoever is cut off in between leaves both names.
+    func rename(_ id: String, to name: String, record: () throws -> Void) throws {
+        let names = try FD.directory(paths.names, make: true)
+        let lock = try lockNames(names)
+        let old = try read(id).config.name
+        guard old != name else {
+            throw EngineError("Renaming a container with the same name as its current name", exitCode: 1)
+        }
+        do {
+            guard ContainerName.isValid(name) else { throw ContainerName.refusal(name) }
+            try claim(name, for: id, in: names)
+        } catch {
+            throw EngineError("Error when allocating new name: \(error)", exitCode: 1)
+        }
+        do { try record() } catch {
+            _ = try? names.remove(FilePath(name))  // the first error is the one to report
+            throw error
+        }
+        if try names.status(of: FilePath(old)) != nil, try names.readSymlink(FilePath(old)).string == id {
+            try names.remove(FilePath(old))
+        }
+        try names.sync()
+        _ = consume lock
     }
 
     /// Whether a name is free now; `create` decides.

@@ -138,13 +138,11 @@ let readonlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/s
 /// Processes in a container unless the user says otherwise; where the host cannot limit them, it goes without.
 let defaultPids: Int64 = 4096
 
-private func makeResources(_ limits: Limits) -> RuntimeSpec.Resources {
+func makeResources(_ limits: Limits) -> RuntimeSpec.Resources {
     var resources = RuntimeSpec.Resources()
     resources.memory.limit = limits.memory
     resources.memory.reservation = limits.memoryReservation
-    // Unset means as much swap as memory (docker).
-    resources.memory.swap =
-        limits.memorySwap ?? limits.memory.flatMap { $0 > 0 && $0 < .max / 2 ? $0 * 2 : nil }
+    resources.memory.swap = limits.swapAndMemory
     resources.cpu.shares = limits.cpuShares.flatMap { UInt64(exactly: $0) }
     resources.cpu.quota = limits.cpuQuota
     resources.cpu.period = limits.cpuPeriod.flatMap { UInt64(exactly: $0) }

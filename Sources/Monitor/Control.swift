@@ -1,5 +1,3 @@
-import OCI
-
 /// What a command wants of a container's monitor beyond its streams. The answer is `done`, or `failed` with the reason.
 public enum ControlRequest: Equatable, Sendable {
     /// The end that comes is wanted: no policy restarts the container. One that stands still goes on, to end. Who asks
@@ -11,7 +9,8 @@ public enum ControlRequest: Equatable, Sendable {
     case kill(Int32, ends: Bool)
     case pause
     case unpause
-    case setPolicy(RestartPolicy)
+    /// The request has been rewritten: its restart policy, limits and name count from now on.
+    case reload
 
     var bytes: [UInt8] {
         switch self {
@@ -19,7 +18,7 @@ public enum ControlRequest: Equatable, Sendable {
         case .restart: [1]
         case .pause: [2]
         case .unpause: [3]
-        case .setPolicy(let policy): [4] + policy.json.bytes
+        case .reload: [4]
         case .kill(let signal, let ends): [5, UInt8(clamping: signal), ends ? 1 : 0]
         }
     }
@@ -30,14 +29,9 @@ public enum ControlRequest: Equatable, Sendable {
         case (1, 1): self = .restart
         case (2, 1): self = .pause
         case (3, 1): self = .unpause
+        case (4, 1): self = .reload
         case (5, 3) where (1...64).contains(bytes[1]) && bytes[2] < 2:
             self = .kill(Int32(bytes[1]), ends: bytes[2] == 1)
-        case (4, 2...):
-            // What cannot be read is no message.
-            guard let json = try? JSON(parsing: Array(bytes.dropFirst())),
-                let policy = try? RestartPolicy(json)
-            else { return nil }
-            self = .setPolicy(policy)
         default: return nil
         }
     }

@@ -172,10 +172,7 @@ extension RemovalRequest {
     /// Removes a container's name, directory and anonymous volumes. The directory is renamed first, so that nobody
     /// sees half a container.
     public func apply(id: String) throws(SysError) {
-        if let nameLink, let name = nameLink.lastComponent {
-            try FD.open(nameLink.removingLastComponent(), [.readOnly, .directory]).remove(
-                FilePath(name.string))
-        }
+        try removeName(id)
         let containers = try FD.open(containers, [.readOnly, .directory])
         let hidden = FilePath(".removing-\(id)")
         do {
@@ -189,5 +186,16 @@ extension RemovalRequest {
                 FilePath(name.string))
         }
         try containers.removeTree(hidden)
+    }
+
+    /// The name may be another's by now: the container was renamed.
+    private func removeName(_ id: String) throws(SysError) {
+        guard let nameLink, let component = nameLink.lastComponent else { return }
+        let names = try FD.open(nameLink.removingLastComponent(), [.readOnly, .directory])
+        let name = FilePath(component.string)
+        guard try names.status(of: name)?.type == .symlink, try names.readSymlink(name).string == id else {
+            return
+        }
+        try names.remove(name)
     }
 }

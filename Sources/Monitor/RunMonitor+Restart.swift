@@ -96,7 +96,7 @@ extension RunMonitor {
                 session?.withPidfd { _ = try? $0.send(signal: signal) }
             case .pause: try setPaused(true)
             case .unpause: try setPaused(false)
-            case .setPolicy(let policy): request.restart = policy
+            case .reload: try reload()
             }
             saveState()
             return .done(pid: state.pid)
@@ -116,6 +116,14 @@ extension RunMonitor {
         wish = nil
         state.isStoppedByHand = false
         saveState()
+    }
+
+    private func reload() throws(RuntimeError) {
+        do {
+            request = try MonitorRequest(JSON(parsing: directory.contents(of: "request.json") ?? []))
+        } catch {
+            throw RuntimeError("request.json of container \(request.id): \(error)")
+        }
     }
 
     private func setPaused(_ wanted: Bool) throws(RuntimeError) {

@@ -63,6 +63,29 @@ final class LimitTests {
         #expect(try !value("pids.events", of: "box").hasSuffix("max 0"))
     }
 
+    @Test func limitsChangeWhileTheContainerRuns() throws {
+        try start("box", "-m", "64m", "--restart", "always")
+        try apus.must("update", "-m", "96m", "--pids-limit", "20", "--cpu-shares", "512", "box")
+        let wanted = ["100663296", "33554432", "20"]
+        func kernels() throws -> [String] {
+            try ["memory.max", "memory.swap.max", "pids.max"].map { try value($0, of: "box") }
+        }
+        #expect(try kernels() == wanted)
+        // docker's rule: the limit of both stays.
+        try apus.expectRefusal(
+            "update", "-m", "200m", "box", code: 1, mentions: ["already set memoryswap limit"])
+        #expect(
+            try apus.must("inspect", "-f", "{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}", "box")
+                == "100663296 20")
+        // What its policy starts again has them too, and so has what is started by hand.
+        let pid = try apus.must("inspect", "-f", "{{.State.Pid}}", "box")
+        try apus.shell("kill -9 \(pid)")
+        try expectSoon { try !["0", pid].contains(self.apus.must("inspect", "-f", "{{.State.Pid}}", "box")) }
+        #expect(try kernels() == wanted)
+        try apus.must("restart", "-t", "0", "box")
+        #expect(try kernels() == wanted)
+    }
+
     @Test func noCgroupStaysBehind() throws {
         let left = try apus.leaks(within: 20) {
             #expect(try apus("run", "--rm", "--network", "none", "-m", "64m", "busybox", "true").code == 0)

@@ -16,6 +16,7 @@ enum CommandList {
                 EndCommands.stop,
                 EndCommands.kill, EndCommands.wait, EndCommands.remove, LifecycleCommands.restart,
                 LifecycleCommands.pause, LifecycleCommands.unpause, LifecycleCommands.update,
+                LifecycleCommands.rename,
                 InspectCommand.container, PortCommand.port, TopCommand.top, DiffCommand.diff,
                 CopyCommand.copy, StatsCommand.stats,
                 CommitCommand.commit, ExportCommand.export, PruneCommands.container,

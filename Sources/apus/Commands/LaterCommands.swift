@@ -3,12 +3,11 @@ enum LaterCommands {
     private static let names: Set<String> = [
         "buildx", "checkpoint", "compose", "config", "context", "events",
         "manifest", "network", "node", "plugin",
-        "rename", "search", "secret", "service", "stack", "swarm",
+        "search", "secret", "service", "stack", "swarm",
         "trust", "volume",
     ]
     private static let verbs: [String: Set<String>] = [
-        "container": ["rename"],
-        "system": ["events"],
+        "system": ["events"]
     ]
 
     /// The sentence for a command line that begins so; nil for what docker does not know either.

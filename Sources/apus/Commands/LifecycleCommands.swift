@@ -30,17 +30,33 @@ enum LifecycleCommands {
     static let update = Command(
         "update", group: "container", "CONTAINER [CONTAINER...]",
         "Update configuration of one or more containers", words: Command.atLeast(1),
-        flags: [.value("restart", "Restart policy to apply when a container exits")]
+        flags: [.value("restart", "Restart policy to apply when a container exits")] + RunFlags.resources
+            + Flag.later("blkio-weight") + Flag.ignored("cpu-rt-period", "cpu-rt-runtime", "kernel-memory")
     ) { arguments, session in
-        guard let policy = arguments.value("restart") else {
+        var change = Containers.Update()
+        change.limits = try Limits(arguments)
+        if let policy = arguments.value("restart") {
+            var options = HostOptions()
+            try options.setRestart(policy)
+            change.restart = options.restart
+        }
+        guard change.restart != nil || change.limits != Limits() else {
             throw CommandFailure.bare("you must provide one or more flags when using this command")
         }
-        var options = HostOptions()
-        try options.setRestart(policy)
-        let chosen = options
+        let chosen = change
         return try each(arguments, session) { containers, id in
-            try containers.update(id, restart: chosen)
+            for warning in try containers.update(id, chosen) { Standard.error("apus: \(warning)") }
         }
+    }
+
+    static let rename = Command(
+        "rename", group: "container", "CONTAINER NEW_NAME", "Rename a container", words: 2...2
+    ) { arguments, session in
+        let containers = try session.containers()
+        let (old, new) = (arguments.words[0], arguments.words[1])
+        try containers.rename(
+            try containers.records.find(old), to: new.hasPrefix("/") ? String(new.dropFirst()) : new)
+        return 0
     }
 
     static let boot = Command(

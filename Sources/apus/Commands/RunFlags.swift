@@ -5,7 +5,8 @@ import OCI
 /// without a word.
 enum RunFlags {
     /// Of both commands.
-    static let common: [Flag] = naming + streams + process + storage + network + limits + security + refused
+    static let common: [Flag] =
+        naming + streams + process + storage + network + resources + limits + security + refused
 
     /// Of `run` alone.
     static let run: [Flag] = [
@@ -73,7 +74,8 @@ enum RunFlags {
         .list("dns-option", "Set DNS options").or("dns-opt"),
         .list("dns-search", "Set custom DNS search domains"),
     ]
-    private static let limits: [Flag] = [
+    /// What `update` changes too.
+    static let resources: [Flag] = [
         .value("memory", "m", "bytes", "Memory limit"),
         .value("memory-reservation", nil, "bytes", "Memory soft limit"),
         .value(
@@ -86,6 +88,8 @@ enum RunFlags {
         .value("cpuset-cpus", "CPUs in which to allow execution (0-3, 0,1)"),
         .value("cpuset-mems", "MEMs in which to allow execution (0-3, 0,1)"),
         .value("pids-limit", nil, "int", "Tune container pids limit (set -1 for unlimited)"),
+    ]
+    private static let limits: [Flag] = [
         .value("oom-score-adj", nil, "int", "Tune host's OOM preferences (-1000 to 1000)"),
         .list("ulimit", nil, "ulimit", "Ulimit options"),
     ]

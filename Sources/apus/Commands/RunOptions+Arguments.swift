@@ -139,21 +139,7 @@ extension RunOptions {
     }
 
     private mutating func takeLimits(_ arguments: Arguments) throws {
-        func number(_ name: String) throws -> Int64? {
-            try arguments.parsed(name, Arguments.integer).flatMap { $0 == 0 ? nil : Int64($0) }
-        }
-        host.limits.memory = try arguments.parsed("memory", Size.parse)
-        host.limits.memoryReservation = try arguments.parsed("memory-reservation", Size.parse)
-        host.limits.memorySwap = try arguments.parsed("memory-swap", Size.parseOrUnlimited)
-        host.limits.nanoCPUs = try arguments.parsed("cpus", Processors.parse).flatMap { $0 == 0 ? nil : $0 }
-        host.limits.cpuShares = try number("cpu-shares")
-        host.limits.cpuPeriod = try number("cpu-period")
-        host.limits.cpuQuota = try number("cpu-quota")
-        host.limits.cpusetCPUs = arguments.value("cpuset-cpus")
-        host.limits.cpusetMems = arguments.value("cpuset-mems")
-        host.limits.pids = try arguments.parsed("pids-limit", Arguments.integer).map {
-            $0 <= 0 ? -1 : Int64($0)
-        }
+        host.limits = try Limits(arguments)
         host.ulimits = try arguments.eachParsed("ulimit") { try Ulimit(parsing: $0) }
         if let score = try arguments.parsed("oom-score-adj", Arguments.integer) {
             guard (-1000...1000).contains(score) else {
@@ -193,5 +179,25 @@ extension RunOptions {
         flags.isOff = arguments.isOn("no-healthcheck")
         try flags.check()
         return flags
+    }
+}
+
+extension Limits {
+    /// Those of a command line, for `run`, `create` and `update`.
+    init(_ arguments: Arguments) throws {
+        func number(_ name: String) throws -> Int64? {
+            try arguments.parsed(name, Arguments.integer).flatMap { $0 == 0 ? nil : Int64($0) }
+        }
+        self.init()
+        memory = try arguments.parsed("memory", Size.parse)
+        memoryReservation = try arguments.parsed("memory-reservation", Size.parse)
+        memorySwap = try arguments.parsed("memory-swap", Size.parseOrUnlimited)
+        nanoCPUs = try arguments.parsed("cpus", Processors.parse).flatMap { $0 == 0 ? nil : $0 }
+        cpuShares = try number("cpu-shares")
+        cpuPeriod = try number("cpu-period")
+        cpuQuota = try number("cpu-quota")
+        cpusetCPUs = arguments.value("cpuset-cpus")
+        cpusetMems = arguments.value("cpuset-mems")
+        pids = try arguments.parsed("pids-limit", Arguments.integer).map { $0 <= 0 ? -1 : Int64($0) }
     }
 }
