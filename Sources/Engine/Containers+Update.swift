@@ -63,6 +63,7 @@ extension Containers {
         try records.rename(id, to: name) {
             try change(id) { config, request in
                 config.name = name
+                request.log = try config.host.log.target(config)
                 request.removal?.nameLink = paths.names.appending(name)
             }
         }
@@ -70,11 +71,13 @@ extension Containers {
     }
 
     /// Rewrites both documents of a container, one change after the other.
-    private func change(_ id: String, _ edit: (inout ContainerConfig, inout MonitorRequest) -> Void) throws {
+    private func change(_ id: String, _ edit: (inout ContainerConfig, inout MonitorRequest) throws -> Void)
+        throws
+    {
         let directory = try FD.open(paths.container(id), [.readOnly, .directory])
         try directory.lock()
         var (config, request) = (try records.read(id).config, try self.request(of: id))
-        edit(&config, &request)
+        try edit(&config, &request)
         let durable = !config.host.removesItself
         try directory.replace("request.json", with: request.json.bytes, durable: durable)
         try directory.replace("config.json", with: config.json.bytes, durable: durable)

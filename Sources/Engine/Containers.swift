@@ -154,7 +154,7 @@ public struct Containers: Sendable {
             directory: directory, runDirectory: paths.runContainer(config.id))
         request.allowsDevices = config.host.isPrivileged
         if config.host.limits.pids == nil { request.defaultLimits = ["pids"] }
-        request.log = LogLimits(maxSize: Int(config.host.log.maxSize), maxFiles: config.host.log.maxFiles)
+        request.log = try config.host.log.target(config)
         request.opensStdin = config.openStdin
         request.closesStdinWithClient = config.stdinOnce
         request.restart = config.host.restart

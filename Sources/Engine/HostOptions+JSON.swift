@@ -7,7 +7,7 @@ extension HostOptions {
     public var json: JSON {
         .fields([
             "Binds": .nonEmpty(binds) ?? .null,
-            "LogConfig": .fields(["Type": .string("json-file"), "Config": log.json]),
+            "LogConfig": log.json,
             "NetworkMode": .string(network.text), "PublishedPorts": .nonEmpty(ports),
             "RestartPolicy": restart.json,
             "AutoRemove": .bool(removesItself), "CapAdd": .nonEmpty(addedCapabilities) ?? .null,
@@ -51,11 +51,7 @@ extension HostOptions {
         }
         removesItself = try json.optionalBool("AutoRemove") ?? false
         limits = try Limits(json)
-        for (key, value) in try json["LogConfig"]?.mapOrEmpty("Config") ?? [:] {
-            do throws(UsageError) { try log.set("\(key)=\(value)") } catch {
-                throw JSONError("LogConfig: \(error)")
-            }
-        }
+        log = try json["LogConfig"].map { value throws(JSONError) in try LogOptions(value) } ?? log
     }
 
     /// What `-v` was given for host directories, as docker's Binds.
@@ -89,12 +85,6 @@ extension HostOptions {
 extension JSON {
     /// An object with the members of another after its own.
     func appending(_ other: JSON) -> JSON { .object((members ?? []) + (other.members ?? [])) }
-}
-
-extension LogLimits {
-    var json: JSON {
-        .fields(["max-file": .string(String(maxFiles)), "max-size": .string(String(maxSize))])
-    }
 }
 
 extension Ulimit {

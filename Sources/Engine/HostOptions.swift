@@ -46,36 +46,13 @@ public struct HostOptions: Equatable, Sendable {
     public var groups: [String] = []
     /// -1000 to 1000.
     public var oomScoreAdjustment: Int?
-    public var log = LogLimits.standard
+    public var log = LogOptions()
     /// `--rm`.
     public var removesItself = false
     public var restart = RestartPolicy()
 
     /// What a container gets when nothing is typed.
     public init() {}
-}
-
-extension LogLimits {
-    /// Takes one `--log-opt`.
-    public mutating func set(_ option: String) throws(UsageError) {
-        guard let equals = option.firstIndex(of: "=") else {
-            throw UsageError("invalid logging opt \"\(option)\": want key=value")
-        }
-        let value = String(option[option.index(after: equals)...])
-        switch option[..<equals] {
-        case "max-size":
-            let size = try Size.parse(value)
-            guard size > 0 else { throw UsageError("invalid value for max-size: \(value), must be positive") }
-            maxSize = Int(size)
-        case "max-file":
-            guard let count = Int(value), (1...1000).contains(count) else {
-                throw UsageError("invalid value for max-file: \"\(value)\" is not a number from 1 to 1000")
-            }
-            maxFiles = count
-        default:
-            throw UsageError("unknown log opt '\(option[..<equals])' for json-file log driver")
-        }
-    }
 }
 
 extension HostOptions {

@@ -2,96 +2,69 @@ public import Linux
 import OCI
 import SystemPackage
 
-/// Which part of a log is wanted.
-public struct LogOptionsWanted: Equatable, Sendable {
+/// Which part of a log is wanted, and how it is shown.
+public struct LogSelection: Equatable, Sendable {
     public var follow = false
     /// The last so many lines; nil for all.
     public var tail: Int?
     public var timestamps = false
+    /// With what `--log-opt labels`, `env` and `tag` have added.
+    public var details = false
     public var since: Timestamp?
     public var until: Timestamp?
+    /// All of it.
     public init() {}
 }
 
 /// Reads a container's log: docker's json-file lines in `log.N` ... `log.1`, `log`.
 public struct LogReader: ~Copyable {
-    private let directory: FD
-    private let options: LogOptionsWanted
+    private var chain: LogChain
+    private let selection: LogSelection
     /// The last piece had no line end: the next one of its stream goes on with it.
     private var openLines: Set<String> = []
+    private var rest: [UInt8] = []
+    private var output = LogOutput()
+    /// A line was later than what is wanted.
+    private var isPast = false
 
     /// `directory` is the container's.
-    public init(directory: consuming FD, _ options: LogOptionsWanted) {
-        self.directory = directory
-        self.options = options
+    public init(directory: consuming FD, _ selection: LogSelection) {
+        chain = LogChain(directory: directory)
+        self.selection = selection
     }
 
     /// Prints what is there, then, when following, what comes until the container has ended.
     public mutating func run(isRunning: () throws -> Bool) throws {
-        var current = try directory.open("log", .readOnly, resolve: [.beneath])
-        try printPast(current)
-        guard options.follow else { return }
-        var rest: [UInt8] = []
-        while true {
-            let running = try isRunning()
-            let read = try readMore(&current, &rest)
-            if !read, !running { return }
-            if !read { Kernel.sleep(milliseconds: 50) }
+        try chain.refresh()
+        if let tail = selection.tail { try chain.skip(toLast: tail) }
+        var pause: Int32 = 1
+        while !isPast {
+            let running = try selection.follow && isRunning()
+            let chunk = try chain.readMore()
+            guard chunk.isEmpty else {
+                rest += chunk
+                try printLines()
+                pause = 1
+                continue
+            }
+            try output.flush()
+            guard running, !isOver() else { return }
+            // What comes often is looked for often, so that no rotation is missed.
+            Kernel.sleep(milliseconds: pause)
+            pause = min(50, pause * 2)
         }
+        try output.flush()
     }
 
-    /// What has been appended since; after a rotation the old file is read to its end first.
-    private mutating func readMore(_ current: inout FD, _ rest: inout [UInt8]) throws -> Bool {
-        let newest = try directory.status(of: "log")?.inode
-        let inode = try current.status().inode
-        let rotated = newest != inode
-        let chunk = try current.readAll(limit: 1 << 30)
-        rest += chunk
-        try printLines(&rest)
-        if chunk.isEmpty, rotated, let next = try? directory.open("log", .readOnly, resolve: [.beneath]) {
-            current = next
-            return true
+    private func isOver() -> Bool { selection.until.map { $0 < .now() } ?? false }
+
+    private mutating func printLines() throws {
+        var start = rest.startIndex
+        while !isPast, let end = rest[start...].firstIndex(of: 0x0a) {
+            try printEntry(rest[start..<end])
+            start = end + 1
         }
-        return !chunk.isEmpty
-    }
-
-    private mutating func printPast(_ current: borrowing FD) throws {
-        var files: [[UInt8]] = [try current.readAll(limit: 1 << 30)]
-        var number = 1
-        while wantsOlder(files),
-            let older = try directory.contents(of: FilePath("log.\(number)"), limit: 1 << 30)
-        {
-            files.append(older)
-            number += 1
-        }
-        var entries = files.reversed().flatMap { $0.split(separator: 0x0a) }
-        if let tail = options.tail { entries = Self.last(tail, of: entries) }
-        for entry in entries { try printEntry(entry) }
-    }
-
-    /// Older files are only read when the newer ones do not have the lines that are wanted.
-    private func wantsOlder(_ files: [[UInt8]]) -> Bool {
-        guard let tail = options.tail else { return true }
-        return files.reduce(0) { $0 + $1.count { $0 == 0x0a } } < tail * 4 + 4
-    }
-
-    /// The last so many lines. A piece that does not end its line belongs to the line that follows it.
-    private static func last(_ count: Int, of entries: [ArraySlice<UInt8>]) -> [ArraySlice<UInt8>] {
-        guard count > 0 else { return [] }
-        let lineEnd = Array("\\n\",\"stream\"".utf8)
-        var lines = 0
-        for i in entries.indices.reversed() {
-            // The end of the line before is where the wanted ones begin.
-            if i < entries.count - 1, entries[i].contains(lineEnd) { lines += 1 }
-            if lines == count { return Array(entries[(i + 1)...]) }
-        }
-        return entries
-    }
-
-    private mutating func printLines(_ rest: inout [UInt8]) throws {
-        guard let end = rest.lastIndex(of: 0x0a) else { return }
-        for line in rest[...end].split(separator: 0x0a) { try printEntry(line) }
-        rest.removeSubrange(...end)
+        rest.removeSubrange(..<start)
     }
 
     private mutating func printEntry(_ line: ArraySlice<UInt8>) throws {
@@ -99,13 +72,56 @@ public struct LogReader: ~Copyable {
         guard let json = try? JSON(parsing: Array(line)), let text = json["log"]?.string,
             let stream = json["stream"]?.string, let time = json["time"]?.string
         else { return }
-        if options.since != nil || options.until != nil, let stamp = Timestamp(parsing: time) {
-            if let since = options.since, stamp < since { return }
-            if let until = options.until, stamp > until { return }
+        if selection.since != nil || selection.until != nil, let stamp = Timestamp(parsing: time) {
+            if let since = selection.since, stamp < since { return }
+            if let until = selection.until, stamp > until { return isPast = true }
         }
-        let continues = openLines.contains(stream)
+        var shown = text
+        if !openLines.contains(stream) {
+            if selection.details { shown = Self.details(json["attrs"]) + " " + shown }
+            if selection.timestamps { shown = "\(time) \(shown)" }
+        }
         if text.hasSuffix("\n") { openLines.remove(stream) } else { openLines.insert(stream) }
-        let prefix = options.timestamps && !continues ? "\(time) " : ""
-        try StandardStream.write(stream == "stderr" ? 2 : 1, ArraySlice(Array((prefix + text).utf8)))
+        try output.write(shown, to: stream == "stderr" ? 2 : 1)
+    }
+
+    /// `key=value,...` by key, with what is no word written as in an address (docker).
+    private static func details(_ attributes: JSON?) -> String {
+        let pairs = (attributes?.members ?? []).sorted { $0.name < $1.name }
+        return pairs.map { "\(escaped($0.name))=\(escaped($0.value.string ?? ""))" }.joined(separator: ",")
+    }
+
+    private static func escaped(_ text: String) -> String {
+        let digits = Array("0123456789ABCDEF")
+        var result = ""
+        for byte in text.utf8 {
+            let character = Character(UnicodeScalar(byte))
+            if byte < 0x80, character.isLetter || character.isNumber || "-_.~".contains(character) {
+                result.append(character)
+            } else if byte == 0x20 {
+                result.append("+")
+            } else {
+                result += ["%", digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            }
+        }
+        return result
+    }
+}
+
+/// Lines on their way to standard output and error, many in one write; their order stays.
+private struct LogOutput {
+    private var target: CInt = 1
+    private var bytes: [UInt8] = []
+
+    mutating func write(_ text: String, to target: CInt) throws {
+        if target != self.target || bytes.count > 64 << 10 { try flush() }
+        self.target = target
+        bytes += text.utf8
+    }
+
+    mutating func flush() throws {
+        guard !bytes.isEmpty else { return }
+        try StandardStream.write(target, bytes[...])
+        bytes.removeAll(keepingCapacity: true)
     }
 }

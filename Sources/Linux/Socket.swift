@@ -55,6 +55,13 @@ extension FD {
         return socket
     }
 
+    /// Connects to a datagram socket of the host, non-blocking.
+    public static func connectDatagrams(to path: FilePath) throws(SysError) -> FD {
+        let socket = FD(adopting: try sys("socket", path.string) { cl_socket(1, 2 | 0o4000, 0) })
+        _ = try sys("connect", path.string) { path.string.withCString { cl_connect_unix(socket.raw, $0) } }
+        return socket
+    }
+
     /// The next client, non-blocking; nil when none waits.
     public func acceptClient() -> FD? {
         let client = cl_accept(raw)

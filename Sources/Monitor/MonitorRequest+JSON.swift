@@ -13,9 +13,7 @@ extension MonitorRequest {
             "cgroup": .string(cgroup.string), "defaultLimits": .nonEmpty(defaultLimits.sorted()),
             "network": network.json, "hosts": hosts.map { .string($0.string) },
             "hostsNames": .string(hostsNames),
-            "log": log.map {
-                .fields(["maxSize": .int(Int64($0.maxSize)), "maxFiles": .int(Int64($0.maxFiles))])
-            },
+            "log": log?.json,
             "directory": .string(directory.string), "runDirectory": .string(runDirectory.string),
             "opensStdin": .bool(opensStdin), "closesStdinWithClient": .bool(closesStdinWithClient),
             "endsWithClient": .bool(endsWithClient), "mergesStreams": .bool(mergesStreams),
@@ -46,11 +44,7 @@ extension MonitorRequest {
         closesStdinWithClient = try json.optionalBool("closesStdinWithClient") ?? false
         endsWithClient = try json.optionalBool("endsWithClient") ?? false
         mergesStreams = try json.optionalBool("mergesStreams") ?? false
-        if let limits = json["log"] {
-            log = LogLimits(
-                maxSize: Int(try limits.requireInt("maxSize")),
-                maxFiles: Int(try limits.requireInt("maxFiles")))
-        }
+        log = try json["log"].map { value throws(JSONError) in try LogTarget(value) }
         removal = try json["removal"].map { value throws(JSONError) in try RemovalRequest(value) }
         usesInit = try json.optionalBool("usesInit") ?? false
         if let check = json["health"] { health = try HealthOptions(check, shell: nil) }
@@ -123,6 +117,30 @@ extension NetworkRequest {
             for port in try json.arrayOrEmpty("ports") { ports.append(try PortMapping(port)) }
             self = .bridge(try BridgeNetwork(bridge), ports: ports)
         }
+    }
+}
+
+extension LogTarget {
+    var json: JSON {
+        switch self {
+        case .file(let limits, let attributes):
+            .fields([
+                "maxSize": .int(Int64(limits.maxSize)), "maxFiles": .int(Int64(limits.maxFiles)),
+                "attributes": .nonEmpty(attributes),
+            ])
+        case .journal(let fields): .fields(["journal": .nonEmpty(fields)])
+        }
+    }
+
+    init(_ json: JSON) throws(JSONError) {
+        if json["journal"] != nil {
+            self = .journal(fields: try json.mapOrEmpty("journal"))
+            return
+        }
+        self = .file(
+            LogLimits(
+                maxSize: Int(try json.requireInt("maxSize")), maxFiles: Int(try json.requireInt("maxFiles"))),
+            attributes: try json.mapOrEmpty("attributes"))
     }
 }
 

@@ -28,6 +28,14 @@ public struct LogLimits: Equatable, Sendable {
     public init(maxSize: Int, maxFiles: Int) { (self.maxSize, self.maxFiles) = (maxSize, maxFiles) }
 }
 
+/// Where a container's output is kept, and what each of its lines carries.
+public enum LogTarget: Equatable, Sendable {
+    /// The container's directory.
+    case file(LogLimits, attributes: [String: String])
+    /// The journal of the host's systemd.
+    case journal(fields: [String: String])
+}
+
 /// What happens to the names and directories of a container when it ends.
 public struct RemovalRequest: Equatable, Sendable {
     /// The directory that holds the container's, which is named by its id.
@@ -62,7 +70,8 @@ public struct MonitorRequest: Equatable, Sendable {
     /// The file that becomes /etc/hosts; the container's own line is added when its address is known.
     public var hosts: FilePath?
     public var hostsNames: String
-    public var log: LogLimits?
+    /// nil: what it writes is kept nowhere.
+    public var log: LogTarget?
     /// The container's directory: state.json and log.
     public var directory: FilePath
     /// Below /run: lock, attach socket, FIFOs.

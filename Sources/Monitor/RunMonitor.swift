@@ -83,11 +83,8 @@ final class RunMonitor {
         _ pidfd: consuming Pidfd, _ io: consuming ProcessIO, clients: [Client]
     ) throws(SysError) -> Session {
         let reception = try openReception()
-        var log: LogWriter?
-        if let limits = request.log {
-            log = try LogWriter(
-                directory: directory.duplicate(), maxSize: limits.maxSize, maxFiles: limits.maxFiles)
-        }
+        var log: LogSink?
+        if let target = request.log { log = try LogSink(target, directory: directory) }
         return Session(
             pidfd: pidfd, io: io, reception: reception, log: log, clients: clients,
             closesStdinWithClient: request.closesStdinWithClient, endsWithClient: request.endsWithClient,

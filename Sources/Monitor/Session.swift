@@ -12,7 +12,7 @@ final class Session {
     private let health: HealthCheck?
     /// Hears of clients that leave.
     private let onLeave: (Client) -> Void
-    private var log: LogWriter?
+    private var log: LogSink?
     private let closesStdinWithClient: Bool
     private let endsWithClient: Bool
     private var clients: [Client]
@@ -26,7 +26,7 @@ final class Session {
     private var roundsBehindAfterEnd = 0
 
     init(
-        pidfd: consuming Pidfd, io: consuming ProcessIO, reception: Reception?, log: consuming LogWriter?,
+        pidfd: consuming Pidfd, io: consuming ProcessIO, reception: Reception?, log: consuming LogSink?,
         clients: [Client], closesStdinWithClient: Bool, endsWithClient: Bool = false,
         health: HealthCheck? = nil, onLeave: @escaping (Client) -> Void = { _ in },
         perform: @escaping (ControlRequest, Client) -> MonitorMessage
@@ -56,6 +56,7 @@ final class Session {
                 health.step(isReady: positions.health.map { !poll[$0].isEmpty } ?? false)
             }
         }
+        log?.finish()
     }
 
     /// No check of the container's health goes on.
@@ -116,23 +117,24 @@ final class Session {
         guard let state = io.readOutput(into: &chunk, afterEnd: hasEnded) else { return }
         chunkCount = state
         chunkKind = MonitorMessage.stdoutKind
-        deliver(stream: "stdout")
+        deliver(.stdout)
     }
 
     private func readError() throws(SysError) {
         guard let state = io.readError(into: &chunk, afterEnd: hasEnded) else { return }
         chunkCount = state
         chunkKind = MonitorMessage.stderrKind
-        deliver(stream: "stderr")
+        deliver(.stderr)
     }
 
-    private func deliver(stream: StaticString) {
-        chunk.withUnsafeBytes { bytes in
-            log?.write(UnsafeRawBufferPointer(rebasing: bytes[..<chunkCount]), stream: stream)
-        }
+    /// To the clients first: they pass it on while it is written down.
+    private func deliver(_ stream: LogStream) {
         let wanted: ClientMessage.Streams = chunkKind == MonitorMessage.stdoutKind ? .stdout : .stderr
         for client in clients where client.streams?.contains(wanted) == true { sendChunk(to: client) }
         clients.removeAll { $0.isGone }
+        chunk.withUnsafeBytes { bytes in
+            log?.write(UnsafeRawBufferPointer(rebasing: bytes[..<chunkCount]), stream)
+        }
     }
 
     private func sendChunk(to client: Client) {

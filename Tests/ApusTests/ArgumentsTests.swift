@@ -164,7 +164,7 @@ import Testing
     @Test(arguments: [
         (["search", "x"], "apus search is not supported yet"),
         (["network", "ls"], "apus network is not supported yet"),
-        (["container", "rename", "x"], "apus container rename is not supported yet"),
+        (["swarm", "init"], "apus swarm is not supported yet"),
         (["system", "events"], "apus system events is not supported yet"),
     ])
     func commandsOfDockersAreKnownByName(words: [String], refusal: String) {

@@ -12,24 +12,27 @@ enum LogsCommand {
             .value("tail", "n", "string", "Number of lines to show from the end of the logs"),
             .toggle("timestamps", "t", "Show timestamps"),
             .value("until", "Show logs before a time (RFC 3339, seconds) or a duration ago (42m)"),
-        ] + Flag.ignored("details", toggle: true)
+            .toggle("details", "Show extra details provided to logs"),
+        ]
     ) { arguments, session in
         let containers = try session.containers()
         let record = try containers.records.read(named: arguments.words[0])
+        guard record.config.host.log.driver == .jsonFile else {
+            throw CommandFailure.bare("configured logging driver does not support reading")
+        }
         let directory = try FD.open(containers.paths.container(record.config.id), [.readOnly, .directory])
-        // A container that was never started has no log.
-        guard try directory.status(of: "log") != nil || arguments.isOn("follow") else { return 0 }
-        var reader = LogReader(directory: directory, try options(arguments))
+        var reader = LogReader(directory: directory, try selection(arguments))
         let id = record.config.id
         try reader.run { try containers.records.read(id).state.isRunning }
         return 0
     }
 
-    private static func options(_ arguments: Arguments) throws -> LogOptionsWanted {
+    private static func selection(_ arguments: Arguments) throws -> LogSelection {
         let now = Timestamp.now()
-        var options = LogOptionsWanted()
+        var options = LogSelection()
         options.follow = arguments.isOn("follow")
         options.timestamps = arguments.isOn("timestamps")
+        options.details = arguments.isOn("details")
         if let text = arguments.value("since") { options.since = try Durations.moment(text, now: now) }
         if let text = arguments.value("until") { options.until = try Durations.moment(text, now: now) }
         // What is no number means all, as with docker.

@@ -40,8 +40,8 @@ enum RunFlags {
         .list("attach", "a", "Attach to STDIN, STDOUT or STDERR"),
         .toggle("interactive", "i", "Keep STDIN open even if not attached"),
         .toggle("tty", "t", "Allocate a pseudo-TTY"),
-        .value("log-driver", "Logging driver for the container (json-file)"),
-        .list("log-opt", "Log driver options (max-size, max-file)"),
+        .value("log-driver", "Logging driver for the container (json-file, journald, none)"),
+        .list("log-opt", "Log driver options (max-size, max-file, labels, env, tag)"),
     ]
     private static let process: [Flag] = [
         .list("env", "e", "Set environment variables"),

@@ -73,10 +73,7 @@ extension RunOptions {
         for stream in try arguments.eachParsed("attach", RunOptions.stream) { asked.formUnion(stream) }
         attach = asked.isEmpty ? [.stdout, .stderr] : asked
         if openStdin { attach.insert(.stdin) }
-        if let driver = arguments.value("log-driver"), driver != "json-file" {
-            throw UsageError("--log-driver \(driver) is not supported yet: only json-file is")
-        }
-        for option in arguments.values("log-opt") { try host.log.set(option) }
+        host.log = try LogOptions(driver: arguments.value("log-driver"), arguments.values("log-opt"))
     }
 
     private static func stream(_ text: String) throws(UsageError) -> Streams {
