@@ -27,14 +27,17 @@ public struct Containers: Sendable {
         Sweeper(paths: paths).sweepAfterBoot()
         let id = ContainerName.newID()
         let name = try options.name ?? freeName()
-        let config = try ContainerConfig(
+        var config = try ContainerConfig(
             id: id, name: name, created: .now(), image: image.id, config: image.config, options: options)
+        config.host.mounts = Volumes(paths).complete(config)
         let layers = try store.layerDirectories(of: image)
         let lock = try RunLock.make(id, paths: paths)
         do {
             let volumes = Volumes(paths)
             try volumes.withoutPrune(of: config) {
-                let mounts = try volumes.prepare(config, layers: layers)
+                var held: [VolumeStore.Held] = []
+                defer { withExtendedLifetime(held) {} }  // nobody removes them before the record names them
+                let mounts = try volumes.prepare(config, layers: layers, holding: &held)
                 let request = try makeRequest(config, layers: layers, mounts: mounts)
                 try records.create(config, durable: !config.host.removesItself) { directory in
                     try populate(directory, config, request)

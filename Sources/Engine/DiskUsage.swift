@@ -170,6 +170,9 @@ extension ImageCatalog {
         ]
         let root = try FD.open(paths.root, [.readOnly, .directory])
         var (count, bytes): (Int, Int64) = (0, 0)
+        // Of volumes their records and users.
+        let data = try Volumes(paths).usage(by: []).reduce(0) { $0 + $1.bytes }
+        bytes += max(0, try root.treeSize(of: "volumes") - data)
         for entry in try root.sortedEntries() where !known.contains(entry.path) {
             count += 1
             if entry.status.type == .directory { bytes += try root.treeSize(of: entry.path) }

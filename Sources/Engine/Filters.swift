@@ -127,8 +127,8 @@ public struct ContainerFilters: Equatable, Sendable {
     private func usesVolume(_ wanted: String, _ mounts: [MountOption]) -> Bool {
         mounts.contains { mount in
             switch mount.kind {
-            case .bind(let source, _, _): mount.target == wanted || source == wanted
-            case .volume(let name, _): mount.target == wanted || name == wanted
+            case .bind(let bind): mount.target == wanted || bind.source == wanted
+            case .volume(let volume): mount.target == wanted || volume.name == wanted
             case .tmpfs: false
             }
         }

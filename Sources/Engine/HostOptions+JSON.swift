@@ -6,7 +6,7 @@ extension HostOptions {
     /// The document.
     public var json: JSON {
         .fields([
-            "Binds": .nonEmpty(binds) ?? .null,
+            "Binds": .nonEmpty(binds) ?? .null, "AllMounts": .array(mounts.map(\.json)),
             "LogConfig": log.json,
             "NetworkMode": .string(network.text), "PublishedPorts": .nonEmpty(ports),
             "RestartPolicy": restart.json,
@@ -18,7 +18,8 @@ extension HostOptions {
             "OomScoreAdj": .int(Int64(oomScoreAdjustment ?? 0)), "Privileged": .bool(isPrivileged),
             "PublishAllPorts": .bool(publishesAll), "ReadonlyRootfs": .bool(hasReadOnlyRoot),
             "SecurityOpt": .nonEmpty(securityOptions) ?? .null, "ShmSize": .int(shmSize),
-            "Runtime": .string("apus-runtime"), "Mounts": .array(mounts.map(\.json)),
+            "Runtime": .string("apus-runtime"), "Mounts": mountFlags.isEmpty ? nil : .array(mountFlags),
+            "Tmpfs": .nonEmpty(tmpfsFlags),
             "Ulimits": .array(ulimits.map(\.json)), "Init": usesInit ? .bool(true) : nil,
             "OomScoreAdjSet": oomScoreAdjustment == nil ? nil : .bool(true),
         ]).appending(limits.json)
@@ -29,7 +30,9 @@ extension HostOptions {
         do throws(UsageError) {
             network = try Network(parsing: json["NetworkMode"]?.string ?? "bridge")
         } catch { throw JSONError("NetworkMode: \(error)") }
-        for mount in try json.arrayOrEmpty("Mounts") { mounts.append(try MountOption(mount)) }
+        // Older records have all of them as Mounts.
+        let all = json["AllMounts"] == nil ? "Mounts" : "AllMounts"
+        for mount in try json.arrayOrEmpty(all) { mounts.append(try MountOption(mount)) }
         for ulimit in try json.arrayOrEmpty("Ulimits") { ulimits.append(try Ulimit(ulimit)) }
         ports = try json.stringsOrEmpty("PublishedPorts")
         if let policy = json["RestartPolicy"] { restart = try RestartPolicy(policy) }
@@ -52,14 +55,6 @@ extension HostOptions {
         removesItself = try json.optionalBool("AutoRemove") ?? false
         limits = try Limits(json)
         log = try json["LogConfig"].map { value throws(JSONError) in try LogOptions(value) } ?? log
-    }
-
-    /// What `-v` was given for host directories, as docker's Binds.
-    private var binds: [String] {
-        mounts.compactMap { mount in
-            guard case .bind(let source, true, _) = mount.kind else { return nil }
-            return "\(source):\(mount.target)" + (mount.isReadOnly ? ":ro" : "")
-        }
     }
 
     private var securityOptions: [String] {
@@ -123,56 +118,5 @@ extension Limits {
         cpusetCPUs = try json.optionalString("CpusetCpus").flatMap { $0.isEmpty ? nil : $0 }
         cpusetMems = try json.optionalString("CpusetMems").flatMap { $0.isEmpty ? nil : $0 }
         pids = try json.optionalInt("PidsLimit")
-    }
-}
-
-extension MountOption {
-    var json: JSON {
-        let readOnly: JSON? = isReadOnly ? .bool(true) : nil
-        switch kind {
-        case .bind(let source, let makesSource, let recursive):
-            return .fields([
-                "Type": .string("bind"), "Source": .string(source), "Target": .string(target),
-                "ReadOnly": readOnly,
-                "BindOptions": .fields([
-                    "Propagation": propagation.map(JSON.string),
-                    "NonRecursive": recursive ? nil : .bool(true),
-                    "CreateMountpoint": makesSource ? .bool(true) : nil,
-                ]),
-            ])
-        case .volume(let name, let copies):
-            return .fields([
-                "Type": .string("volume"), "Source": name.map(JSON.string), "Target": .string(target),
-                "ReadOnly": readOnly, "VolumeOptions": copies ? nil : .fields(["NoCopy": .bool(true)]),
-            ])
-        case .tmpfs(let options):
-            return .fields([
-                "Type": .string("tmpfs"), "Target": .string(target), "ReadOnly": readOnly,
-                "TmpfsOptions": .fields(["Options": .array(options.map(JSON.string))]),
-            ])
-        }
-    }
-
-    init(_ json: JSON) throws(JSONError) {
-        let target = try json.requireString("Target")
-        switch try json.requireString("Type") {
-        case "bind":
-            let options = json["BindOptions"] ?? .object([])
-            let kind = Kind.bind(
-                source: try json.requireString("Source"),
-                makesSource: try options.optionalBool("CreateMountpoint") ?? false,
-                recursive: try options.optionalBool("NonRecursive") != true)
-            self.init(kind, target: target)
-            propagation = try options.optionalString("Propagation")
-        case "volume":
-            let name = try json.optionalString("Source")
-            let noCopy = try json["VolumeOptions"]?.optionalBool("NoCopy") ?? false
-            self.init(.volume(name: name, copies: !noCopy), target: target)
-        case "tmpfs":
-            self.init(
-                .tmpfs(options: try json["TmpfsOptions"]?.stringsOrEmpty("Options") ?? []), target: target)
-        case let other: throw JSONError("Mounts: type \"\(other)\" is not known")
-        }
-        isReadOnly = try json.optionalBool("ReadOnly") ?? false
     }
 }

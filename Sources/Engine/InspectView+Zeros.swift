@@ -21,6 +21,9 @@ extension InspectView {
             texts: ["StopSignal", "User", "WorkingDir", "Hostname", "Domainname", "MacAddress"]),
     ])
 
+    /// The same of a volume.
+    public static let volumeZeros = TemplateZeros(["": ["Labels": .object([]), "Options": .object([])]])
+
     private static func zeros(
         lists: [String], maps: [String], pointers: [String], texts: [String] = []
     ) -> [String: JSON] {

@@ -25,16 +25,14 @@ public enum InspectView {
             "HostConfig": hostConfig(config),
             "GraphDriver": graphDriver(layers, work: "\(directory)/work", merged: root(of: state)),
             "SizeRw": summary.size.map(JSON.int), "SizeRootFs": summary.wholeSize.map(JSON.int),
-            "Mounts": .array(
-                config.host.mounts.compactMap { bind($0) }
-                    + volumes.sorted { $0.key < $1.key }.map { volume($0, $1, config) }),
+            "Mounts": .array(mounts(config, volumes)),
             "Config": withOnBuild(record["Config"]), "NetworkSettings": network(summary),
         ])
     }
 
     /// docker's PortBindings stand where the record has what was typed.
     private static func hostConfig(_ config: ContainerConfig) -> JSON {
-        let hidden: Set<String> = ["OomScoreAdjSet", "PublishedPorts"]
+        let hidden: Set<String> = ["AllMounts", "OomScoreAdjSet", "PublishedPorts"]
         let members = (config.host.json.members ?? []).filter { !hidden.contains($0.name) }
         let isPrivileged = config.host.isPrivileged
         let rest: JSON = .fields([
@@ -113,31 +111,6 @@ public enum InspectView {
     private static func graphDriver(ofImage layers: [String]) -> JSON {
         let place = layers.last.map { $0.split(separator: "/").dropLast().map { "/\($0)" }.joined() } ?? ""
         return graphDriver(layers.reversed(), work: "\(place)/work", merged: "\(place)/merged")
-    }
-
-    private static func bind(_ mount: MountOption) -> JSON? {
-        guard case .bind(let source, let isVolumeFlag, _) = mount.kind else { return nil }
-        let modes = (mount.isReadOnly ? ["ro"] : []) + [mount.propagation].compactMap(\.self)
-        return .fields([
-            "Type": .string("bind"), "Source": .string(source), "Destination": .string(mount.target),
-            "Mode": .string(isVolumeFlag ? modes.joined(separator: ",") : ""), "RW": .bool(!mount.isReadOnly),
-            "Propagation": .string(mount.propagation ?? "rprivate"),
-        ])
-    }
-
-    /// docker's mode of a named volume that has none is `z`.
-    private static func volume(
-        _ target: String, _ volume: (name: String, source: String), _ config: ContainerConfig
-    ) -> JSON {
-        let option = config.host.mounts.first { $0.target == target }
-        var mode = ""
-        if case .volume(_?, _)? = option?.kind { mode = option?.isReadOnly == true ? "ro" : "z" }
-        return .fields([
-            "Type": .string("volume"), "Name": .string(volume.name), "Source": .string(volume.source),
-            "Destination": .string(target), "Driver": .string("local"), "Mode": .string(mode),
-            "RW": .bool(option?.isReadOnly != true),
-            "Propagation": .string(""),
-        ])
     }
 
     private static func network(_ summary: ContainerSummary) -> JSON {

@@ -124,14 +124,14 @@ private struct MountFields {
             guard absolute.hasPrefix("/") else {
                 throw UsageError("\(invalid)invalid mount path: '\(source)' mount path must be absolute")
             }
-            return .bind(source: cleanPath(absolute), makesSource: false, recursive: recursive)
+            var bind = MountOption.Bind(cleanPath(absolute))
+            bind.isRecursive = recursive
+            return .bind(bind)
         case "volume":
-            guard source.isEmpty || ContainerName.isValid(source) || source.utf8.count == 1 else {
-                throw UsageError(
-                    "invalid mount config for type \"volume\": \"\(source)\" includes invalid characters for a "
-                        + "local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed")
-            }
-            return .volume(name: source.isEmpty ? nil : source, copies: copies)
+            var volume = MountOption.Volume(nil)
+            if !source.isEmpty { volume = MountOption.Volume(try VolumeName.checked(source)) }
+            volume.copies = copies
+            return .volume(volume)
         case "tmpfs":
             guard source.isEmpty else {
                 throw UsageError(

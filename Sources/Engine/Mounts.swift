@@ -1,13 +1,41 @@
-/// One `-v`, `--mount` or `--tmpfs`, parsed.
+/// One `-v`, `--mount` or `--tmpfs`, or what another container or the image asks for.
 public struct MountOption: Equatable, Sendable {
     /// What is mounted.
     public enum Kind: Equatable, Sendable {
-        /// A path of the host; `makesSource` makes a directory when it is missing (`-v` does).
-        case bind(source: String, makesSource: Bool, recursive: Bool)
-        /// nil: a volume of its own, named by 64 hex digits. `copies` fills an empty one from the image.
-        case volume(name: String?, copies: Bool)
+        case bind(Bind)
+        case volume(Volume)
         /// Options of mount(8), in order: `size=1m`, `mode=1700`, `exec`.
         case tmpfs(options: [String])
+    }
+
+    /// A path of the host.
+    public struct Bind: Equatable, Sendable {
+        public var source: String
+        /// Makes a directory when it is missing (`-v` does).
+        public var makesSource = false
+        public var isRecursive = true
+
+        public init(_ source: String) { self.source = source }
+    }
+
+    /// A directory of the engine's.
+    public struct Volume: Equatable, Sendable {
+        /// nil: 64 hexadecimal digits, which the container gets when it is made.
+        public var name: String?
+        /// The user gave no name: it goes with the last container that has it.
+        public var isAnonymous: Bool
+        /// Fills an empty one from the image.
+        public var copies = true
+
+        public init(_ name: String?) { (self.name, isAnonymous) = (name, name == nil) }
+    }
+
+    /// Who asked for it.
+    public enum Origin: String, Equatable, Sendable {
+        case volumeFlag = "volume", mountFlag = "mount", tmpfsFlag = "tmpfs"
+        case image
+        /// `--volumes-from`.
+        case container
     }
 
     /// What it is and where it comes from.
@@ -18,9 +46,21 @@ public struct MountOption: Equatable, Sendable {
     public var isReadOnly = false
     /// `rprivate`, `rshared`...; nil is docker's default.
     public var propagation: String?
+    public var origin = Origin.mountFlag
+    /// Of `-v` and `--tmpfs`: what was typed, a source that is a path of the host absolute.
+    public var text = ""
 
     /// Takes a target that was checked.
     public init(_ kind: Kind, target: String) { (self.kind, self.target) = (kind, target) }
+
+    /// Of a volume.
+    var volume: Volume? { if case .volume(let volume) = kind { volume } else { nil } }
+
+    /// What stands after the paths of a `-v`.
+    var modes: String {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        return origin == .volumeFlag && parts.count == 3 ? String(parts[2]) : ""
+    }
 
     static let propagations: Set<String> = ["private", "rprivate", "shared", "rshared", "slave", "rslave"]
 
@@ -45,21 +85,19 @@ extension MountOption {
         if parts.contains("") { throw UsageError("invalid spec: \(text): empty section between colons") }
         guard parts.count <= 3 else { throw UsageError("invalid volume specification: '\(text)'") }
         guard parts.count > 1 else {
-            self.init(.volume(name: nil, copies: true), target: try MountOption.target(text, of: text))
+            self.init(.volume(Volume(nil)), target: try MountOption.target(text, of: text))
+            (origin, self.text) = (.volumeFlag, text)
             return
         }
         let source = parts[0].hasPrefix(".") ? "\(directory)/\(parts[0])" : parts[0]
         if source.hasPrefix("/") {
-            self.init(.bind(source: cleanPath(source), makesSource: true, recursive: true), target: "/")
+            var bind = Bind(cleanPath(source))
+            bind.makesSource = true
+            self.init(.bind(bind), target: "/")
         } else {
-            guard ContainerName.isValid(source) || source.utf8.count == 1 else {
-                throw UsageError(
-                    "\"\(source)\" includes invalid characters for a local volume name, only "
-                        + "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, "
-                        + "use absolute path")
-            }
-            self.init(.volume(name: source, copies: true), target: "/")
+            self.init(.volume(Volume(try VolumeName.checked(source))), target: "/")
         }
+        (origin, self.text) = (.volumeFlag, ([source] + parts.dropFirst()).joined(separator: ":"))
         target = try MountOption.target(parts[1], of: text)
         if parts.count == 3 { try setModes(parts[2]) }
     }
@@ -76,8 +114,9 @@ extension MountOption {
             // SELinux labels and the consistency of another platform's file sharing.
             case "z", "Z", "consistent", "cached", "delegated": break
             case "nocopy":
-                guard case .volume(let name, _) = kind else { throw refusal }
-                kind = .volume(name: name, copies: false)
+                guard case .volume(var volume) = kind else { throw refusal }
+                volume.copies = false
+                kind = .volume(volume)
             default:
                 guard MountOption.propagations.contains(mode), propagation == nil, case .bind = kind else {
                     throw refusal
@@ -94,8 +133,7 @@ extension MountOption {
             String.init)
         var options: [String] = []
         for option in parts.count == 2 ? parts[1].split(separator: ",").map(String.init) : [] {
-            let key = option.split(separator: "=", maxSplits: 1).first.map(String.init) ?? ""
-            guard MountOption.tmpfsWords.contains(option) || MountOption.tmpfsKeys.contains(key) else {
+            guard MountOption.isTmpfsOption(option) else {
                 throw UsageError("invalid tmpfs option [\"\(option)\"]")
             }
             options.append(option)
@@ -103,6 +141,12 @@ extension MountOption {
         self.init(
             .tmpfs(options: options), target: try MountOption.target(parts[0], of: text, quoting: false))
         isReadOnly = options.contains("ro")
+        (origin, self.text) = (.tmpfsFlag, text)
+    }
+
+    static func isTmpfsOption(_ option: String) -> Bool {
+        let key = option.split(separator: "=", maxSplits: 1).first.map(String.init) ?? ""
+        return tmpfsWords.contains(option) || tmpfsKeys.contains(key)
     }
 
     static func target(_ path: String, of text: String, quoting: Bool = true) throws(UsageError) -> String {

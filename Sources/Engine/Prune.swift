@@ -21,6 +21,9 @@ public struct Reclaimed: Equatable, Sendable {
         fileprivate var images: Set<Digest> = []
         fileprivate var parts = StoreParts()
         public init() {}
+
+        /// Whether this container is taken for removed.
+        func contains(_ id: String) -> Bool { containers.contains(id) }
     }
 }
 
@@ -135,68 +138,5 @@ extension Containers {
             }
         }
         return result
-    }
-}
-
-/// The volumes that no container has.
-public struct UnusedVolumes: Sendable {
-    private let volumes: Volumes
-    private let records: Records
-
-    public init(paths: EnginePaths) { (volumes, records) = (Volumes(paths), Records(paths)) }
-
-    /// Removes those without a name of their own. With a container whose record cannot be read nothing is removed: it
-    /// may have any of them.
-    public func prune(
-        isDryRun: Bool, after gone: Reclaimed.Gone = Reclaimed.Gone()
-    ) throws -> Reclaimed {
-        var result = Reclaimed()
-        guard let directory = try volumes.directoryIfThere() else { return result }
-        // Nobody is between making a volume and the record that names it.
-        try directory.lock()
-        let (containers, damaged) = try records.readAll()
-        guard damaged.isEmpty else {
-            result.warnings = damaged + ["no volume is removed until these containers are"]
-            return result
-        }
-        let left = containers.map(\.config).filter { !gone.containers.contains($0.id) }
-        for volume in try volumes.usage(by: left)
-        where volume.links == 0 && Records.isID(volume.name) {
-            if !isDryRun { try directory.removeTree(FilePath(volume.name)) }
-            result.lines.append(volume.name)
-            result.bytes += volume.bytes
-        }
-        return result
-    }
-}
-
-/// A volume with what it takes.
-public struct VolumeUsage: Equatable, Sendable {
-    public let name: String
-    /// How many containers have it.
-    public let links: Int
-    public let bytes: Int64
-}
-
-extension Volumes {
-    /// Nil where no volume has been yet.
-    fileprivate func directoryIfThere() throws -> FD? {
-        let root = try FD.open(paths.root, [.readOnly, .directory])
-        guard try root.status(of: "volumes") != nil else { return nil }
-        return try root.open("volumes", [.readOnly, .directory])
-    }
-
-    /// All volumes, by name.
-    func usage(by containers: [ContainerConfig]) throws -> [VolumeUsage] {
-        var links: [String: Int] = [:]
-        for container in containers {
-            for name in Set(mounted(by: container).values.map(\.name)) { links[name, default: 0] += 1 }
-        }
-        guard let directory = try directoryIfThere() else { return [] }
-        return try directory.sortedEntries().filter { $0.status.type == .directory }.map { entry in
-            VolumeUsage(
-                name: entry.path.string, links: links[entry.path.string] ?? 0,
-                bytes: try directory.treeSize(of: entry.path))
-        }
     }
 }

@@ -77,7 +77,7 @@ public enum PsView {
     private static func row(_ container: ContainerSummary, now: Timestamp, truncates: Bool) -> Listing.Row {
         let (config, state) = (container.config, container.state)
         let command = shownCommand(config.command)
-        let volumes = config.host.mounts.filter { if case .volume = $0.kind { true } else { false } }
+        let volumes = config.host.mounts.filter { $0.volume != nil }
         let labels = config.process.labels.sorted { $0.key < $1.key }
         let fields = [
             ("ID", truncates ? String(config.id.prefix(12)) : config.id), ("Image", container.imageShown),
@@ -113,9 +113,9 @@ public enum PsView {
 
     private static func mountName(_ mount: MountOption, _ truncates: Bool) -> String? {
         switch mount.kind {
-        case .bind(let source, _, _): truncates ? ellipsis(source, 15) : source
-        case .volume(let name?, _): truncates ? ellipsis(name, 15) : name
-        case .volume, .tmpfs: nil
+        case .bind(let bind): truncates ? ellipsis(bind.source, 15) : bind.source
+        case .volume(let volume): volume.name.map { truncates ? ellipsis($0, 15) : $0 }
+        case .tmpfs: nil
         }
     }
 }

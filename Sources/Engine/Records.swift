@@ -164,7 +164,10 @@ public struct Records: Sendable {
         var records: [Record] = []
         var damaged: [String] = []
         for id in try ids() {
-            do { records.append(try read(id)) } catch { damaged.append("\(error)") }
+            do { records.append(try read(id)) } catch {
+                // One that was removed meanwhile is not there.
+                if try exists(id) { damaged.append("\(error)") }
+            }
         }
         return (records.sorted { $0.config.created > $1.config.created }, damaged)
     }

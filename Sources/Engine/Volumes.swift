@@ -1,41 +1,51 @@
 import Linux
+import Monitor
 import OCI
 import Runtime
 import SystemPackage
 
-/// Volumes: directories below `volumes/`, named by the user or by 64 random digits, and the mounts that a
-/// container's options ask for.
+/// The volumes of containers, and the mounts that a container's options ask for.
 struct Volumes {
     let paths: EnginePaths
+    var store: VolumeStore { VolumeStore(paths: paths) }
 
     init(_ paths: EnginePaths) { self.paths = paths }
 
     /// Does what makes a container's volumes and then the record that names them: no prune comes between.
     func withoutPrune(of config: ContainerConfig, _ body: () throws -> Void) throws {
-        let hasVolume = all(config).contains { option in
-            if case .volume = option.kind { true } else { false }
-        }
-        guard hasVolume else { return try body() }
+        guard all(config).contains(where: { $0.volume != nil }) else { return try body() }
         let directory = try FD.directory(paths.volumes, make: true)
         try directory.lock(shared: true)
         defer { withExtendedLifetime(directory) {} }  // closing it ends the lock
         try body()
     }
 
+    /// What a new container's record says of its mounts: the image's own with the rest, and a name for every volume.
+    func complete(_ config: ContainerConfig) -> [MountOption] {
+        all(config).map { option in
+            guard var volume = option.volume, volume.name == nil else { return option }
+            volume.name = ContainerName.newID()
+            var named = option
+            named.kind = .volume(volume)
+            return named
+        }
+    }
+
     /// All mounts of a container in the order they are made: parents before what lies below them. Volumes are
-    /// created; an empty one gets what the image has in its place, with owner and mode.
-    func prepare(_ config: ContainerConfig, layers: [FilePath]) throws -> [RuntimeSpec.Mount] {
+    /// created; an empty one gets what the image has in its place, with owner and mode. `held` keeps them until the
+    /// container's record is there.
+    func prepare(
+        _ config: ContainerConfig, layers: [FilePath], holding held: inout [VolumeStore.Held]
+    ) throws -> [RuntimeSpec.Mount] {
         var mounts: [RuntimeSpec.Mount] = []
         for option in all(config) {
             switch option.kind {
             case .tmpfs(let options): mounts.append(tmpfs(option, options))
-            case .bind(let source, let makesSource, let recursive):
-                try checkSource(source, makes: makesSource)
-                mounts.append(bind(option, source, recursive: recursive))
-            case .volume(let name, let copies):
-                let directory = try makeVolume(name ?? anonymousName(config, option.target))
-                if copies { try copyUp(option.target, to: directory, layers: layers) }
-                mounts.append(bind(option, directory.string, recursive: true))
+            case .bind(let bind):
+                try checkSource(bind.source, makes: bind.makesSource)
+                mounts.append(self.bind(option, bind.source, recursive: bind.isRecursive))
+            case .volume(let volume):
+                mounts.append(try mount(volume, option, config, layers: layers, holding: &held))
             }
         }
         return mounts.sorted { depth($0.destination) < depth($1.destination) }
@@ -45,42 +55,55 @@ struct Volumes {
     private func all(_ config: ContainerConfig) -> [MountOption] {
         let taken = Set(config.host.mounts.map(\.target))
         let image = config.process.volumes.map(cleanPath).filter { !taken.contains($0) }.sorted()
-        return config.host.mounts + image.map { MountOption(.volume(name: nil, copies: true), target: $0) }
+        return config.host.mounts
+            + image.map { target in
+                var option = MountOption(.volume(MountOption.Volume(nil)), target: target)
+                option.origin = .image
+                return option
+            }
     }
 
     /// The directories of a container's nameless volumes, which go with it.
     func anonymous(of config: ContainerConfig) -> [FilePath] {
-        all(config).compactMap { option in
-            guard case .volume(nil, _) = option.kind else { return nil }
-            return paths.volumes.appending(anonymousName(config, option.target))
+        let names = all(config).compactMap { option in
+            option.volume.flatMap { $0.isAnonymous ? name($0, option, config) : nil }
         }
+        return Set(names).sorted().map { paths.volumes.appending($0) }
     }
 
+    /// Of a container whose record is gone. The others go, past what cannot be removed.
     func removeAnonymous(of config: ContainerConfig) throws(SysError) {
+        let anonymous = anonymous(of: config)
+        guard !anonymous.isEmpty else { return }
         let directory = try FD.directory(paths.volumes, make: true)
-        for volume in anonymous(of: config) {
-            if let name = volume.lastComponent { try directory.removeTree(FilePath(name.string)) }
+        let containers = try FD.directory(paths.containers, make: true)
+        var failure: SysError?
+        for volume in anonymous {
+            guard let name = volume.lastComponent else { continue }
+            do throws(SysError) {
+                try AnonymousVolumes.remove(
+                    FilePath(name.string), of: config.id, in: directory, containers: containers)
+            } catch { failure = failure ?? error }
         }
+        if let failure { throw failure }
     }
 
     /// Name and directory of every volume of a container, by where it is mounted.
     func mounted(by config: ContainerConfig) -> [String: (name: String, source: String)] {
         var result: [String: (name: String, source: String)] = [:]
         for option in all(config) {
-            guard case .volume(let given, _) = option.kind else { continue }
-            let name = given ?? anonymousName(config, option.target)
-            result[option.target] = (name, dataDirectory(name).string)
+            guard let volume = option.volume else { continue }
+            let name = name(volume, option, config)
+            result[option.target] = (name, store.mountpoint(name).string)
         }
         return result
     }
 
-    private func dataDirectory(_ name: String) -> FilePath {
-        paths.volumes.appending(name).appending("_data")
-    }
-
-    /// 64 digits that derive from the container and the place, so that no list of them has to be kept.
-    private func anonymousName(_ config: ContainerConfig, _ target: String) -> String {
-        SHA256.hex(of: Array("\(config.id):\(target)".utf8))
+    /// Older records name no nameless volume: theirs derive from the container and the place.
+    private func name(
+        _ volume: MountOption.Volume, _ option: MountOption, _ config: ContainerConfig
+    ) -> String {
+        volume.name ?? SHA256.hex(of: Array("\(config.id):\(option.target)".utf8))
     }
 
     private func depth(_ path: String) -> Int { path.utf8.count { $0 == UInt8(ascii: "/") } }
@@ -113,12 +136,69 @@ struct Volumes {
             _ = try FD.directory(FilePath(source), make: true, mode: 0o755)
         }
     }
+}
 
-    private func makeVolume(_ name: String) throws -> FilePath {
-        let directory = dataDirectory(name)
-        let data = try FD.directory(directory, make: true)
-        let status = try data.status()
-        if status.permissions == 0o700 { try Kernel.changeMode(data, 0o755) }
-        return directory
+extension Volumes {
+    private func mount(
+        _ volume: MountOption.Volume, _ option: MountOption, _ config: ContainerConfig, layers: [FilePath],
+        holding held: inout [VolumeStore.Held]
+    ) throws -> RuntimeSpec.Mount {
+        let name = name(volume, option, config)
+        let new = VolumeRecord(name, created: .now(), isAnonymous: volume.isAnonymous)
+        // What only a container with --rm has goes with it: a crash may forget it.
+        let durable = !(volume.isAnonymous && config.host.removesItself)
+        let copies = volume.copies
+        let made = try store.hold(new, user: config.id, durable: durable) { data in
+            copies ? try copyUp(option.target, to: data, layers: layers) : false
+        }
+        held.append(made.volume)
+        let directory = store.mountpoint(name).string
+        switch try made.record.backing() {
+        case .directory:
+            if copies, !made.isNew { try fill(made.volume.data(), option, layers: layers, durable: durable) }
+            return bind(option, directory, recursive: true)
+        case .bind(let device, let words):
+            try fill(
+                try openDevice(device, directory), option, layers: copies ? layers : [], durable: durable)
+            return bind(option, device, words)
+        case .tmpfs(let words):
+            return RuntimeSpec.Mount(
+                destination: option.target, type: "tmpfs", source: "tmpfs",
+                options: ["nosuid", "nodev"] + words + (option.isReadOnly ? ["ro"] : []))
+        }
+    }
+
+    /// One that was there, and is empty. Only one command at a time fills it.
+    private func fill(
+        _ data: consuming FD, _ option: MountOption, layers: [FilePath], durable: Bool
+    ) throws {
+        guard !layers.isEmpty, try data.status().type == .directory, try data.entries().isEmpty else {
+            return
+        }
+        try data.lock()
+        guard try data.entries().isEmpty else { return }
+        if try copyUp(option.target, to: data, layers: layers), durable { try data.syncFileSystem() }
+    }
+
+    private func openDevice(_ device: String, _ directory: String) throws -> FD {
+        do { return try FD.open(FilePath(device), [.readOnly, .nonBlocking, .noTTY]) } catch {
+            throw EngineError(
+                "error while mounting volume '\(directory)': failed to mount local volume: mount "
+                    + "\(device):\(directory): \("\(error.errno)".lowercased())",
+                exitCode: error.errno == .noSuchFileOrDirectory ? 127 : 125)
+        }
+    }
+
+    /// A path of the host with the words of the volume's own `o`, over which the container's `ro` goes.
+    private func bind(_ option: MountOption, _ device: String, _ words: [String]) -> RuntimeSpec.Mount {
+        var mount = bind(option, device, recursive: words.contains("rbind"))
+        let propagations = Set(["private", "rprivate", "slave", "rslave", "shared", "rshared"])
+        let own = words.filter { !["bind", "rbind", "ro", "rw"].contains($0) }
+        if let propagation = own.last(where: propagations.contains), option.propagation == nil {
+            mount.options[1] = propagation
+        }
+        mount.options += own.filter { !propagations.contains($0) }
+        if words.contains("ro"), !option.isReadOnly { mount.options += ["ro", "rro"] }
+        return mount
     }
 }

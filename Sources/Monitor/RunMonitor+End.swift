@@ -182,8 +182,8 @@ extension RemovalRequest {
         }
         for volume in volumes {
             guard let name = volume.lastComponent else { continue }
-            try FD.open(volume.removingLastComponent(), [.readOnly, .directory]).removeTree(
-                FilePath(name.string))
+            let directory = try FD.open(volume.removingLastComponent(), [.readOnly, .directory])
+            try AnonymousVolumes.remove(FilePath(name.string), of: id, in: directory, containers: containers)
         }
         try containers.removeTree(hidden)
     }

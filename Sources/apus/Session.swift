@@ -39,6 +39,8 @@ struct Session: Sendable {
 
     func containers() throws -> Containers { Containers(paths: try paths()) }
 
+    func volumes() throws -> VolumeCatalog { VolumeCatalog(paths: try paths()) }
+
     func images() throws -> ImageCatalog { try ImageCatalog(paths: try paths()) }
 
     /// nil where no engine has been yet: a mere look makes nothing.

@@ -77,14 +77,15 @@ private typealias ContainerState = Engine.ContainerState
     }
 
     @Test func comesBackFromItsDocument() throws {
+        let mounts = [
+            try MountOption(volume: "/a:/b", directory: "/"),
+            try MountOption(mount: "target=/c,volume-nocopy", directory: "/"),
+            try MountOption(tmpfs: "/d:size=1m"),
+        ]
         let full = try config(image()) {
             $0.attach = [.stdin, .stdout, .stderr]
             ($0.openStdin, $0.terminal, $0.hostname, $0.stopTimeout) = (true, true, "hh", 3)
-            $0.host.mounts = [
-                MountOption(.bind(source: "/a", makesSource: true, recursive: false), target: "/b"),
-                MountOption(.volume(name: nil, copies: false), target: "/c"),
-                MountOption(.tmpfs(options: ["size=1m"]), target: "/d"),
-            ]
+            $0.host.mounts = mounts
             $0.host.ulimits = [Ulimit(name: "nofile", soft: 1, hard: -1)]
             $0.host.network = .container("web")
             $0.host.seccomp = .profile("{\"a\": 1}")
@@ -97,6 +98,8 @@ private typealias ContainerState = Engine.ContainerState
         let document = try JSON(parsing: full.json.bytes)
         #expect(try ContainerConfig(document) == full)
         #expect(document["HostConfig"]?["Binds"]?.strings == ["/a:/b"])
+        #expect(document["HostConfig"]?["Tmpfs"]?["/d"]?.string == "size=1m")
+        #expect(document["HostConfig"]?["Mounts"]?.array?.count == 1)
         #expect(document["Config"]?["Hostname"]?.string == "hh")
         let plain = try config(image())
         #expect(try ContainerConfig(JSON(parsing: plain.json.bytes)) == plain)

@@ -45,6 +45,16 @@ func refusal(_ body: () throws -> Void) -> String? {
 }
 
 @Suite struct MountTests {
+    private func bind(_ source: String, makes: Bool, recursive: Bool) -> MountOption.Kind {
+        var bind = MountOption.Bind(source)
+        (bind.makesSource, bind.isRecursive) = (makes, recursive)
+        return .bind(bind)
+    }
+    private func named(_ name: String?, copies: Bool) -> MountOption.Kind {
+        var volume = MountOption.Volume(name)
+        volume.copies = copies
+        return .volume(volume)
+    }
     private func volume(_ text: String) throws -> MountOption {
         try MountOption(volume: text, directory: "/home/me")
     }
@@ -53,16 +63,19 @@ func refusal(_ body: () throws -> Void) -> String? {
     }
 
     @Test func readsBindsVolumesAndAnonymousVolumes() throws {
-        var expected = MountOption(.bind(source: "/a", makesSource: true, recursive: true), target: "/b")
+        var expected = MountOption(bind("/a", makes: true, recursive: true), target: "/b")
+        (expected.origin, expected.text) = (.volumeFlag, "/a:/b")
         #expect(try volume("/a:/b") == expected)
+        expected.text = "/a/../a/.:/b//"
         #expect(try volume("/a/../a/.:/b//") == expected)
         expected.isReadOnly = true
         expected.propagation = "rshared"
+        expected.text = "/a:/b:ro,rshared"
         #expect(try volume("/a:/b:ro,rshared") == expected)
-        #expect(try volume("./x:/b").kind == .bind(source: "/home/me/x", makesSource: true, recursive: true))
-        #expect(try volume("..:/b").kind == .bind(source: "/home", makesSource: true, recursive: true))
-        #expect(try volume("data:/b:nocopy").kind == .volume(name: "data", copies: false))
-        #expect(try volume("/cache").kind == .volume(name: nil, copies: true))
+        #expect(try volume("./x:/b").kind == bind("/home/me/x", makes: true, recursive: true))
+        #expect(try volume("..:/b").kind == bind("/home", makes: true, recursive: true))
+        #expect(try volume("data:/b:nocopy").kind == named("data", copies: false))
+        #expect(try volume("/cache").kind == named(nil, copies: true))
     }
 
     @Test(arguments: [
@@ -87,11 +100,11 @@ func refusal(_ body: () throws -> Void) -> String? {
     }
 
     @Test func readsMountFields() throws {
-        var bind = MountOption(.bind(source: "/a,b", makesSource: false, recursive: false), target: "/x")
-        bind.isReadOnly = true
-        #expect(try mount("type=bind,\"source=/a,b\",dst=/x,ro,bind-nonrecursive") == bind)
-        #expect(try mount("target=/x").kind == .volume(name: nil, copies: true))
-        #expect(try mount("src=v1,target=/x,volume-nocopy").kind == .volume(name: "v1", copies: false))
+        var expected = MountOption(bind("/a,b", makes: false, recursive: false), target: "/x")
+        expected.isReadOnly = true
+        #expect(try mount("type=bind,\"source=/a,b\",dst=/x,ro,bind-nonrecursive") == expected)
+        #expect(try mount("target=/x").kind == named(nil, copies: true))
+        #expect(try mount("src=v1,target=/x,volume-nocopy").kind == named("v1", copies: false))
         #expect(
             try mount("type=tmpfs,target=/x,tmpfs-size=1m,tmpfs-mode=1700").kind
                 == .tmpfs(options: ["size=1048576", "mode=1700"]))

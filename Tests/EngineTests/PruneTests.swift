@@ -57,7 +57,7 @@ import Testing
             let volume = try #require(volumes.anonymous(of: config).first)
             _ = try FD.directory(volume.appending("_data"), make: true)
             DispatchQueue.global().async {
-                _ = try? UnusedVolumes(paths: paths).prune(isDryRun: false)  // what it did is looked at
+                _ = try? VolumeCatalog(paths: paths).prune(isDryRun: false)  // what it did is looked at
                 ended.signal()
             }
             // It waits.

@@ -217,7 +217,7 @@ private typealias ContainerState = Engine.ContainerState
     @Test func inspectHasDockersShape() throws {
         let web = try container("web", state: running(ports(["80/tcp": [("0.0.0.0", "8080")]]))) {
             $0.host.mounts = [
-                MountOption(.bind(source: "/a", makesSource: true, recursive: true), target: "/b")
+                try MountOption(volume: "/a:/b", directory: "/")
             ]
             $0.host.ports = ["8081:80"]
         }

@@ -145,12 +145,12 @@ final class CopyCVETests {
         try apus.must("run", "--name", "base", "--network", "none", "busybox", "ln", "-s", canary, "/data")
         try apus.must("commit", "base", "hostile")
         try apus.must(
-            "create", "--name", "made", "--network", "none", "-v", "v:/data/made", "hostile", "true")
+            "create", "--name", "made", "--network", "none", "-v", "vv:/data/made", "hostile", "true")
         let file = try apus.write("f", "x")
         let outcome = try apus("cp", file, "made:/data/made/f")
         #expect(try state() == before, "\(outcome)")
         #expect(try execute(["ls", canary]).text == "file")
-        #expect(try apus.shell("cat $APUS_ROOT/volumes/v/_data/f").text == "x", "\(outcome)")
+        #expect(try apus.shell("cat $APUS_ROOT/volumes/vv/_data/f").text == "x", "\(outcome)")
     }
 
     /// A mode of the container's made a program of root's on the host.

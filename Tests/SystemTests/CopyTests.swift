@@ -81,7 +81,7 @@ final class CopyTests {
     }
 
     @Test func refusalsAreDockers() throws {
-        try box("--read-only", "-v", "v:/vol", "-v", "v:/rvol:ro", "--tmpfs", "/tmp")
+        try box("--read-only", "-v", "vv:/vol", "-v", "vv:/rvol:ro", "--tmpfs", "/tmp")
         _ = try inside("mkdir -p /vol/t/a /vol/t2; echo 1 > /vol/t2/sub; echo 1 > /vol/ex")
         let cases: [([String], String)] = [
             (["\(files)/f", "box:/vol/w6/"], "no such directory"),
@@ -181,7 +181,7 @@ final class CopyTests {
 
     /// `/` has no end otherwise, and what the kernel makes up is no file.
     @Test func theWholeRootIsCopiedWithoutTheKernelsFiles() throws {
-        try box("-v", "v:/vol", "--tmpfs", "/fs")
+        try box("-v", "vv:/vol", "--tmpfs", "/fs")
         _ = try inside("echo v > /vol/in; echo t > /fs/in")
         try must("box:/", "\(files)/o/root")
         #expect(
@@ -199,7 +199,7 @@ final class CopyTests {
 
     @Test func aContainerThatDoesNotRunIsCopiedToAndFrom() throws {
         try apus.must(
-            "create", "--name", "made", "--network", "none", "-v", "v:/vol", "-v", "/a/b", "busybox", "cat",
+            "create", "--name", "made", "--network", "none", "-v", "vv:/vol", "-v", "/a/b", "busybox", "cat",
             "/a/b/f",
             "/vol/f", "/plain")
         for target in ["/vol", "/a/b", "/plain"] { try must("\(files)/f", "made:\(target)") }
@@ -212,7 +212,7 @@ final class CopyTests {
         try must("\(files)/d", "made:/after")
         try must("made:/after/sub/b", "\(files)/o/two")
         #expect(try host("cat two") == ["3"])
-        #expect(try apus.shell("cat $APUS_ROOT/volumes/v/_data/f").text == "1")
+        #expect(try apus.shell("cat $APUS_ROOT/volumes/vv/_data/f").text == "1")
         let mounts = try apus.shell("grep -c $APUS_ROOT /proc/self/mountinfo")
         #expect(mounts.text == "0", "nothing stays mounted: \(mounts)")
         try must("made:/plain", "\(files)/o/three")

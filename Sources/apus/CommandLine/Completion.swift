@@ -16,6 +16,7 @@ enum Completion {
     private static func subject(_ command: Command) -> String {
         if command.name == "completion" { return "shells" }
         if command.usage.hasPrefix("NAME|ID") { return "both" }
+        if command.usage.hasPrefix("VOLUME") { return "volumes" }
         if command.usage.hasPrefix("CONTAINER") || command.usage.hasPrefix("[CONTAINER") {
             return "containers"
         }
@@ -39,7 +40,7 @@ enum Completion {
     }
 
     private static let globals = "--config --debug --help --log-level --root --run --version"
-    private static let groups = ["builder", "container", "image", "system"]
+    private static let groups = ["builder", "container", "image", "system", "volume"]
 
     private static func verbs(_ group: String, _ commands: [Command]) -> String {
         commands.filter { $0.group == group }.flatMap(\.groupNames).joined(separator: " ")
@@ -57,6 +58,8 @@ enum Completion {
 
     private static let listContainers = "apus ps -a --format '{{.Names}}' 2>/dev/null"
     private static let listImages = "apus images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null"
+
+    private static let listVolumes = "apus volume ls -q 2>/dev/null"
 
     private static func zsh(_ commands: [Command]) -> String {
         """
@@ -89,6 +92,7 @@ enum Completion {
             case $names in
                 containers) compadd -- ${(f)"$(\(listContainers))"} ;;
                 images) compadd -- ${(f)"$(\(listImages))"} ;;
+                volumes) compadd -- ${(f)"$(\(listVolumes))"} ;;
                 both) compadd -- ${(f)"$(\(listContainers); \(listImages))"} ;;
                 shells) compadd -- bash zsh fish ;;
                 *) _files ;;
@@ -129,6 +133,7 @@ enum Completion {
             case $names in
                 containers) names=$(\(listContainers)) ;;
                 images) names=$(\(listImages)) ;;
+                volumes) names=$(\(listVolumes)) ;;
                 both) names=$(\(listContainers); \(listImages)) ;;
                 shells) names="bash zsh fish" ;;
             esac

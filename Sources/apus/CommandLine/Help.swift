@@ -49,9 +49,9 @@ enum Help {
     static func text(_ sections: [(title: String, commands: [Command])]) -> String {
         var text = "Usage:  apus [OPTIONS] COMMAND\n\nContainers and images for Linux, without a daemon\n"
         for section in sections {
-            text +=
-                "\n\(section.title):\n"
-                + list(section.commands.filter { !$0.name.isEmpty }.map { ($0.name, $0.summary) })
+            let named = section.commands.filter { !$0.name.isEmpty }
+            if named.isEmpty { continue }
+            text += "\n\(section.title):\n" + list(named.map { ($0.name, $0.summary) })
         }
         text += """
 
@@ -60,6 +60,7 @@ enum Help {
               container   Manage containers
               image       Manage images
               system      Manage apus
+              volume      Manage volumes
 
             Global Options:
                   --config path Where config.json with the credentials is (DOCKER_CONFIG, ~/.docker)

@@ -31,6 +31,13 @@ enum CommandList {
             ]
         ),
         (
+            "Volumes",
+            [
+                VolumeCommands.create, VolumeCommands.list, InspectCommand.volume, VolumeCommands.remove,
+                PruneCommands.volume,
+            ]
+        ),
+        (
             "Other Commands",
             [
                 InspectCommand.any, SystemCommands.version, SystemCommands.info, SystemCommands.completion,

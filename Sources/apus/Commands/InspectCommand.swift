@@ -1,21 +1,22 @@
 import Engine
 import OCI
 
-/// `inspect`, `container inspect` and `image inspect`.
+/// `inspect`, and that of `container`, `image` and `volume`.
 enum InspectCommand {
     private static let format = Flag.value("format", "f", "string", "Print 'json' or a Go template")
 
     private static let size = Flag.toggle("size", "s", "Display total file sizes if the type is container")
 
     static let any = Command(
-        "inspect", "NAME|ID [NAME|ID...]", "Return low-level information on containers and images",
+        "inspect", "NAME|ID [NAME|ID...]", "Return low-level information on containers, images and volumes",
         words: Command.atLeast(1),
-        flags: [format, .value("type", "Only inspect objects of the given type (container, image)")]
+        flags: [format, .value("type", "Only inspect objects of the given type (container, image, volume)")]
             + [size]
     ) { arguments, session in
         let type = arguments.value("type") ?? ""
-        guard ["", "container", "image"].contains(type) else {
-            throw CommandFailure.bare("unknown type: \"\(type)\": must be one of \"container\", \"image\"")
+        guard ["", "container", "image", "volume"].contains(type) else {
+            throw CommandFailure.bare(
+                "unknown type: \"\(type)\": must be one of \"container\", \"image\", \"volume\"")
         }
         return try inspect(arguments, session, type: type, measures: arguments.isOn("size"))
     }
@@ -33,6 +34,11 @@ enum InspectCommand {
         "Display detailed information on one or more images",
         words: Command.atLeast(1), flags: [format]
     ) { arguments, session in try inspect(arguments, session, type: "image") }
+
+    static let volume = Command(
+        "", group: "volume", as: ["inspect"], "VOLUME [VOLUME...]",
+        "Display detailed information on one or more volumes", words: Command.atLeast(1), flags: [format]
+    ) { arguments, session in try inspect(arguments, session, type: "volume") }
 
     private static func inspect(
         _ arguments: Arguments, _ session: Session, type: String, measures: Bool = false
@@ -65,7 +71,8 @@ enum InspectCommand {
     private static func rendered(_ template: Template, _ document: JSON) throws -> String {
         // The name in docker's own type, which its templates know too.
         let methods = JSON.fields(["ID": document["Id"]])
-        do { return try template.render(document, methods: methods, zeros: InspectView.zeros) } catch {
+        let zeros = document["Mountpoint"] == nil ? InspectView.zeros : InspectView.volumeZeros
+        do { return try template.render(document, methods: methods, zeros: zeros) } catch {
             throw CommandFailure("template parsing error: \(error)")
         }
     }
@@ -73,6 +80,7 @@ enum InspectCommand {
     private static func find(
         _ name: String, type: String, measures: Bool, _ session: Session
     ) throws -> JSON {
+        if type == "volume" { return try session.volumes().inspect(name) }
         if type != "image" {
             let containers = try session.containers()
             do {
@@ -87,6 +95,7 @@ enum InspectCommand {
             if measures { Standard.error("WARNING: --size ignored for images") }
             return document
         }
+        if type.isEmpty, let volume = try session.volumes().inspectIfThere(name) { return volume }
         throw CommandFailure(type.isEmpty ? "No such object: \(name)" : "No such image: \(name)")
     }
 }

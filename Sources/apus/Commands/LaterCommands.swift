@@ -4,10 +4,11 @@ enum LaterCommands {
         "buildx", "checkpoint", "compose", "config", "context", "events",
         "manifest", "network", "node", "plugin",
         "search", "secret", "service", "stack", "swarm",
-        "trust", "volume",
+        "trust",
     ]
     private static let verbs: [String: Set<String>] = [
-        "system": ["events"]
+        "system": ["events"],
+        "volume": ["update"],
     ]
 
     /// The sentence for a command line that begins so; nil for what docker does not know either.

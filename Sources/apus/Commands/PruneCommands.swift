@@ -2,7 +2,7 @@ import Engine
 import Linux
 import SystemPackage
 
-/// `container prune`, `image prune`, `builder prune` and `system prune`.
+/// `container prune`, `image prune`, `volume prune`, `builder prune` and `system prune`.
 enum PruneCommands {
     private static let force = Flag.toggle("force", "f", "Do not prompt for confirmation")
     private static let dryRun = Flag.toggle("dry-run", "Say what would be removed, and remove nothing")
@@ -46,6 +46,33 @@ enum PruneCommands {
         return try report.finish()
     }
 
+    static let volume = Command(
+        "", group: "volume", as: ["prune"], "", "Remove unused local volumes",
+        flags: [
+            .toggle("all", "a", "Remove all unused volumes, not just anonymous ones"),
+            .list("filter", nil, "filter", "Only what passes: label=<key>[=<value>] or label!=..."), force,
+            dryRun,
+        ]
+    ) { arguments, session in
+        var all = arguments.isOn("all")
+        let filters = try filters(arguments) { (text: String) throws(UsageError) -> Bool in
+            if text.hasPrefix("until=") { throw UsageError("invalid filter 'until'") }
+            guard text.hasPrefix("all=") else { return false }
+            guard let value = parseBool(String(text.dropFirst(4))) else {
+                throw UsageError("invalid filter '\(text)'")
+            }
+            all = all || value
+            return true
+        }
+        var report = PruneReport(arguments)
+        let which = all ? "all local volumes" : "anonymous local volumes"
+        let asked = "WARNING! This will remove \(which) not used by at least one container.\n\(question)"
+        guard try report.isAgreed(asked) else { return 0 }
+        let volumes = try session.volumes()
+        try report.add("Volumes", volumes.prune(all: all, filters, isDryRun: report.isDryRun))
+        return try report.finish()
+    }
+
     static let builder = Command(
         "", group: "builder", as: ["prune"], "", "Remove build cache",
         flags: [
@@ -83,8 +110,8 @@ enum PruneCommands {
         let dry = report.isDryRun
         var gone = try report.add("Containers", session.containers().prune(filters, isDryRun: dry))
         if volumes {
-            let unused = UnusedVolumes(paths: try session.paths())
-            try report.add("Volumes", unused.prune(isDryRun: dry, after: gone))
+            let pruned = try session.volumes().prune(filters, isDryRun: dry, after: gone)
+            report.add("Volumes", pruned)
         }
         guard let images = try session.imagesIfThere() else { return try report.finish() }
         gone = try report.add("Images", images.prune(all: all, filters, isDryRun: dry, after: gone))
