@@ -144,7 +144,7 @@ extension Containers {
                     attributes: .noDevices)
             }
             try root.attach(to: FD.open(upper, [.path, .directory]), as: upper.string)
-            try mountBinds(request.spec.mounts, in: root)
+            try mountBinds(request.spec.mounts, sources: request.sources, in: root)
             if record.config.host.hasReadOnlyRoot { try root.setAttributes(.readOnly) }
             return try ContainerTree(
                 root: root, name: name, lock: lock, release: { if changing { self.release(id) } })

@@ -29,15 +29,21 @@ public struct Containers: Sendable {
         let name = try options.name ?? freeName()
         var config = try ContainerConfig(
             id: id, name: name, created: .now(), image: image.id, config: image.config, options: options)
-        config.host.mounts = Volumes(paths).complete(config)
+        let volumes = Volumes(paths)
+        let borrowed = try volumesFrom(config.host)
+        config.host.mounts += borrowed.mounts
+        config.host.mounts = volumes.complete(config)
         let layers = try store.layerDirectories(of: image)
         let lock = try RunLock.make(id, paths: paths)
         do {
-            let volumes = Volumes(paths)
             try volumes.withoutPrune(of: config) {
                 var held: [VolumeStore.Held] = []
                 defer { withExtendedLifetime(held) {} }  // nobody removes them before the record names them
                 let mounts = try volumes.prepare(config, layers: layers, holding: &held)
+                // Its volumes may have gone with it before they were held.
+                for id in borrowed.containers where try !records.exists(id) {
+                    throw EngineError("No such container: \(id)", exitCode: 1)
+                }
                 let request = try makeRequest(config, layers: layers, mounts: mounts)
                 try records.create(config, durable: !config.host.removesItself) { directory in
                     try populate(directory, config, request)
@@ -128,7 +134,7 @@ public struct Containers: Sendable {
     }
 
     private func makeRequest(
-        _ config: ContainerConfig, layers: [FilePath], mounts: [RuntimeSpec.Mount]
+        _ config: ContainerConfig, layers: [FilePath], mounts: Volumes.Prepared
     ) throws -> MonitorRequest {
         let directory = paths.container(config.id)
         let facts = HostFacts(
@@ -139,7 +145,7 @@ public struct Containers: Sendable {
             of: directory, isReadOnly: config.host.hasReadOnlyRoot,
             except: Set(config.host.mounts.map(\.target)))
         let removesItself = config.host.removesItself
-        var spec = makeSpec(config, mounts: own + mounts, host: facts)
+        var spec = makeSpec(config, mounts: own + mounts.mounts, host: facts)
         if config.terminal, let size = Terminal.windowSize(0) {
             spec.process.consoleSize = .init(height: size.rows, width: size.columns)
         }
@@ -161,6 +167,8 @@ public struct Containers: Sendable {
         request.opensStdin = config.openStdin
         request.closesStdinWithClient = config.stdinOnce
         request.restart = config.host.restart
+        request.sources = mounts.sources
+        request.bootID = try Process.bootID()
         request.usesInit = config.host.usesInit
         request.health = try config.process.healthcheck.flatMap {
             try HealthOptions($0, shell: config.process.shell)

@@ -7,7 +7,7 @@ extension HostOptions {
     public var json: JSON {
         .fields([
             "Binds": .nonEmpty(binds) ?? .null, "AllMounts": .array(mounts.map(\.json)),
-            "LogConfig": log.json,
+            "VolumesFrom": .nonEmpty(volumesFrom) ?? .null, "LogConfig": log.json,
             "NetworkMode": .string(network.text), "PublishedPorts": .nonEmpty(ports),
             "RestartPolicy": restart.json,
             "AutoRemove": .bool(removesItself), "CapAdd": .nonEmpty(addedCapabilities) ?? .null,
@@ -34,6 +34,7 @@ extension HostOptions {
         let all = json["AllMounts"] == nil ? "Mounts" : "AllMounts"
         for mount in try json.arrayOrEmpty(all) { mounts.append(try MountOption(mount)) }
         for ulimit in try json.arrayOrEmpty("Ulimits") { ulimits.append(try Ulimit(ulimit)) }
+        volumesFrom = try json.stringsOrEmpty("VolumesFrom")
         ports = try json.stringsOrEmpty("PublishedPorts")
         if let policy = json["RestartPolicy"] { restart = try RestartPolicy(policy) }
         publishesAll = try json.optionalBool("PublishAllPorts") ?? false

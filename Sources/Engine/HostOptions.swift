@@ -21,6 +21,8 @@ public struct HostOptions: Equatable, Sendable {
     }
 
     public var mounts: [MountOption] = []
+    /// `container[:mode]`, as typed.
+    public var volumesFrom: [String] = []
     /// As typed: `[[address:]host:]container[/protocol]`.
     public var ports: [String] = []
     public var publishesAll = false

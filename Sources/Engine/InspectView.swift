@@ -37,7 +37,7 @@ public enum InspectView {
         let isPrivileged = config.host.isPrivileged
         let rest: JSON = .fields([
             "PortBindings": portBindings(config.host), "ContainerIDFile": .string(""),
-            "VolumeDriver": .string(""), "VolumesFrom": .null, "ConsoleSize": .array([.int(0), .int(0)]),
+            "VolumeDriver": .string(""), "ConsoleSize": .array([.int(0), .int(0)]),
             "Cgroup": .string(""), "Links": .null, "UTSMode": .string(""), "UsernsMode": .string(""),
             "Isolation": .string(""), "CgroupParent": .string(""), "BlkioWeight": .int(0),
             "Devices": .array([]), "DeviceCgroupRules": .null, "DeviceRequests": .null,

@@ -34,8 +34,10 @@ private struct MountFields {
     var target = ""
     var isReadOnly = false
     var propagation: String?
-    var recursive = true
-    var copies = true
+    /// `enabled`, `disabled`, `writable` or `readonly`.
+    var recursion = "enabled"
+    var mapsOwner = false
+    var volume = MountOption.Volume(nil)
     var tmpfs: [String] = []
     /// The first field that only one type takes: `bind`, `volume` or `tmpfs`.
     var special: Set<String> = []
@@ -48,6 +50,7 @@ private struct MountFields {
             switch key {
             case "readonly", "ro": return isReadOnly = true
             case "bind-nonrecursive": return setNonRecursive(true)
+            case "idmap": return setMapsOwner()
             case "volume-nocopy": return setNoCopy(true)
             default: throw UsageError("invalid field '\(field)' must be a key=value pair")
             }
@@ -61,11 +64,17 @@ private struct MountFields {
         case "consistency": break
         case "bind-propagation": try setPropagation(value)
         case "bind-nonrecursive": setNonRecursive(try boolean(key, value))
+        case "bind-recursive": try setRecursion(value)
+        case "bind-idmap":
+            guard value == "match-user" else {
+                throw UsageError("invalid value for bind-idmap: \(value) (must be \"match-user\")")
+            }
+            setMapsOwner()
         case "volume-nocopy": setNoCopy(try boolean(key, value))
+        case "volume-subpath", "volume-label", "volume-driver", "volume-opt": try setVolume(key, value)
         case "tmpfs-size": try setTmpfsSize(value)
         case "tmpfs-mode": try setTmpfsMode(value)
-        case "bind-recursive", "volume-subpath", "volume-label", "volume-driver", "volume-opt",
-            "image-subpath":
+        case "image-subpath":
             throw UsageError("\(key) is not supported yet")
         default: throw UsageError("unexpected key '\(key)' in '\(field)'")
         }
@@ -78,20 +87,63 @@ private struct MountFields {
 
     private mutating func setPropagation(_ value: String) throws(UsageError) {
         guard MountOption.propagations.contains(value) else {
-            throw UsageError("invalid value for bind-propagation: \(value)")
+            throw UsageError(
+                "invalid mount config for type \"bind\": invalid propagation mode: \(value)")
         }
         propagation = value
         special.insert("bind")
     }
 
     private mutating func setNonRecursive(_ on: Bool) {
-        recursive = !on
+        recursion = on ? "disabled" : "enabled"
+        special.insert("bind")
+    }
+
+    private mutating func setRecursion(_ value: String) throws(UsageError) {
+        guard ["enabled", "disabled", "writable", "readonly"].contains(value) else {
+            guard let on = parseBool(value) else {
+                throw UsageError(
+                    "invalid value for bind-recursive: \(value) (must be \"enabled\", \"disabled\", \"writable\", "
+                        + "or \"readonly\")")
+            }
+            return setNonRecursive(!on)
+        }
+        recursion = value
+        special.insert("bind")
+    }
+
+    private mutating func setMapsOwner() {
+        mapsOwner = true
         special.insert("bind")
     }
 
     private mutating func setNoCopy(_ on: Bool) {
-        copies = !on
+        volume.copies = !on
         special.insert("volume")
+    }
+
+    private mutating func setVolume(_ key: String, _ value: String) throws(UsageError) {
+        special.insert("volume")
+        let pair = value.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
+            String.init)
+        switch key {
+        case "volume-label": volume.labels[pair[0]] = pair.count == 2 ? pair[1] : ""
+        case "volume-opt": volume.options[pair[0]] = pair.count == 2 ? pair[1] : ""
+        case "volume-subpath":
+            let parts = value.split(separator: "/", omittingEmptySubsequences: false)
+            guard !value.isEmpty, !value.hasPrefix("/"), !parts.contains("..") else {
+                throw UsageError(
+                    "invalid mount config for type \"volume\": subpath must be a relative path within the volume"
+                )
+            }
+            volume.subpath = value
+        default:
+            guard value == "local" || value.isEmpty else {
+                throw UsageError(
+                    "error looking up volume plugin \(value): plugin \"\(value)\" not found (only the driver local "
+                        + "is there)")
+            }
+        }
     }
 
     private mutating func setTmpfsSize(_ value: String) throws(UsageError) {
@@ -113,6 +165,15 @@ private struct MountFields {
         for other in ["volume", "bind", "tmpfs"] where other != type && special.contains(other) {
             throw UsageError("cannot mix '\(other)-*' options with mount type '\(type)'")
         }
+        func needs(_ other: String) -> UsageError {
+            UsageError(
+                "option 'bind-recursive=\(recursion)' requires '\(other)' to be specified in conjunction")
+        }
+        guard ["writable", "readonly"].contains(recursion) else { return }
+        guard isReadOnly else { throw needs("readonly") }
+        guard recursion == "writable" || propagation == "rprivate" else {
+            throw needs("bind-propagation=rprivate")
+        }
     }
 
     func kind(below directory: String) throws(UsageError) -> MountOption.Kind {
@@ -125,12 +186,19 @@ private struct MountFields {
                 throw UsageError("\(invalid)invalid mount path: '\(source)' mount path must be absolute")
             }
             var bind = MountOption.Bind(cleanPath(absolute))
-            bind.isRecursive = recursive
+            bind.isRecursive = recursion != "disabled"
+            bind.keepsSubmountsWritable = recursion == "writable"
+            bind.mapsOwner = mapsOwner
             return .bind(bind)
         case "volume":
-            var volume = MountOption.Volume(nil)
-            if !source.isEmpty { volume = MountOption.Volume(try VolumeName.checked(source)) }
-            volume.copies = copies
+            var volume = volume
+            if !source.isEmpty {
+                (volume.name, volume.isAnonymous) = (try VolumeName.checked(source), false)
+            } else if volume.subpath != nil {
+                throw UsageError(
+                    "invalid mount config for type \"volume\": must not set Subpath when using anonymous volumes"
+                )
+            }
             return .volume(volume)
         case "tmpfs":
             guard source.isEmpty else {
@@ -138,7 +206,9 @@ private struct MountFields {
                     "invalid mount config for type \"tmpfs\": field Source must not be specified")
             }
             return .tmpfs(options: tmpfs + (isReadOnly ? ["ro"] : []))
-        default: throw UsageError("mount type \"\(type)\" is not supported: use bind, volume or tmpfs")
+        case "image", "cluster", "npipe":
+            throw UsageError("mount type \"\(type)\" is not supported yet: use bind, volume or tmpfs")
+        default: throw UsageError("invalid mount config for type \"\(type)\": mount type unknown")
         }
     }
 }

@@ -68,6 +68,7 @@ extension MountOption {
             let options = JSON.fields([
                 "Propagation": propagation.map(JSON.string),
                 "NonRecursive": bind.isRecursive ? nil : .bool(true),
+                "ReadOnlyNonRecursive": bind.keepsSubmountsWritable ? .bool(true) : nil,
             ])
             return .fields([
                 "Type": .string("bind"), "Source": .string(bind.source), "Target": .string(target),
@@ -78,7 +79,7 @@ extension MountOption {
                 "Type": .string("volume"),
                 "Source": volume.isAnonymous ? nil : volume.name.map(JSON.string),
                 "Target": .string(target), "ReadOnly": readOnly,
-                "VolumeOptions": volume.copies ? nil : .fields(["NoCopy": .bool(true)]),
+                "VolumeOptions": volume.shown,
             ])
         case .tmpfs(let options):
             return .fields([
@@ -128,6 +129,8 @@ extension MountOption.Bind {
         .fields([
             "Source": .string(source), "MakesSource": makesSource ? .bool(true) : nil,
             "NonRecursive": isRecursive ? nil : .bool(true),
+            "WritableSubmounts": keepsSubmountsWritable ? .bool(true) : nil,
+            "MapsOwner": mapsOwner ? .bool(true) : nil,
         ])
     }
 
@@ -135,6 +138,8 @@ extension MountOption.Bind {
         self.init(try json.requireString("Source"))
         makesSource = try json.optionalBool("MakesSource") ?? false
         isRecursive = try json.optionalBool("NonRecursive") != true
+        keepsSubmountsWritable = try json.optionalBool("WritableSubmounts") ?? false
+        mapsOwner = try json.optionalBool("MapsOwner") ?? false
     }
 }
 
@@ -142,13 +147,27 @@ extension MountOption.Volume {
     var json: JSON {
         .fields([
             "Name": name.map(JSON.string), "Anonymous": isAnonymous ? .bool(true) : nil,
-            "NoCopy": copies ? nil : .bool(true),
+            "NoCopy": copies ? nil : .bool(true), "Subpath": subpath.map(JSON.string),
+            "Labels": .nonEmpty(labels), "Options": .nonEmpty(options),
         ])
+    }
+
+    /// docker's VolumeOptions.
+    var shown: JSON? {
+        let driver = JSON.fields(["Options": .nonEmpty(options)])
+        let shown = JSON.fields([
+            "NoCopy": copies ? nil : .bool(true), "Labels": .nonEmpty(labels),
+            "Subpath": subpath.map(JSON.string), "DriverConfig": options.isEmpty ? nil : driver,
+        ])
+        return shown.members?.isEmpty == false ? shown : nil
     }
 
     init(_ json: JSON) throws(JSONError) {
         self.init(try json.optionalString("Name"))
         isAnonymous = try json.optionalBool("Anonymous") ?? false
         copies = try json.optionalBool("NoCopy") != true
+        subpath = try json.optionalString("Subpath")
+        labels = try json.mapOrEmpty("Labels")
+        options = try json.mapOrEmpty("Options")
     }
 }

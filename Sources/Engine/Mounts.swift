@@ -14,6 +14,10 @@ public struct MountOption: Equatable, Sendable {
         /// Makes a directory when it is missing (`-v` does).
         public var makesSource = false
         public var isRecursive = true
+        /// `ro` is for the mount itself, not for those below it.
+        public var keepsSubmountsWritable = false
+        /// The ids of the source's owner are the container's user's, and the other way round.
+        public var mapsOwner = false
 
         public init(_ source: String) { self.source = source }
     }
@@ -26,6 +30,11 @@ public struct MountOption: Equatable, Sendable {
         public var isAnonymous: Bool
         /// Fills an empty one from the image.
         public var copies = true
+        /// What is mounted of it; relative, without `..`.
+        public var subpath: String?
+        /// Of a volume that is made for this.
+        public var labels: [String: String] = [:]
+        public var options: [String: String] = [:]
 
         public init(_ name: String?) { (self.name, isAnonymous) = (name, name == nil) }
     }
@@ -105,27 +114,55 @@ extension MountOption {
     /// `ro`, `rw`, `nocopy`, a propagation, and words without a meaning here.
     private mutating func setModes(_ text: String) throws(UsageError) {
         let refusal = UsageError("invalid mode: \(text)")
-        var access = 0
+        var (access, labels) = (0, 0)
         for mode in text.split(separator: ",", omittingEmptySubsequences: false).map(String.init) {
             switch mode {
             case "ro", "rw":
                 isReadOnly = mode == "ro"
                 access += 1
-            // SELinux labels and the consistency of another platform's file sharing.
-            case "z", "Z", "consistent", "cached", "delegated": break
+            case "z", "Z": labels += 1
+            // The consistency of another platform's file sharing.
+            case "consistent", "cached", "delegated": break
+            case "idmap":
+                guard case .bind(var bind) = kind else { throw refusal }
+                bind.mapsOwner = true
+                kind = .bind(bind)
             case "nocopy":
-                guard case .volume(var volume) = kind else { throw refusal }
+                guard case .volume(var volume) = kind else { throw misplaced("bind", "VolumeOptions") }
                 volume.copies = false
                 kind = .volume(volume)
             default:
-                guard MountOption.propagations.contains(mode), propagation == nil, case .bind = kind else {
-                    throw refusal
-                }
+                guard MountOption.propagations.contains(mode), propagation == nil else { throw refusal }
+                guard case .bind = kind else { throw misplaced("volume", "BindOptions") }
                 propagation = mode
             }
         }
-        if access > 1 { throw refusal }
+        if access > 1 || labels > 1 { throw refusal }
     }
+
+    private func misplaced(_ type: String, _ field: String) -> UsageError {
+        UsageError(
+            "invalid volume specification: '\(text)': invalid mount config for type \"\(type)\": field \(field) "
+                + "must not be specified")
+    }
+
+    /// Whether SELinux labels were asked for, which nothing here sets.
+    public var wantsLabel: Bool {
+        modes.split(separator: ",").contains { $0 == "z" || $0 == "Z" }
+    }
+
+    /// Where labels must not even be asked for: what the host itself lives of (CVE-2021-43816).
+    public func checkLabel(home: String?) throws(UsageError) {
+        guard wantsLabel, case .bind(let bind) = kind else { return }
+        guard Self.unlabelled.contains(bind.source) || bind.source == home.map(cleanPath) else { return }
+        throw UsageError("SELinux relabeling of \(bind.source) is not allowed")
+    }
+
+    private static let unlabelled: Set<String> = [
+        "/", "/bin", "/boot", "/dev", "/etc", "/etc/passwd", "/etc/pki", "/etc/shadow", "/home", "/lib",
+        "/lib64", "/media", "/opt", "/proc", "/root", "/run", "/sbin", "/srv", "/sys", "/tmp", "/usr",
+        "/var", "/var/lib", "/var/log",
+    ]
 
     /// `path[:options]` of `--tmpfs`.
     public init(tmpfs text: String) throws(UsageError) {

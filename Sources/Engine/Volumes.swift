@@ -36,19 +36,33 @@ struct Volumes {
     /// container's record is there.
     func prepare(
         _ config: ContainerConfig, layers: [FilePath], holding held: inout [VolumeStore.Held]
-    ) throws -> [RuntimeSpec.Mount] {
+    ) throws -> Prepared {
         var mounts: [RuntimeSpec.Mount] = []
+        var sources: [String: BindSource] = [:]
         for option in all(config) {
             switch option.kind {
             case .tmpfs(let options): mounts.append(tmpfs(option, options))
             case .bind(let bind):
-                try checkSource(bind.source, makes: bind.makesSource)
+                let status = try checkSource(bind.source, makes: bind.makesSource)
+                var source = BindSource(device: status.device, inode: status.inode)
+                source.mapsOwner = bind.mapsOwner
+                sources[option.target] = source
                 mounts.append(self.bind(option, bind.source, recursive: bind.isRecursive))
             case .volume(let volume):
                 mounts.append(try mount(volume, option, config, layers: layers, holding: &held))
+                if let subpath = volume.subpath {
+                    sources[option.target] = BindSource(subpath: FilePath(subpath))
+                }
             }
         }
-        return mounts.sorted { depth($0.destination) < depth($1.destination) }
+        return Prepared(
+            mounts: mounts.sorted { depth($0.destination) < depth($1.destination) }, sources: sources)
+    }
+
+    /// The mounts, and what is to be known of their sources by where they are mounted.
+    struct Prepared {
+        var mounts: [RuntimeSpec.Mount]
+        var sources: [String: BindSource]
     }
 
     /// Options of the command line, then the image's own volumes where nothing else is mounted.
@@ -61,6 +75,17 @@ struct Volumes {
                 option.origin = .image
                 return option
             }
+    }
+
+    /// All mounts of a container that is there, each volume with its name.
+    func named(_ config: ContainerConfig) -> [MountOption] {
+        all(config).map { option in
+            guard var volume = option.volume else { return option }
+            volume.name = name(volume, option, config)
+            var named = option
+            named.kind = .volume(volume)
+            return named
+        }
     }
 
     /// The directories of a container's nameless volumes, which go with it.
@@ -118,13 +143,17 @@ struct Volumes {
         var words = [recursive ? "rbind" : "bind", option.propagation ?? "rprivate"]
         // Devices only work where they were put on purpose.
         if !source.hasPrefix("/dev") { words += ["nosuid", "nodev"] }
-        if option.isReadOnly { words += ["ro", "rro"] }
+        if option.isReadOnly {
+            words.append("ro")
+            // What is mounted below is read-only, too.
+            if case .bind(let bind) = option.kind, bind.keepsSubmountsWritable {} else { words.append("rro") }
+        }
         return RuntimeSpec.Mount(destination: option.target, type: "bind", source: source, options: words)
     }
 
-    private func checkSource(_ source: String, makes: Bool) throws {
+    private func checkSource(_ source: String, makes: Bool) throws -> FileStatus {
         do {
-            _ = try FD.open(FilePath(source), .path)
+            return try FD.open(FilePath(source), .path).status()
         } catch {
             guard error.errno == .noSuchFileOrDirectory else {
                 throw EngineError("invalid mount config for type \"bind\": \(error)")
@@ -133,7 +162,7 @@ struct Volumes {
                 throw EngineError(
                     "invalid mount config for type \"bind\": bind source path does not exist: \(source)")
             }
-            _ = try FD.directory(FilePath(source), make: true, mode: 0o755)
+            return try FD.directory(FilePath(source), make: true, mode: 0o755).status()
         }
     }
 }
@@ -144,10 +173,13 @@ extension Volumes {
         holding held: inout [VolumeStore.Held]
     ) throws -> RuntimeSpec.Mount {
         let name = name(volume, option, config)
-        let new = VolumeRecord(name, created: .now(), isAnonymous: volume.isAnonymous)
+        var new = VolumeRecord(name, created: .now(), isAnonymous: volume.isAnonymous)
+        new.labels.merge(volume.labels) { _, typed in typed }
+        new.options = volume.options
+        _ = try new.backing()
         // What only a container with --rm has goes with it: a crash may forget it.
         let durable = !(volume.isAnonymous && config.host.removesItself)
-        let copies = volume.copies
+        let copies = volume.copies && volume.subpath == nil
         let made = try store.hold(new, user: config.id, durable: durable) { data in
             copies ? try copyUp(option.target, to: data, layers: layers) : false
         }
@@ -162,6 +194,9 @@ extension Volumes {
                 try openDevice(device, directory), option, layers: copies ? layers : [], durable: durable)
             return bind(option, device, words)
         case .tmpfs(let words):
+            guard volume.subpath == nil else {
+                throw EngineError("a tmpfs volume has no directories yet: leave volume-subpath out")
+            }
             return RuntimeSpec.Mount(
                 destination: option.target, type: "tmpfs", source: "tmpfs",
                 options: ["nosuid", "nodev"] + words + (option.isReadOnly ? ["ro"] : []))

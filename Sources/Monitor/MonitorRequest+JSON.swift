@@ -19,6 +19,10 @@ extension MonitorRequest {
             "endsWithClient": .bool(endsWithClient), "mergesStreams": .bool(mergesStreams),
             "removal": removal?.json, "restart": restart.json,
             "usesInit": .bool(usesInit), "health": health?.json,
+            "sources": sources.isEmpty
+                ? nil
+                : .object(sources.sorted { $0.key < $1.key }.map { JSON.Member($0.key, $0.value.json) }),
+            "bootID": .string(bootID),
         ])
     }
 
@@ -49,6 +53,8 @@ extension MonitorRequest {
         usesInit = try json.optionalBool("usesInit") ?? false
         if let check = json["health"] { health = try HealthOptions(check, shell: nil) }
         if let policy = json["restart"] { restart = try RestartPolicy(policy) }
+        bootID = try json.optionalString("bootID") ?? ""
+        for member in json["sources"]?.members ?? [] { sources[member.name] = try BindSource(member.value) }
     }
 }
 

@@ -88,6 +88,10 @@ public struct MonitorRequest: Equatable, Sendable {
     /// `--init`.
     public var usesInit = false
     public var health: HealthOptions?
+    /// What is known of binds, by where they are mounted: of what they were when the container was made, in this boot,
+    /// its first start makes sure.
+    public var sources: [String: BindSource] = [:]
+    public var bootID = ""
 
     public init(
         id: String, spec: RuntimeSpec, root: RootSource, user: String, additionalGroups: [String] = [],

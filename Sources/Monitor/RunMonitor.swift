@@ -56,6 +56,7 @@ final class RunMonitor {
         var facts = CreateFacts(
             credentials: credentials, stdio: streams.stdio, seccomp: filter, keyringName: "_ses.\(request.id)"
         )
+        facts.sources = try asStartError { () throws(SysError) in try bindSources() }
         if request.usesInit {
             facts.initProgram = try asStartError { () throws(SysError) in try InitProgram() }
         }
@@ -69,6 +70,19 @@ final class RunMonitor {
             return try makeSession(process.takePidfd(), io, clients: clients)
         } catch {
             throw RuntimeError("unable to monitor the container: \(error)")
+        }
+    }
+
+    /// Only a container that was never started has its mounts of the moment when it was made.
+    private func bindSources() throws(SysError) -> [String: BindSource] {
+        guard !request.sources.isEmpty else { return [:] }
+        let wasStarted = try directory.status(of: "state.json") != nil
+        let boot = try Process.bootID()
+        if !wasStarted, boot == request.bootID { return request.sources }
+        return request.sources.mapValues { source in
+            var source = source
+            source.identity = nil
+            return source
         }
     }
 

@@ -151,6 +151,8 @@ public struct CreateFacts {
     public var rootfs: String?
     /// The path of a root directory that only the child, root in a user namespace, can make a mount of.
     public var rootForChild: FilePath?
+    /// What is known of binds, by the destination that the document has.
+    public var sources: [String: BindSource] = [:]
     /// Where relative sources of mounts are.
     public var bundle: String?
     /// The container's cgroup on the host.

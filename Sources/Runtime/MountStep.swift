@@ -24,6 +24,8 @@ struct MountStep: Equatable, Sendable {
     /// Kernel file systems are only mounted on a directory that is really there: an image's symlink named /proc
     /// would put it elsewhere (CVE-2019-19921).
     let refusesSymlinks: Bool
+    /// Of a bind.
+    var facts = BindSource()
 
     /// The parent's answer to a request.
     typealias Request = (Int) throws(SysError) -> FD
@@ -136,7 +138,7 @@ extension MountStep {
     ) throws(SysError) {
         let tree: FD
         do {
-            tree = try FD.open(path, .path).cloneTree(recursive: options.isRecursiveBind)
+            tree = try facts.open(path).cloneTree(recursive: options.isRecursiveBind)
         } catch {
             guard let number, error.errno == .permissionDenied else { throw error }
             tree = try request(number)

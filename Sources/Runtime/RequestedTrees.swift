@@ -7,6 +7,7 @@ import SystemPackage
 /// root may not see. Made when it is its turn, because a mount before it may bring its source.
 struct RequestedTree: Equatable, Sendable {
     let path: String
+    var facts = BindSource()
     let isRecursive: Bool
     /// nil: the ids stay as they are.
     let maps: Maps?
@@ -22,21 +23,29 @@ struct RequestedTree: Equatable, Sendable {
         /// The container's own new user namespace.
         case container
         case path(String)
+        /// The source's owner and these change places; all others stay as they are.
+        case owner(uid: UInt32, gid: UInt32)
     }
 
     /// A detached copy of the source, as the process sees it.
     func make(for process: borrowing Pidfd) throws(SysError) -> FD {
-        let users = try maps.map { maps throws(SysError) in try UserNamespace(maps.users, process) }
         let visit = try NamespaceVisit(process)
         let tree: FD
         do {
-            tree = try FD.open(FilePath(path), .path).cloneTree(recursive: isRecursive)
+            tree = try facts.open(FilePath(path)).cloneTree(recursive: isRecursive)
         } catch {
             try visit.leave()
             throw error
         }
         try visit.leave()
-        if let users { try tree.mapIDs(users.fd, recursive: maps?.isRecursive ?? false) }
+        guard let maps else { return tree }
+        let users = try UserNamespace(maps.users, process, of: tree)
+        do { try tree.mapIDs(users.fd, recursive: maps.isRecursive) } catch {
+            guard error.errno == .invalidArgument else { throw error }
+            throw SysError(
+                call: error.call, subject: path, errno: error.errno,
+                hint: "its file system cannot have its ids mapped")
+        }
         return tree
     }
 }
@@ -44,8 +53,14 @@ struct RequestedTree: Equatable, Sendable {
 private final class UserNamespace {
     let fd: FD
 
-    init(_ users: RequestedTree.Users, _ process: borrowing Pidfd) throws(SysError) {
+    init(
+        _ users: RequestedTree.Users, _ process: borrowing Pidfd, of tree: borrowing FD
+    ) throws(SysError) {
         switch users {
+        case .owner(let uid, let gid):
+            let status = try tree.status()
+            fd = try Process.userNamespace(
+                uidMap: swappedIDs(status.uid, uid), gidMap: swappedIDs(status.gid, gid))
         case .mappings(let uid, let gid):
             fd = try Process.userNamespace(uidMap: uid.text, gidMap: gid.text)
         case .container: fd = try FD.open(FilePath("/proc/\(process.pid)/ns/user"))
@@ -72,4 +87,23 @@ private final class NamespaceVisit {
         try Kernel.changeRoot(root)
         try Kernel.changeDirectory(directory)
     }
+}
+
+/// Lines of a map (user_namespaces(7)) in which two ids have changed places.
+func swappedIDs(_ one: UInt32, _ other: UInt32) -> String {
+    // The last number is no id.
+    if max(one, other) == .max { return "0 0 \(UInt32.max)\n" }
+    let (low, high) = (min(one, other), max(one, other))
+    var lines: [String] = []
+    func keep(_ first: UInt32, before end: UInt32) {
+        if first < end { lines.append("\(first) \(first) \(end - first)\n") }
+    }
+    keep(0, before: low)
+    lines.append("\(low) \(high) 1\n")
+    if low < high {
+        keep(low + 1, before: high)
+        lines.append("\(high) \(low) 1\n")
+    }
+    keep(high + 1, before: .max)
+    return lines.joined()
 }

@@ -37,13 +37,20 @@ struct RootPlan {
                     "mount destination \(mount.destination) is not absolute; it is taken as below \"/\"")
             }
             if case .bind(let path, _) = step.source {
-                let maps = try Self.maps(mount, step.options, namespaces)
+                step.facts = facts.sources[mount.destination] ?? BindSource()
+                var maps = try Self.maps(mount, step.options, namespaces)
+                if step.facts.mapsOwner {
+                    maps = RequestedTree.Maps(
+                        users: .owner(uid: facts.credentials.uid, gid: facts.credentials.gid))
+                }
                 if maps != nil || namespaces.has(.user) {
                     step.source =
                         maps == nil
                         ? .bind(path: path, request: requested.count) : .requested(requested.count)
                     requested.append(
-                        RequestedTree(path: path, isRecursive: step.options.isRecursiveBind, maps: maps))
+                        RequestedTree(
+                            path: path, facts: step.facts, isRecursive: step.options.isRecursiveBind,
+                            maps: maps))
                 }
             }
             // What comes into it later, other mounts and devices, needs it writable until then.

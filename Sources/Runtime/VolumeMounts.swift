@@ -4,7 +4,9 @@ import SystemPackage
 
 /// Attaches what a container binds to its root, which is in our own mount namespace: what its first process will see, but
 /// for what the kernel makes up. Places that are missing are made in the root, never outside of it (CVE-2026-41568).
-public func mountBinds(_ mounts: [RuntimeSpec.Mount], in root: borrowing FD) throws(RuntimeError) {
+public func mountBinds(
+    _ mounts: [RuntimeSpec.Mount], sources: [String: BindSource] = [:], in root: borrowing FD
+) throws(RuntimeError) {
     for mount in mounts where mount.type == "bind" {
         let destination = FilePath("/" + mount.destination).lexicallyNormalized()
         // The kernel's, of which nothing is mounted here, and devices.
@@ -13,9 +15,11 @@ public func mountBinds(_ mounts: [RuntimeSpec.Mount], in root: borrowing FD) thr
         options.isBind = true
         // What is mounted on it later is nobody's but ours.
         (options.propagation, options.propagatesRecursively) = (.private, true)
-        let step = MountStep(
+        var step = MountStep(
             destination: destination.string, name: mount.source ?? "",
             source: .bind(path: mount.source ?? "", request: nil), options: options, refusesSymlinks: false)
+        step.facts = sources[mount.destination] ?? BindSource()
+        step.facts.identity = nil
         do throws(SysError) {
             try step.apply(in: root) { _ throws(SysError) in
                 throw SysError(call: "bind", subject: destination.string, errno: .permissionDenied)

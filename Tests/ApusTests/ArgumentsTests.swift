@@ -165,6 +165,7 @@ import Testing
         (["search", "x"], "apus search is not supported yet"),
         (["network", "ls"], "apus network is not supported yet"),
         (["swarm", "init"], "apus swarm is not supported yet"),
+        (["volume", "update", "x"], "apus volume update is not supported yet"),
         (["system", "events"], "apus system events is not supported yet"),
     ])
     func commandsOfDockersAreKnownByName(words: [String], refusal: String) {

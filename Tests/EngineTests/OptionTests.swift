@@ -81,7 +81,15 @@ func refusal(_ body: () throws -> Void) -> String? {
     @Test(arguments: [
         (":/x", "invalid spec: :/x: empty section between colons"),
         ("a:b:c:d", "invalid volume specification: 'a:b:c:d'"), ("/a:/b:zz", "invalid mode: zz"),
-        ("/a:/b:ro,rw", "invalid mode: ro,rw"), ("/a:/b:nocopy", "invalid mode: nocopy"),
+        ("/a:/b:ro,rw", "invalid mode: ro,rw"),
+        (
+            "/a:/b:nocopy",
+            "invalid volume specification: '/a:/b:nocopy': invalid mount config for type \"bind\": field VolumeOptions must not be specified"
+        ),
+        (
+            "data:/b:rshared",
+            "invalid volume specification: 'data:/b:rshared': invalid mount config for type \"volume\": field BindOptions must not be specified"
+        ),
         (
             "/a:rel",
             "invalid volume specification: '/a:rel': invalid mount path: 'rel' mount path must be absolute"
@@ -118,7 +126,23 @@ func refusal(_ body: () throws -> Void) -> String? {
         ("type=bind,readonly=foo,dst=/x", "invalid value for readonly: foo"),
         ("type=volume,target=/x,tmpfs-size=1", "cannot mix 'tmpfs-*' options with mount type 'volume'"),
         ("type=bind,target=/x", "invalid mount config for type \"bind\": field Source must not be empty"),
-        ("type=nfs,target=/x", "mount type \"nfs\" is not supported: use bind, volume or tmpfs"),
+        ("type=nfs,target=/x", "invalid mount config for type \"nfs\": mount type unknown"),
+        (
+            "type=bind,src=/a,dst=/x,bind-recursive=foo",
+            "invalid value for bind-recursive: foo (must be \"enabled\", \"disabled\", \"writable\", or \"readonly\")"
+        ),
+        (
+            "type=bind,src=/a,dst=/x,bind-recursive=readonly",
+            "option 'bind-recursive=readonly' requires 'readonly' to be specified in conjunction"
+        ),
+        (
+            "type=bind,src=/a,dst=/x,bind-recursive=readonly,ro",
+            "option 'bind-recursive=readonly' requires 'bind-propagation=rprivate' to be specified in conjunction"
+        ),
+        (
+            "type=bind,src=/a,dst=/x,bind-propagation=foo",
+            "invalid mount config for type \"bind\": invalid propagation mode: foo"
+        ),
     ])
     func refusesBadMounts(text: String, why: String) { #expect(refusal { _ = try mount(text) } == why) }
 

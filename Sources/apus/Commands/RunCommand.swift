@@ -49,6 +49,9 @@ enum RunCommand {
             if options.host.network == .host, !options.host.ports.isEmpty || options.host.publishesAll {
                 Standard.error("WARNING: Published ports are discarded when using host network mode")
             }
+            if options.host.mounts.contains(where: \.wantsLabel) {
+                Standard.error("WARNING: :z and :Z have no effect here: apus sets no SELinux labels")
+            }
             return options
         } catch let error as FlagError {
             throw error

@@ -59,6 +59,7 @@ enum RunFlags {
         .list("volume", "v", "Bind mount a volume"),
         .list("mount", nil, "mount", "Attach a filesystem mount to the container"),
         .list("tmpfs", "Mount a tmpfs directory"),
+        .list("volumes-from", "Mount volumes from the specified container(s)"),
         .toggle("read-only", "Mount the container's root filesystem as read only"),
         .value("shm-size", nil, "bytes", "Size of /dev/shm"),
     ]
@@ -103,7 +104,7 @@ enum RunFlags {
     private static let refused: [Flag] =
         Flag.later("oom-kill-disable", "use-api-socket", toggle: true)
         + Flag.later(
-            "device", "device-cgroup-rule", "volumes-from", "network-alias", "ip",
+            "device", "device-cgroup-rule", "network-alias", "ip",
             "ip6",
             "mac-address", "sysctl", "ipc", "pid", "uts", "userns", "cgroupns", "cgroup-parent", "annotation",
             "runtime", "gpus", "link", "blkio-weight", "blkio-weight-device", "device-read-bps",

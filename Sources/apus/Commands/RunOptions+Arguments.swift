@@ -113,9 +113,13 @@ extension RunOptions {
     private mutating func takeStorage(_ arguments: Arguments, _ client: Client) throws {
         let directory = client.directory
         host.mounts = try arguments.eachParsed("mount") { try MountOption(mount: $0, directory: directory) }
-        for text in arguments.values("volume") {
-            host.mounts.append(try MountOption(volume: text, directory: directory))
+        var seen: Set<String> = []
+        for text in arguments.values("volume") where seen.insert(text).inserted {
+            let option = try MountOption(volume: text, directory: directory)
+            try option.checkLabel(home: client.environment["HOME"])
+            host.mounts.append(option)
         }
+        host.volumesFrom = arguments.values("volumes-from")
         for text in arguments.values("tmpfs") { host.mounts.append(try MountOption(tmpfs: text)) }
         host.hasReadOnlyRoot = arguments.isOn("read-only")
         if let size = try arguments.parsed("shm-size", Size.parse) {

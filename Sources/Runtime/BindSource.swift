@@ -1,0 +1,45 @@
+import Linux
+public import SystemPackage
+
+/// What is known of a bind's source beyond its path.
+public struct BindSource: Equatable, Sendable {
+    /// Below the path, resolved inside of it: what has been put there by a container leads nowhere else.
+    public var subpath: FilePath?
+    /// The file system and inode that the path led to when it was looked at; another one is refused.
+    public var identity: Identity?
+    /// The ids of its owner are shown as the process's, and the other way round.
+    public var mapsOwner = false
+
+    public struct Identity: Equatable, Sendable {
+        public var device: UInt64
+        public var inode: UInt64
+    }
+
+    public init(subpath: FilePath) { self.subpath = subpath }
+
+    public init(device: UInt64, inode: UInt64) { identity = Identity(device: device, inode: inode) }
+
+    init() {}
+
+    /// The one descriptor of which type, owner and mount are taken.
+    func open(_ path: FilePath) throws(SysError) -> FD {
+        let place = try FD.open(path, .path)
+        if let subpath {
+            do { return try place.open(subpath, .path, resolve: [.inRoot, .noMagicLinks]) } catch {
+                throw SysError(
+                    call: "cannot access path", subject: "\(path)/\(subpath)", errno: error.errno,
+                    hint: error.hint)
+            }
+        }
+        guard let identity else { return place }
+        let status = try place.status()
+        guard (status.device, status.inode) == (identity.device, identity.inode) else {
+            throw SysError(
+                call: "open", subject: path.string, errno: .staleNFSFileHandle,
+                hint:
+                    "it was replaced since the container was made: start it once more to take what is there now"
+            )
+        }
+        return place
+    }
+}
