@@ -58,11 +58,18 @@ extension Containers {
         guard let asked = try ask(.stop, id) else { return }
         try end(record, asked.pid, timeout: timeout, signal: chosen)
         _ = try awaitEnd(asked.takeSocket())
+        tell("stop", record.config)
     }
 
     /// Stops a container that runs, and starts it; its address and ports stay its own.
     public func restart(_ id: String, timeout: Int?, signal: Int32? = nil) throws {
         let record = try records.read(id)
+        try restart(record, timeout: timeout, signal: signal)
+        tell("restart", record.config)
+    }
+
+    private func restart(_ record: Records.Record, timeout: Int?, signal: Int32?) throws {
+        let id = record.config.id
         if record.state.isRunning, let asked = try ask(.restart, id) {
             if asked.pid > 0 {
                 try end(record, asked.pid, timeout: timeout, signal: signal)
@@ -146,8 +153,12 @@ extension Containers {
         // Another one is the next run's.
         guard let process = try running(record.config.id), process.pid == pid else { return }
         try process.send(signal: signal)
+        tell("kill", record.config, ["signal": String(signal)])
         let seconds = timeout ?? record.config.stopTimeout ?? 10
-        if try !waitForEnd(process, seconds: seconds) { try process.send(signal: Signal.kill) }
+        if try !waitForEnd(process, seconds: seconds) {
+            try process.send(signal: Signal.kill)
+            tell("kill", record.config, ["signal": String(Signal.kill)])
+        }
     }
 
     /// Nil when the container has ended.
@@ -189,6 +200,7 @@ extension Containers {
         }
         release(id)
         try records.remove(id, name: record.config.name)
+        tell("destroy", record.config)
         if volumes { try Volumes(paths).removeAnonymous(of: record.config) }
     }
 

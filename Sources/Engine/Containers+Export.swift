@@ -26,6 +26,7 @@ extension Containers {
         let (lower, upper) = try trees(of: id)
         let root = try mountOverlay(lower: [upper] + lower, upper: nil, work: nil)
         try exportRoot(root, to: target)
+        tell("export", try records.read(id).config)
     }
 
     /// The directories below a container's root, topmost first, and its own.
@@ -49,7 +50,9 @@ extension Containers {
         let (lower, upper) = try trees(of: id)
         return try frozen(record, options.pauses) {
             let made = try MountPoints.made(in: upper, above: lower)
-            return try store.commit(upper: upper, omitting: made, config, as: reference).id
+            let image = try store.commit(upper: upper, omitting: made, config, as: reference).id
+            tell("commit", record.config, ["comment": options.message ?? "", "imageID": "\(image)"])
+            return image
         }
     }
 

@@ -7,7 +7,8 @@ import SystemPackage
 extension Containers {
     /// Starts a container that was just made, with the lock that came with it.
     public func start(_ created: consuming Created, hello: Hello) throws -> FD {
-        try launcher.start(paths.container(created.id), lock: created.lock, hello: hello.message)
+        tellAttach(created.id, hello)
+        return try launcher.start(paths.container(created.id), lock: created.lock, hello: hello.message)
     }
 
     /// Starts a container that is there; nil when it runs already.
@@ -23,7 +24,18 @@ extension Containers {
             if try records.read(id).state.isRunning { return nil }  // another command was first
             throw error
         }
+        tellAttach(id, hello)
         return try launcher.start(paths.container(id), lock: lock, hello: hello.message)
+    }
+
+    private func tellAttach(_ id: String, _ hello: Hello) {
+        guard hello.hasStreams, let config = try? records.read(id).config else { return }
+        tell("attach", config)
+    }
+
+    /// Something has happened to a container.
+    func tell(_ action: String, _ config: ContainerConfig, _ more: [String: String] = [:]) {
+        EventSource(of: config, paths).tell(action, config.id, more)
     }
 
     /// Connects to the monitor of a running container.
@@ -33,6 +45,7 @@ extension Containers {
             let socket = try connect(id)
             do throws(SysError) {
                 _ = try socket.sendMessage(hello.message.bytes)
+                tellAttach(id, hello)
                 return socket
             } catch { last = error }
             // Its monitor is leaving: soon the record says so, or another one listens.
@@ -83,7 +96,8 @@ extension Containers {
         let exec = ExecRequest(
             id: id, pid: pid, startTime: startTime, process: process, user: options.user ?? kept.user,
             additionalGroups: options.user == nil ? kept.additionalGroups : [], seccomp: kept.seccomp,
-            seccompCache: kept.seccompCache, cgroup: kept.cgroup, opensStdin: options.openStdin)
+            seccompCache: kept.seccompCache, cgroup: kept.cgroup, opensStdin: options.openStdin,
+            events: kept.events)
         return try launcher.exec(exec, hello: hello.message)
     }
 
@@ -111,6 +125,8 @@ extension Containers {
 /// What an attached client wants.
 public struct Hello: Equatable, Sendable {
     let message: ClientMessage
+    /// A client that has none only waits.
+    let hasStreams: Bool
 
     /// `keys` detach it from a terminal.
     public init(_ streams: RunOptions.Streams, keys: [UInt8]) {
@@ -119,6 +135,7 @@ public struct Hello: Equatable, Sendable {
         if streams.contains(.stdout) { wanted.insert(.stdout) }
         if streams.contains(.stderr) { wanted.insert(.stderr) }
         message = .hello(wanted, detachKeys: keys)
+        hasStreams = !wanted.isEmpty
     }
 }
 

@@ -9,6 +9,7 @@ extension Containers {
     public func top(_ id: String, options: [String]) throws -> (titles: [String], rows: [[String]]) {
         let record = try records.read(id)
         let pids = try processes(of: record)
+        tell("top", record.config)
         if !options.isEmpty {
             try Self.checkPSOptions(options)
             do { return try HostPS.table(of: Set(pids), options: options) } catch {

@@ -40,6 +40,7 @@ extension Containers {
             if update.limits.pids != nil { request.defaultLimits.remove("pids") }
         }
         _ = try ask(.reload, id)
+        tell("update", record.config)
         return warnings
     }
 
@@ -60,14 +61,17 @@ extension Containers {
     /// Gives a container another name. Whoever asks for the old one does not find it any more; one that runs keeps its
     /// host name.
     public func rename(_ id: String, to name: String) throws {
+        let old = try records.read(id).config.name
         try records.rename(id, to: name) {
             try change(id) { config, request in
                 config.name = name
+                request.events?.attributes["name"] = name
                 request.log = try config.host.log.target(config)
                 request.removal?.nameLink = paths.names.appending(name)
             }
         }
         _ = try ask(.reload, id)
+        tell("rename", try records.read(id).config, ["oldName": "/\(old)"])
     }
 
     /// Rewrites both documents of a container, one change after the other.

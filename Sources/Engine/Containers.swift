@@ -62,6 +62,7 @@ public struct Containers: Sendable {
             }
             throw error
         }
+        tell("create", config)
         return Created(id: id, name: name, lock: lock)
     }
 
@@ -173,6 +174,7 @@ public struct Containers: Sendable {
         request.health = try config.process.healthcheck.flatMap {
             try HealthOptions($0, shell: config.process.shell)
         }
+        request.events = EventSource(of: config, paths)
         if removesItself {
             request.removal = RemovalRequest(
                 containers: paths.containers, nameLink: paths.names.appending(config.name),

@@ -42,6 +42,14 @@ public enum Durations {
         return "\(local.date)T\(local.clock)" + (zone.offset == 0 ? "Z" : zone.clock(separator: ":"))
     }
 
+    /// `2026-11-20T22:06:39.000000000+01:00`: always nine digits.
+    public static func rfc3339Nano(_ time: Timestamp) -> String {
+        let zone = LocalZone(at: time)
+        let local = Timestamp(seconds: time.seconds &+ zone.offset)
+        let digits = String(1_000_000_000 + Int(time.nanoseconds)).dropFirst()
+        return "\(local.date)T\(local.clock).\(digits)" + (zone.offset == 0 ? "Z" : zone.clock(separator: ":"))
+    }
+
     /// A duration of Go: `1h30m`, `10s`, `1.5h`, `300ms`; in seconds. nil for anything else.
     public static func parse(_ text: String) -> Double? {
         var rest = Substring(text)

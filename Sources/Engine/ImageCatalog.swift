@@ -1,8 +1,8 @@
 import Build
 import Images
 public import Linux
-public import OCI
 import Monitor
+public import OCI
 import Runtime
 import SystemPackage
 
@@ -95,14 +95,27 @@ public struct ImageCatalog: Sendable {
         guard reference.digest == nil else {
             throw EngineError("refusing to create a tag with a digest reference", exitCode: 1)
         }
-        try store.tag(try store.image(named: name), as: reference)
+        let image = try store.image(named: name)
+        try store.tag(image, as: reference)
+        tell("tag", image.id.description, "\(reference)")
+    }
+
+    /// Something has happened to an image; `name` is what it is called.
+    func tell(_ action: String, _ id: String, _ name: String? = nil) {
+        EventLog(in: paths.run).tell(Event("image", action, id: id, name.map { ["name": $0] } ?? [:]))
     }
 
     /// docker's lines of what was untagged and deleted. Nil: with `force` nothing had to be done.
     public func remove(_ name: String, force: Bool) throws -> [String]? {
         let hold = try BuildCacheHold(root: paths.root)
         do {
-            return try store.remove(name, force: force, use: { try use(hold) }).map(\.description)
+            let lines = try store.remove(name, force: force, use: { try use(hold) }).map(\.description)
+            for line in lines {
+                let words = line.split(separator: " ", maxSplits: 1).map(String.init)
+                guard words.count == 2 else { continue }
+                tell(words[0] == "Deleted:" ? "delete" : "untag", words[1])
+            }
+            return lines
         } catch {
             guard force, error.kind == .notFound else { throw error }
             return nil
@@ -116,7 +129,9 @@ public struct ImageCatalog: Sendable {
     ) throws -> Digest {
         let reference = try name.map { try ImageCatalog.reference($0) }
         let process = try applyChanges(changes, to: ImageConfig()).process
-        return try store.importRoot(tar, as: reference, process: process, comment: message).id
+        let id = try store.importRoot(tar, as: reference, process: process, comment: message).id
+        tell("import", id.description)
+        return id
     }
 
     static func reference(_ text: String) throws -> Reference {
@@ -128,7 +143,10 @@ public struct ImageCatalog: Sendable {
 
     /// Reads an archive; `report` hears a line for each image.
     public func load(_ archive: borrowing FD, report: (String) -> Void) throws {
-        try store.load(archive) { report($0.description) }
+        try store.load(archive) {
+            report($0.description)
+            if let name = $0.description.split(separator: " ").last { tell("load", String(name)) }
+        }
     }
 
     /// Writes images with the names by which they were asked for: of a repository without a tag all of its tags; one

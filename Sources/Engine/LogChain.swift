@@ -4,6 +4,7 @@ import SystemPackage
 /// The files of a log, oldest first, held open: what is rotated away while it is read is read to its end.
 struct LogChain: ~Copyable {
     private let directory: FD
+    private let name: String
     private(set) var files: [File] = []
 
     /// One of them, and how far it was read.
@@ -28,22 +29,28 @@ struct LogChain: ~Copyable {
     /// A writer that is faster than its reader is not followed further than this.
     private static let most = 256
 
-    init(directory: consuming FD) { self.directory = directory }
+    /// `name` is the newest file; `name.1` is the one before.
+    init(directory: consuming FD, name: String = "log") {
+        self.name = name
+        self.directory = directory
+    }
+
+    private func inodeOfNewest() throws(SysError) -> UInt64? { try directory.status(of: FilePath(name))?.inode }
 
     /// Takes in what has been made since, in its order. A rotation in between is waited for.
     mutating func refresh() throws {
         for _ in 0..<100 {
-            guard let newest = try directory.status(of: "log")?.inode else { return }
+            guard let newest = try inodeOfNewest() else { return }
             if newest == files.last?.inode { return }
             var found: [File] = []
-            var name: FilePath = "log"
-            while let file = try open(name), file.inode != files.last?.inode {
+            var next = FilePath(name)
+            while let file = try open(next), file.inode != files.last?.inode {
                 // Renamed while we looked: it is there twice.
                 if file.inode == found.last?.inode { break }
                 found.append(file)
-                name = FilePath("log.\(found.count)")
+                next = FilePath("\(name).\(found.count)")
             }
-            guard try directory.status(of: "log")?.inode == found.first?.inode, isComplete(found) else {
+            guard try inodeOfNewest() == found.first?.inode, isComplete(found) else {
                 continue
             }
             files += found.reversed()

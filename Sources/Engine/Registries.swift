@@ -77,7 +77,9 @@ extension ImageCatalog {
     ) async throws -> [PulledImage] {
         guard name.name != "scratch" else { throw EngineError("'scratch' is a reserved name", exitCode: 1) }
         return try await Registries.with(environment, warn: { report(.warning($0)) }) { registries in
-            try await ImagePuller(into: store, from: registries, report: report).pull(name, choice)
+            let pulled = try await ImagePuller(into: store, from: registries, report: report).pull(name, choice)
+            for image in pulled { tell("pull", "\(image.name)", image.name.repository) }
+            return pulled
         }
     }
 
@@ -88,7 +90,10 @@ extension ImageCatalog {
     ) async throws {
         try await Registries.with(environment, warn: { report(.warning($0)) }) { registries in
             let pusher = ImagePusher(of: store, to: registries, report: report)
-            for name in names { _ = try await pusher.push(name) }
+            for name in names {
+                _ = try await pusher.push(name)
+                tell("push", "\(name)", name.repository)
+            }
         }
     }
 

@@ -5,10 +5,18 @@ import SystemPackage
 
 /// Starts one more process in a running container and stays with it to its end.
 func runExec(_ request: ExecRequest, client: Client) throws(RuntimeError) {
+    let exec = SHA256.hex(of: Kernel.random(32))
+    func tell(_ action: String, _ more: [String: String] = [:]) {
+        request.events?.tell(action, request.id, ["execID": exec].merging(more) { $1 })
+    }
+    let command = request.process.args.joined(separator: " ")
+    tell("exec_create: \(command)")
     do throws(RuntimeError) {
         let session = try startExec(request, client)
+        tell("exec_start: \(command)")
         try asStartError { () throws(SysError) in try session.run() }
         let status = session.withPidfd { try? $0.reap(wait: true) }  // our child: it can be reaped
+        tell("exec_die", ["exitCode": String(status?.code ?? 255)])
         session.finish(.exited(code: status?.code ?? 255))
     } catch {
         client.refuse(error)

@@ -18,7 +18,7 @@ extension MonitorRequest {
             "opensStdin": .bool(opensStdin), "closesStdinWithClient": .bool(closesStdinWithClient),
             "endsWithClient": .bool(endsWithClient), "mergesStreams": .bool(mergesStreams),
             "removal": removal?.json, "restart": restart.json,
-            "usesInit": .bool(usesInit), "health": health?.json,
+            "usesInit": .bool(usesInit), "health": health?.json, "events": events?.json,
             "sources": sources.isEmpty
                 ? nil
                 : .object(sources.sorted { $0.key < $1.key }.map { JSON.Member($0.key, $0.value.json) }),
@@ -51,6 +51,7 @@ extension MonitorRequest {
         log = try json["log"].map { value throws(JSONError) in try LogTarget(value) }
         removal = try json["removal"].map { value throws(JSONError) in try RemovalRequest(value) }
         usesInit = try json.optionalBool("usesInit") ?? false
+        events = try json["events"].map { value throws(JSONError) in try EventSource(value) }
         if let check = json["health"] { health = try HealthOptions(check, shell: nil) }
         if let policy = json["restart"] { restart = try RestartPolicy(policy) }
         bootID = try json.optionalString("bootID") ?? ""
@@ -179,16 +180,17 @@ public struct ExecRequest: Equatable, Sendable {
     public var seccompCache: FilePath
     public var cgroup: FilePath
     public var opensStdin: Bool
+    public var events: EventSource?
 
     public init(
         id: String, pid: Int32, startTime: UInt64, process: RuntimeSpec.Process, user: String,
         additionalGroups: [String], seccomp: SeccompChoice, seccompCache: FilePath, cgroup: FilePath,
-        opensStdin: Bool
+        opensStdin: Bool, events: EventSource?
     ) {
         (self.id, self.pid, self.startTime, self.process) = (id, pid, startTime, process)
         (self.user, self.additionalGroups) = (user, additionalGroups)
         (self.seccomp, self.seccompCache) = (seccomp, seccompCache)
-        (self.cgroup, self.opensStdin) = (cgroup, opensStdin)
+        (self.cgroup, self.opensStdin, self.events) = (cgroup, opensStdin, events)
     }
 
     public var json: JSON {
@@ -199,7 +201,7 @@ public struct ExecRequest: Equatable, Sendable {
             "spec": spec.json,
             "user": .string(user), "additionalGroups": .nonEmpty(additionalGroups), "seccomp": seccomp.json,
             "seccompCache": .string(seccompCache.string), "cgroup": .string(cgroup.string),
-            "opensStdin": .bool(opensStdin),
+            "opensStdin": .bool(opensStdin), "events": events?.json,
         ])
     }
 
@@ -216,6 +218,7 @@ public struct ExecRequest: Equatable, Sendable {
             seccomp: try SeccompChoice(seccomp),
             seccompCache: FilePath(try json.requireString("seccompCache")),
             cgroup: FilePath(try json.requireString("cgroup")),
-            opensStdin: try json.optionalBool("opensStdin") ?? false)
+            opensStdin: try json.optionalBool("opensStdin") ?? false,
+            events: try json["events"].map { value throws(JSONError) in try EventSource(value) })
     }
 }

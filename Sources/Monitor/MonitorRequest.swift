@@ -92,6 +92,8 @@ public struct MonitorRequest: Equatable, Sendable {
     /// its first start makes sure.
     public var sources: [String: BindSource] = [:]
     public var bootID = ""
+    /// nil: a build step, of whose life nobody is told.
+    public var events: EventSource?
 
     public init(
         id: String, spec: RuntimeSpec, root: RootSource, user: String, additionalGroups: [String] = [],

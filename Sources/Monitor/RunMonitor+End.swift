@@ -92,6 +92,9 @@ extension RunMonitor {
             state.error = "the exit status is unknown: the container ended while it had no monitor"
         }
         state.finishedAt = .now()
+        if state.oomKilled { tell("oom") }
+        let ran = state.finishedAt.elapsed(since: state.startedAt)
+        tell("die", ["exitCode": String(code ?? 255), "execDuration": String(Int(max(0, ran)))])
     }
 
     /// On a full disk the clients still hear of it.
@@ -125,7 +128,7 @@ extension RunMonitor {
     func leaveHost() {
         if let attachment { do throws(NetworkError) { try attachment.unpublish() } catch {} }
         removeCgroup()
-        if let removal = request.removal { _ = try? removal.apply(id: request.id) }
+        if let removal = request.removal, (try? removal.apply(id: request.id)) != nil { tell("destroy") }
         removeTree(request.runDirectory)
     }
 

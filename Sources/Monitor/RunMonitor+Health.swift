@@ -12,8 +12,12 @@ extension RunMonitor {
             start: { [unowned self] in try startCheck(options) },
             isPaused: { [unowned self] in state.isPaused }
         ) { [unowned self] record in
+            let before = state.health?["Status"]
             state.health = record.json
             saveState()
+            if let status = state.health?["Status"], status != before {
+                tell("health_status: \(status.string ?? "")")
+            }
         }
     }
 
@@ -24,7 +28,8 @@ extension RunMonitor {
         let exec = ExecRequest(
             id: request.id, pid: state.pid, startTime: state.startTime, process: process, user: request.user,
             additionalGroups: request.additionalGroups, seccomp: request.seccomp,
-            seccompCache: request.seccompCache, cgroup: request.cgroup, opensStdin: false)
+            seccompCache: request.seccompCache, cgroup: request.cgroup, opensStdin: false,
+            events: request.events)
         let pair = try MessagePair()
         _ = try pair.ours.sendMessage(ClientMessage.hello([.stdout, .stderr], detachKeys: []).bytes)
         let file = try FD.inMemory("health-check", exec.json.bytes)

@@ -94,8 +94,13 @@ extension RunMonitor {
                 if ends { try expectEnd(.stop, nil) }
                 // It may just have ended.
                 session?.withPidfd { _ = try? $0.send(signal: signal) }
-            case .pause: try setPaused(true)
-            case .unpause: try setPaused(false)
+                tell("kill", ["signal": String(signal)])
+            case .pause:
+                try setPaused(true)
+                tell("pause")
+            case .unpause:
+                try setPaused(false)
+                tell("unpause")
             case .reload: try reload()
             }
             saveState()

@@ -168,5 +168,9 @@ final class RunMonitor {
         state.startedAt = .now()
         state.network = attachment?.json
         try state.write(to: directory)
+        tell("start")
     }
+
+    /// Something has happened to the container.
+    func tell(_ action: String, _ more: [String: String] = [:]) { request.events?.tell(action, request.id, more) }
 }

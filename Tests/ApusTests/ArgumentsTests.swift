@@ -166,7 +166,6 @@ import Testing
         (["network", "ls"], "apus network is not supported yet"),
         (["swarm", "init"], "apus swarm is not supported yet"),
         (["volume", "update", "x"], "apus volume update is not supported yet"),
-        (["system", "events"], "apus system events is not supported yet"),
     ])
     func commandsOfDockersAreKnownByName(words: [String], refusal: String) {
         #expect(LaterCommands.refusal(of: words[0], Array(words.dropFirst())) == refusal)

@@ -41,6 +41,7 @@ enum CommandList {
             "Other Commands",
             [
                 InspectCommand.any, SystemCommands.version, SystemCommands.info, SystemCommands.completion,
+                EventsCommand.events,
                 DiskUsageCommand.df, PruneCommands.system, CheckCommand.check, LifecycleCommands.boot,
             ]
         ),

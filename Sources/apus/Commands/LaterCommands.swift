@@ -1,13 +1,12 @@
 /// Commands that docker has and apus does not have yet: known by name, so that the answer is not "unknown".
 enum LaterCommands {
     private static let names: Set<String> = [
-        "buildx", "checkpoint", "compose", "config", "context", "events",
+        "buildx", "checkpoint", "compose", "config", "context",
         "manifest", "network", "node", "plugin",
         "search", "secret", "service", "stack", "swarm",
         "trust",
     ]
     private static let verbs: [String: Set<String>] = [
-        "system": ["events"],
         "volume": ["update"],
     ]
 

@@ -1,0 +1,111 @@
+import Glibc
+import Support
+import Testing
+
+/// `events`, as others follow them.
+@Suite(.enabled(if: Host.isReady, Comment(rawValue: Host.reason)), .serialized)
+final class EventTests {
+    let apus: Engine
+    init() throws { apus = try Engine(withBusybox: true) }
+    deinit { apus.tearDown() }
+
+    /// What has happened until now, of containers where nothing else is said.
+    private func past(_ flags: String..., format: String = "{{.Action}}") throws -> [String] {
+        let words = ["events", "--since", "1h", "--until", "0s", "--format", format]
+        return try apus.apus(words + (flags.isEmpty ? ["--filter", "type=container"] : flags)).lines
+    }
+
+    @Test func aLifeIsToldInItsOrder() throws {
+        let run = try apus(
+            "run", "--name", "box", "--network", "none", "--label", "tier=web", "busybox", "sh", "-c", "exit 3")
+        #expect(run.code == 3)
+        try apus.must("start", "box")
+        try apus.must("wait", "box")
+        try apus.must("rename", "box", "other")
+        try apus.must("rm", "other")
+        #expect(
+            try past() == ["create", "attach", "start", "die", "start", "die", "rename", "destroy"])
+        let format =
+            "{{.Actor.Attributes.exitCode}} {{.Actor.Attributes.name}} {{.Actor.Attributes.tier}} {{.From}}"
+        #expect(
+            try past("--filter", "event=die", format: format)
+                == Array(repeating: "3 box web busybox", count: 2))
+        #expect(try past("--filter", "event=rename", format: "{{.Actor.Attributes.oldName}}") == ["/box"])
+    }
+
+    @Test func endsThatCommandsBringAreTold() throws {
+        try apus.must("run", "-d", "--rm", "--name", "box", "--network", "none", "busybox", "sleep", "100")
+        try apus.must("pause", "box")
+        try apus.must("unpause", "box")
+        try apus.must("exec", "box", "true")
+        try apus.must("restart", "-t", "0", "box")
+        try apus.must("stop", "-t", "0", "box")
+        try expectSoon { try self.past("--filter", "event=destroy").count == 1 }
+        let actions = try past()
+        #expect(
+            actions.filter { $0 != "kill" } == [
+                "create", "start", "pause", "unpause", "exec_create: true", "exec_start: true", "exec_die",
+                "die", "start", "restart", "die", "destroy", "stop",
+            ] || actions.last == "destroy", "\(actions)")
+        #expect(actions.contains("kill"))
+    }
+
+    @Test func whoeverFollowsHearsAtOnce() throws {
+        let follower = try apus.start("events", "--filter", "container=box", "--format", "json")
+        // It listens as soon as it says what we do.
+        try expectSoon {
+            try self.apus.must("run", "--rm", "--name", "box", "--network", "none", "busybox", "true")
+            return follower.output.contains("\"destroy\"")
+        }
+        kill(follower.pid, SIGTERM)
+        _ = follower.finish(timeout: 10)
+        let first = try #require(follower.output.split(separator: "\n").first)
+        for part in [#""Type":"container""#, #""scope":"local""#, #""timeNano":"#, #""from":"busybox""#] {
+            #expect(first.contains(part), "\(first)")
+        }
+    }
+
+    @Test func filtersChoose() throws {
+        for name in ["one", "two"] {
+            try apus.must(
+                "run", "--name", name, "--network", "none", "--label", "n=\(name)", "busybox", "true")
+        }
+        let name = "{{.Actor.Attributes.name}}"
+        #expect(Set(try past("--filter", "container=one", format: name)) == ["one"])
+        #expect(Set(try past("--filter", "label=n=two", format: name)) == ["two"])
+        #expect(try past("--filter", "event=create", "--filter", "event=die").count == 4)
+        #expect(try past("--filter", "image=busybox", "--filter", "event=create").count == 2)
+        #expect(try past("--filter", "type=image") == ["import"])
+        let line =
+            try apus("events", "--since", "1h", "--until", "0s", "--filter", "event=create").lines.first ?? ""
+        #expect(
+            line.contains(" container create ") && line.hasSuffix("(image=busybox, n=one, name=one)"),
+            "\(line)")
+        try apus.expectRefusal("events", "--filter", "nosuch=1", code: 1, mentions: ["invalid filter"])
+        try apus.expectRefusal("events", "--since", "yesterday", code: 1, mentions: ["yesterday"])
+        try apus.expectRefusal("events", "--format", "{{.", code: 1, mentions: ["template parsing error"])
+    }
+
+    /// Many at once, and files that are full: no line is lost, none is cut.
+    @Test func manyWritersAndFullFilesLoseNothing() throws {
+        let label = "text=" + String(repeating: "x", count: 40_000)
+        try apus.must("create", "--name", "box", "--network", "none", "--label", label, "busybox", "true")
+        let follower = try apus.start(
+            "events", "--filter", "event=rename", "--format", "{{.Actor.Attributes.name}}")
+        let engine = "\(Host.bin)/apus"
+        try expectSoon {
+            try self.apus.shell("\(engine) rename box first && \(engine) rename first box")
+            return follower.output.contains("first")
+        }
+        try apus.shell(
+            """
+            for n in 1 2 3; do (\(engine) create --name c$n --network none --label \(label) busybox true >/dev/null; o=c$n
+                for i in $(seq 40); do \(engine) rename $o c$n-$i && o=c$n-$i; done) & done; wait
+            """, timeout: 60)
+        let wanted = Set((1...3).flatMap { n in (1...40).map { "c\(n)-\($0)" } })
+        try expectSoon { wanted.isSubset(of: follower.output.split(separator: "\n").map(String.init)) }
+        kill(follower.pid, SIGTERM)
+        _ = follower.finish(timeout: 10)
+        #expect(try apus.shell("ls $APUS_RUN | grep -c ^events").text == "2")
+    }
+}
