@@ -12,7 +12,7 @@ enum Program {
         do {
             if try globalOptions(&rest, &session) { return 0 }
             guard let name = rest.popFirst() else {
-                try Standard.out(Help.text(CommandList.sections))
+                Standard.error(Help.text(CommandList.sections))
                 return 0
             }
             return try dispatch(name, Array(rest), session)
@@ -43,7 +43,7 @@ enum Program {
             case "--debug", "-D": session.debugs = true
             case "--root", "--run", "--config", "--log-level", "-l":
                 guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
-                    throw CommandFailure("flag needs an argument: \(parts[0]) (see 'apus --help')", code: 125)
+                    throw misuse("flag needs an argument: \(parts[0])")
                 }
                 if parts[0] == "--root" { session.root = value }
                 if parts[0] == "--run" { session.run = value }
@@ -53,10 +53,14 @@ enum Program {
                 throw CommandFailure(
                     "\(parts[0]) is not supported: there is no daemon to connect to, apus works on this host "
                         + "(another root: --root, APUS_ROOT)", code: 125)
-            default: throw CommandFailure("unknown flag: \(parts[0]) (see 'apus --help')", code: 125)
+            default: throw misuse("unknown flag: \(parts[0])")
             }
         }
         return false
+    }
+
+    private static func misuse(_ complaint: String) -> CommandFailure {
+        .usage(complaint, "Usage:  apus [OPTIONS] COMMAND", code: 125, help: "apus")
     }
 
     private static func dispatch(_ name: String, _ rest: [String], _ session: Session) throws -> Int32 {
@@ -67,14 +71,20 @@ enum Program {
         }
         if let sentence = LaterCommands.refusal(of: name, rest) { throw CommandFailure.bare(sentence) }
         guard commands.contains(where: { !name.isEmpty && $0.group == name }) else {
-            throw CommandFailure("unknown command: apus \(name) (see 'apus --help')")
+            throw CommandFailure.usage("apus: unknown command: apus \(name)", nil, code: 1, help: "apus")
         }
-        guard let verb = rest.first, verb != "--help" else {
+        guard let verb = rest.first else {
+            Standard.error(Help.group(name, commands))
+            return 0
+        }
+        if verb == "--help" {
             try Standard.out(Help.group(name, commands))
             return 0
         }
         guard let command = commands.first(where: { $0.group == name && $0.groupNames.contains(verb) }) else {
-            throw CommandFailure("unknown command: apus \(name) \(verb) (see 'apus \(name) --help')")
+            throw CommandFailure.usage(
+                "apus: unknown command: apus \(name) \(verb)", "Usage:  apus \(name) COMMAND", code: 1,
+                help: "apus \(name)")
         }
         return try command.run(Array(rest.dropFirst()), path: "\(name) \(verb)", session: session)
     }
@@ -89,7 +99,7 @@ enum Program {
         } else if commands.contains(where: { $0.group == topic }) {
             try Standard.out(Help.group(topic, commands))
         } else {
-            throw CommandFailure("unknown help topic: \(topics.joined(separator: " "))")
+            throw CommandFailure.bare("unknown help topic: \(topics.joined(separator: " "))")
         }
         return 0
     }

@@ -8,15 +8,17 @@ func expectSoon(location: SourceLocation = #_sourceLocation, _ condition: () thr
 }
 
 extension Engine {
-    /// What a user sees of a refusal: the code, one line on stderr that names what it is about, nothing on stdout.
+    /// What a user sees of a refusal: the code, one line on stderr that names what it is about, nothing on stdout. Of a
+    /// wrong command line the usage may stand below.
     func expectRefusal(
         _ arguments: String..., code: Int32, mentions: [String], stdin: String = "",
         location: SourceLocation = #_sourceLocation
     ) throws {
         let outcome = try apus(arguments, stdin: stdin)
         #expect(outcome.code == code, "\(arguments): \(outcome)", sourceLocation: location)
+        let complaints = outcome.errorLines.prefix { !$0.hasPrefix("Usage: ") && !$0.hasPrefix("Run 'apus ") }
         #expect(
-            outcome.errorLines.count == 1, "\(arguments): one line, not \(outcome.err)",
+            complaints.count == 1, "\(arguments): one line, not \(outcome.err)",
             sourceLocation: location)
         for word in mentions {
             #expect(

@@ -41,15 +41,19 @@ struct Command: Sendable {
         do {
             let arguments = try Arguments(parsing: typed, flags: flags, stopsAtWord: stopsAtWord)
             if let complaint = miscount(arguments.words.count) {
-                throw CommandFailure("'apus \(path)' \(complaint) (see 'apus \(path) --help')")
+                throw misuse("apus: 'apus \(path)' \(complaint)", path, code: 1)
             }
             for name in arguments.ignored {
                 Standard.error("WARNING: --\(name) has no effect here and is ignored")
             }
             return try sweeping(session) { try body(arguments, session) }
         } catch let error as FlagError {
-            throw CommandFailure("\(error) (see 'apus \(path) --help')", code: 125)
+            throw misuse("\(error)", path, code: 125)
         }
+    }
+
+    private func misuse(_ complaint: String, _ path: String, code: Int32) -> CommandFailure {
+        .usage(complaint, usageLine(path), code: code, help: "apus \(path)")
     }
 
     /// Adopts containers whose monitor was killed. Commands that start one do it afterwards, so that a start costs
@@ -87,8 +91,7 @@ struct Command: Sendable {
         if words.upperBound == 0 { return "accepts no arguments" }
         if words.upperBound == .max { return "requires at least \(arguments(words.lowerBound))" }
         if words.lowerBound == words.upperBound { return "requires \(arguments(words.lowerBound))" }
-        return count < words.lowerBound
-            ? "requires at least \(arguments(words.lowerBound))"
-            : "requires at most \(arguments(words.upperBound))"
+        if words.lowerBound == 0 { return "requires at most \(arguments(words.upperBound))" }
+        return "requires at least \(words.lowerBound) and at most \(arguments(words.upperBound))"
     }
 }

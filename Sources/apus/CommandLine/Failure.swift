@@ -21,6 +21,14 @@ struct CommandFailure: Error, Equatable, CustomStringConvertible {
         (self.description, self.code, isNamed) = (description, code, false)
     }
 
+    /// A complaint about a command line, in docker's form: how the command is used and where to read more stand below it.
+    static func usage(_ complaint: String, _ usage: String?, code: Int32, help path: String) -> CommandFailure
+    {
+        let hint = "Run '\(path) --help' for more information"
+        let parts = [complaint] + (usage.map { [$0] } ?? []) + [hint]
+        return .bare(parts.joined(separator: "\n\n"), code: code)
+    }
+
     /// A text without the program's name.
     static func bare(_ description: String, code: Int32 = 1) -> CommandFailure {
         CommandFailure(bare: description, code: code)

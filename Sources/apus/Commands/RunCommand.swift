@@ -40,24 +40,27 @@ enum RunCommand {
         }
     }
 
-    /// Everything that was typed, checked; what is wrong ends with code 125.
+    /// Everything that was typed, checked. What is wrong ends with code 125; what only docker's daemon would find, with 1
+    /// in `create`.
     private static func options(_ arguments: Arguments, _ session: Session, path: String) throws -> RunOptions
     {
-        do {
-            let options = try RunOptions(arguments, client: try session.client())
-            try options.validate(processors: HostInfo.processorCount())
-            if options.host.network == .host, !options.host.ports.isEmpty || options.host.publishesAll {
-                Standard.error("WARNING: Published ports are discarded when using host network mode")
-            }
-            if options.host.mounts.contains(where: \.wantsLabel) {
-                Standard.error("WARNING: :z and :Z have no effect here: apus sets no SELinux labels")
-            }
-            return options
-        } catch let error as FlagError {
+        let options: RunOptions
+        do { options = try RunOptions(arguments, client: try session.client()) } catch let error as FlagError
+        {
             throw error
         } catch {
-            throw CommandFailure("\(error) (see 'apus \(path) --help')", code: 125)
+            throw CommandFailure.usage("apus: \(error)", nil, code: 125, help: "apus \(path)")
         }
+        do { try options.validate(processors: HostInfo.processorCount()) } catch {
+            throw CommandFailure("\(error)", code: path == "create" ? 1 : 125)
+        }
+        if options.host.network == .host, !options.host.ports.isEmpty || options.host.publishesAll {
+            Standard.error("WARNING: Published ports are discarded when using host network mode")
+        }
+        if options.host.mounts.contains(where: \.wantsLabel) {
+            Standard.error("WARNING: :z and :Z have no effect here: apus sets no SELinux labels")
+        }
+        return options
     }
 
     private static func start(_ arguments: Arguments, _ session: Session) throws -> Int32 {
