@@ -1,5 +1,4 @@
 import Linux
-public import OCI
 import SystemPackage
 
 /// What the machine is, read from /proc and /sys.
@@ -12,6 +11,8 @@ public struct HostInfo: Equatable, Sendable {
     public let system: String
     /// Those that are online.
     public let processors: Int
+    /// VERSION_ID of /etc/os-release.
+    public let systemVersion: String
     /// In bytes.
     public let memory: Int64
     /// Of cgroup v2; nil when it is not mounted.
@@ -23,14 +24,22 @@ public struct HostInfo: Equatable, Sendable {
         name = HostInfo.line("/proc/sys/kernel/hostname")
         processors = HostInfo.processorCount()
         let release = HostInfo.text("/etc/os-release").split(separator: "\n")
-        let pretty = release.first { $0.hasPrefix("PRETTY_NAME=") }.map { $0.dropFirst(12) } ?? "Linux"
-        system = pretty.filter { $0 != "\"" }
+        func fact(_ name: String) -> String? {
+            release.first { $0.hasPrefix("\(name)=") }.map {
+                $0.dropFirst(name.count + 1).filter { $0 != "\"" }
+            }
+        }
+        system = fact("PRETTY_NAME") ?? "Linux"
+        systemVersion = fact("VERSION_ID") ?? ""
         let total = HostInfo.text("/proc/meminfo").split(separator: "\n").first { $0.hasPrefix("MemTotal:") }
         let kilobytes = total?.split(separator: " ").dropFirst().first.flatMap { Int64($0) } ?? 0
         memory = kilobytes * 1024
         // Controllers that cannot be read are none that we could use.
         controllers = CgroupTree.find().map { (try? $0.controllers()) ?? [] }
     }
+
+    /// Whether a switch of the kernel, a path below /proc/sys, is on.
+    func isOn(_ setting: FilePath) -> Bool { HostInfo.line(FilePath("/proc/sys").pushing(setting)) == "1" }
 
     /// Processors that are online.
     public static func processorCount() -> Int {
@@ -50,68 +59,5 @@ public struct HostInfo: Equatable, Sendable {
 
     private static func line(_ path: FilePath) -> String {
         String(text(path).prefix { $0 != "\n" })
-    }
-}
-
-/// The document of `info`, with docker's names.
-public enum InfoView {
-    /// `running`, `stopped`: how many containers; `images`: how many images.
-    public static func json(
-        _ host: HostInfo, paths: EnginePaths, version: String, running: Int, stopped: Int, images: Int
-    ) -> JSON {
-        let architecture = Platform.host.architecture == "arm64" ? "aarch64" : "x86_64"
-        return .fields([
-            "ID": .string(paths.suffix ?? "apus"), "Containers": .int(Int64(running + stopped)),
-            "ContainersRunning": .int(Int64(running)), "ContainersPaused": .int(0),
-            "ContainersStopped": .int(Int64(stopped)), "Images": .int(Int64(images)),
-            "Driver": .string("overlay2"),
-            "MemoryLimit": .bool(has(host, "memory")), "CpuCfsQuota": .bool(has(host, "cpu")),
-            "PidsLimit": .bool(has(host, "pids")), "CPUSet": .bool(has(host, "cpuset")),
-            "LoggingDriver": .string("json-file"), "CgroupDriver": .string("cgroupfs"),
-            "CgroupVersion": .string("2"), "KernelVersion": .string(host.kernel),
-            "OperatingSystem": .string(host.system), "OSType": .string("linux"),
-            "Architecture": .string(architecture), "NCPU": .int(Int64(host.processors)),
-            "MemTotal": .int(host.memory), "DockerRootDir": .string(paths.root.string),
-            "RunDir": .string(paths.run.string), "Name": .string(host.name),
-            "ServerVersion": .string(version),
-            "DefaultRuntime": .string("apus-runtime"),
-            "SecurityOptions": .array([.string("name=seccomp,profile=builtin"), .string("name=cgroupns")]),
-            "Warnings": .array(warnings(host).map(JSON.string)),
-        ])
-    }
-
-    private static func has(_ host: HostInfo, _ controller: String) -> Bool {
-        host.controllers?.contains(controller) ?? false
-    }
-
-    /// What this machine cannot limit, with the fix.
-    private static func warnings(_ host: HostInfo) -> [String] {
-        guard host.controllers != nil else {
-            return ["cgroup v2 is not mounted: containers cannot be limited (mount it at /sys/fs/cgroup)"]
-        }
-        let missing = ["cpu", "cpuset", "io", "memory", "pids"].filter { !has(host, $0) }
-        if missing.isEmpty { return [] }
-        let names = missing.joined(separator: ", ")
-        return [
-            "no cgroup v2 controller for \(names) (boot with systemd.unified_cgroup_hierarchy=1 for cgroup v2 alone)"
-        ]
-    }
-
-    /// The text of `info` without a format.
-    public static func text(_ json: JSON) -> String {
-        func show(_ name: String) -> String { json[name].map { $0.string ?? $0.text } ?? "" }
-        let memory = Double(json["MemTotal"]?.int ?? 0) / Double(1 << 30)
-        let rows = [
-            ("Containers", show("Containers")), (" Running", show("ContainersRunning")),
-            (" Stopped", show("ContainersStopped")), ("Images", show("Images")),
-            ("Server Version", show("ServerVersion")), ("Storage Driver", show("Driver")),
-            ("Logging Driver", show("LoggingDriver")), ("Cgroup Version", show("CgroupVersion")),
-            ("Default Runtime", show("DefaultRuntime")), ("Kernel Version", show("KernelVersion")),
-            ("Operating System", show("OperatingSystem")), ("Architecture", show("Architecture")),
-            ("CPUs", show("NCPU")), ("Total Memory", Size.significant(memory, digits: 4) + "GiB"),
-            ("Name", show("Name")), ("Root Dir", show("DockerRootDir")), ("Run Dir", show("RunDir")),
-        ]
-        let warnings = (json["Warnings"]?.strings ?? []).map { "WARNING: \($0)\n" }.joined()
-        return rows.map { "\($0): \($1)\n" }.joined() + warnings
     }
 }

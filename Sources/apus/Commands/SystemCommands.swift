@@ -6,15 +6,8 @@ enum SystemCommands {
     private static let format = Flag.value("format", "f", "string", "Print 'json' or a Go template")
 
     static let version = Command("version", "", "Show the version", flags: [format]) { arguments, _ in
-        let platform = Platform.host
-        let part: JSON = .fields([
-            "Version": .string(Program.version), "Os": .string(platform.os),
-            "Arch": .string(platform.architecture),
-        ])
-        // Client and server are one program here; docker's templates ask for either.
-        let json: JSON = .fields(["Client": part, "Server": part])
-        let text = "Client and Engine: apus\n Version:    \(Program.version)\n OS/Arch:    \(platform)\n"
-        return try show(json, text, arguments)
+        let json = VersionView.json(HostInfo(), version: Program.version)
+        return try show(json, VersionView.text(json), arguments, zeros: VersionView.zeros)
     }
 
     static let info = Command("info", group: "system", "", "Display system-wide information", flags: [format])
@@ -23,11 +16,12 @@ enum SystemCommands {
         let containers = try session.containers()
         let (records, damaged) = try containers.records.readAll()
         for line in damaged { Standard.error("WARNING: \(line)") }
-        let running = records.count { $0.state.isRunning }
-        let images = Set(try session.imagesIfThere()?.list().map(\.id) ?? []).count
-        let json = InfoView.json(
-            HostInfo(), paths: containers.paths, version: Program.version, running: running,
-            stopped: records.count - running, images: images)
+        var counts = InfoView.Counts()
+        counts.containers = records.count
+        counts.paused = records.count { $0.state.isPaused }
+        counts.running = records.count { $0.state.isRunning && !$0.state.isPaused }
+        counts.images = Set(try session.imagesIfThere()?.list().map(\.id) ?? []).count
+        let json = InfoView.json(HostInfo(), paths: containers.paths, version: Program.version, counts)
         return try show(json, InfoView.text(json), arguments)
     }
 
@@ -42,12 +36,18 @@ enum SystemCommands {
         return 0
     }
 
-    private static func show(_ json: JSON, _ text: String, _ arguments: Arguments) throws -> Int32 {
+    private static func show(
+        _ json: JSON, _ text: String, _ arguments: Arguments, zeros: TemplateZeros = .none
+    ) throws -> Int32 {
         switch arguments.value("format") ?? "" {
         case "": try Standard.out(text)
         case "json": try Standard.out(json.text + "\n")
         case let format:
-            do { try Standard.out(try Template(format).render(json) + "\n") } catch {
+            let template: Template
+            do { template = try Template(format) } catch {
+                throw CommandFailure.bare("template parsing error: \(error)", code: 64)
+            }
+            do { try Standard.out(try template.render(json, zeros: zeros) + "\n") } catch {
                 throw CommandFailure.bare("template parsing error: \(error)")
             }
         }
