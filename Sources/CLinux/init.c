@@ -120,6 +120,11 @@ __attribute__((section("apus_init"), used, noreturn, no_stack_protector, disable
 void init_main(long *stack) {
     char **argv = (char **)(stack + 1), **envp = argv + stack[0] + 1;
     unsigned long old = 0, own = ~0ul;
+    // As ps shows it: a file in memory has a name of its own.
+    const char *name = argv[0];
+    for (const char *at = name; *at; at++)
+        if (*at == '/') name = at + 1;
+    call(SYS_prctl, 15 /* PR_SET_NAME */, (long)name, 0, 0);
     // A fault of our own is no signal to hand on.
     for (int i = 1; i < 32; i++)
         if (i == SIGFPE || i == SIGILL || i == SIGSEGV || i == SIGBUS || i == SIGABRT || i == SIGTRAP || i == SIGSYS)

@@ -48,7 +48,9 @@ enum ContainerFiles {
     /// The names on the container's own line: `web`, or `web.example.org web`.
     static func ownNames(_ config: ContainerConfig) -> String {
         let host = config.effectiveHostname
-        return config.domainname.map { "\(host).\($0) \(host)" } ?? host
+        let whole = config.domainname.map { "\(host).\($0)" } ?? host
+        guard whole.contains(".") else { return host }
+        return "\(whole) \(host.prefix { $0 != "." })"
     }
 
     /// The host's file without servers that only the host reaches, unless the container shares its network; what

@@ -38,7 +38,7 @@ extension Containers {
         let stop = try records.read(id).config.process.stopSignal.flatMap(Signal.number)
         let ends = signal == Signal.kill || signal == stop ?? signal
         guard let asked = try ask(.kill(signal, ends: ends), id) else {
-            throw EngineError("Cannot kill container: \(id): Container \(id) is not running", exitCode: 1)
+            throw EngineError("Container \(id) is not running", exitCode: 1)
         }
         // Whoever says `kill X && rm X` wants it to have ended.
         if signal == Signal.kill { _ = try awaitEnd(asked.takeSocket()) }

@@ -77,7 +77,7 @@ extension Containers {
         Sweeper(paths: paths).sweep(id)
         let record = try records.read(id)
         if record.state.isPaused {
-            throw EngineError("Container \(id) is paused, unpause the container before exec", exitCode: 1)
+            throw EngineError("Container \(record.config.name) is paused, unpause the container before exec", exitCode: 1)
         }
         if record.state.isRestarting {
             throw EngineError(

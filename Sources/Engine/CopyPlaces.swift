@@ -100,6 +100,7 @@ extension FD {
         }
         if found.status != nil {
             guard !source.isDirectory else { throw EngineError("cannot copy directory", exitCode: 1) }
+            guard !typed.isDirectory else { throw EngineError("no such directory", exitCode: 1) }
         } else if typed.isDirectory, !source.isDirectory {
             throw EngineError("no such directory", exitCode: 1)
         }

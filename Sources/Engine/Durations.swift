@@ -90,7 +90,7 @@ public enum Durations {
         }
         guard let duration = parse(text) else {
             throw UsageError(
-                "\"\(text)\" is no time: give RFC 3339, seconds since 1970 or a duration like 10m")
+                "failed to parse value as time or duration: \"\(text)\"")
         }
         let whole = duration.rounded(.down)
         var nanoseconds = Int64(now.nanoseconds) - Int64((duration - whole) * 1e9)

@@ -12,9 +12,10 @@ public enum ExposedPort {
         var numbers: [UInt16] = []
         for end in ends {
             guard let number = UInt16(end), number > 0 else {
+                let isNumber = !end.isEmpty && end.utf8.allSatisfy { $0 >= 0x30 && $0 <= 0x39 }
                 throw UsageError(
                     "invalid range format for --expose: \(text), error: strconv.ParseUint: parsing \"\(end)\": "
-                        + "invalid syntax")
+                        + (isNumber ? "value out of range" : "invalid syntax"))
             }
             numbers.append(number)
         }

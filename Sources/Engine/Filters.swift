@@ -27,7 +27,17 @@ public struct ContainerFilters: Equatable, Sendable {
         if key == "status", !ContainerFilters.statuses.contains(value) {
             throw UsageError("invalid filter 'status=\(value)'")
         }
-        if key == "exited", Int32(value) == nil { throw UsageError("invalid filter 'exited=\(value)'") }
+        if key == "exited", Int32(value) == nil {
+            throw UsageError("strconv.Atoi: parsing \"\(value)\": invalid syntax")
+        }
+        if key == "health", !["starting", "healthy", "unhealthy", "none"].contains(value) {
+            throw UsageError("Unrecognised filter value for health: \(value)")
+        }
+        if key == "publish" || key == "expose", ContainerFilters.ports(value) == nil {
+            throw UsageError(
+                "error while looking up for \(key) \(value): strconv.ParseUint: parsing "
+                    + "\"\(value.prefix { $0 != "/" })\": invalid syntax")
+        }
         if key == "id" || key == "name" || key == "volume" {
             // An expression that cannot be read is the user's mistake, whatever containers there are.
             guard (try? Regex(value)) != nil else { throw UsageError("invalid filter '\(key)=\(value)'") }
@@ -113,15 +123,16 @@ public struct ContainerFilters: Equatable, Sendable {
 
     /// Whether `8080`, `8000-8100/tcp` covers `8080/tcp`.
     private static func covers(_ wanted: String, _ port: String) -> Bool {
-        func parts(_ text: String) -> (range: ClosedRange<UInt16>, kind: Substring)? {
-            let halves = text.split(separator: "/")
-            let ends = (halves.first ?? "").split(separator: "-").compactMap { UInt16($0) }
-            guard let first = ends.first, let last = ends.last, first <= last else { return nil }
-            return (first...last, halves.count > 1 ? halves[1] : "tcp")
-        }
-        guard let a = parts(wanted), let b = parts(port) else { return false }
+        guard let a = ports(wanted), let b = ports(port) else { return false }
         return a.kind == b.kind && a.range.contains(b.range.lowerBound)
             && a.range.contains(b.range.upperBound)
+    }
+
+    private static func ports(_ text: String) -> (range: ClosedRange<UInt16>, kind: Substring)? {
+        let halves = text.split(separator: "/")
+        let ends = (halves.first ?? "").split(separator: "-").compactMap { UInt16($0) }
+        guard let first = ends.first, let last = ends.last, first <= last else { return nil }
+        return (first...last, halves.count > 1 ? halves[1] : "tcp")
     }
 
     private func usesVolume(_ wanted: String, _ mounts: [MountOption]) -> Bool {

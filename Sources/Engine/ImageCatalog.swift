@@ -127,7 +127,7 @@ public struct ImageCatalog: Sendable {
     public func importRoot(
         _ tar: borrowing FD, as name: String?, message: String?, changes: [String] = []
     ) throws -> Digest {
-        let reference = try name.map { try ImageCatalog.reference($0) }
+        let reference = try name.map { try Reference($0) }
         let process = try applyChanges(changes, to: ImageConfig()).process
         let id = try store.importRoot(tar, as: reference, process: process, comment: message).id
         tell("import", id.description)

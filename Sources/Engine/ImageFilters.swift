@@ -25,7 +25,7 @@ public struct ImageFilters: Equatable, Sendable {
             throw UsageError("invalid filter 'reference=\(value)': syntax error in pattern")
         }
         if key == "dangling", parseBool(value) == nil {
-            throw UsageError("invalid filter 'dangling=\(value)'")
+            throw UsageError("invalid filter 'dangling=[\(value)]'")
         }
         values[key, default: []].append(value)
     }

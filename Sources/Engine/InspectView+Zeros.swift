@@ -5,6 +5,7 @@ extension InspectView {
     public static let zeros = TemplateZeros([
         "": [
             "ExecIDs": .array([]), "RepoTags": .array([]), "RepoDigests": .array([]), "Variant": .string(""),
+            "SizeRw": .null, "SizeRootFs": .null,
         ],
         "State": ["Health": .null],
         "HostConfig": zeros(

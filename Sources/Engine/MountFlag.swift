@@ -6,7 +6,7 @@ extension MountOption {
         for field in try MountOption.fields(text) { try fields.set(field) }
         guard !fields.target.isEmpty else { throw UsageError("target is required") }
         try fields.refuseMixtures()
-        let target = try MountOption.target(fields.target, of: text, quoting: false)
+        let target = try MountOption.target(fields.target, of: text, as: nil)
         self.init(try fields.kind(below: directory), target: target)
         isReadOnly = fields.isReadOnly
         propagation = fields.propagation

@@ -94,7 +94,7 @@ extension MountOption {
         if parts.contains("") { throw UsageError("invalid spec: \(text): empty section between colons") }
         guard parts.count <= 3 else { throw UsageError("invalid volume specification: '\(text)'") }
         guard parts.count > 1 else {
-            self.init(.volume(Volume(nil)), target: try MountOption.target(text, of: text))
+            self.init(.volume(Volume(nil)), target: try MountOption.target(text, of: text, as: "volume"))
             (origin, self.text) = (.volumeFlag, text)
             return
         }
@@ -107,7 +107,8 @@ extension MountOption {
             self.init(.volume(Volume(try VolumeName.checked(source))), target: "/")
         }
         (origin, self.text) = (.volumeFlag, ([source] + parts.dropFirst()).joined(separator: ":"))
-        target = try MountOption.target(parts[1], of: text)
+        target = try MountOption.target(
+            parts[1], of: text, as: source.hasPrefix("/") ? "bind" : "volume")
         if parts.count == 3 { try setModes(parts[2]) }
     }
 
@@ -176,7 +177,7 @@ extension MountOption {
             options.append(option)
         }
         self.init(
-            .tmpfs(options: options), target: try MountOption.target(parts[0], of: text, quoting: false))
+            .tmpfs(options: options), target: try MountOption.target(parts[0], of: text, as: nil))
         isReadOnly = options.contains("ro")
         (origin, self.text) = (.tmpfsFlag, text)
     }
@@ -186,8 +187,11 @@ extension MountOption {
         return tmpfsWords.contains(option) || tmpfsKeys.contains(key)
     }
 
-    static func target(_ path: String, of text: String, quoting: Bool = true) throws(UsageError) -> String {
-        let prefix = quoting ? "invalid volume specification: '\(text)': " : ""
+    /// `type` is that of a `-v`, whose whole text docker's complaints have.
+    static func target(_ path: String, of text: String, as type: String?) throws(UsageError) -> String {
+        let prefix =
+            type.map { "invalid volume specification: '\(text)': invalid mount config for type \"\($0)\": " }
+            ?? ""
         guard path.hasPrefix("/") else {
             throw UsageError("\(prefix)invalid mount path: '\(path)' mount path must be absolute")
         }

@@ -129,7 +129,7 @@ enum TemplateFunctions {
             case (.array(let array), .int(let at)):
                 guard at >= 0, at < array.count else {
                     throw UsageError(
-                        at < 0 ? "index out of range: \(at)" : "reflect: slice index out of range")
+                        "index out of range: \(at)")
                 }
                 value = array[Int(at)]
             case (.object, .string(let name)): value = value[name] ?? .string("")

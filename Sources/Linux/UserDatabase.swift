@@ -103,6 +103,7 @@ extension UserDatabase {
     public func group(_ text: String) throws(UserError) -> UInt32 {
         if let found = groups.first(where: { $0.name == text }), Self.number(text) == nil { return found.gid }
         if let number = Self.number(text) { return number }
+        if Int(text) != nil { throw UserError("uids and gids must be in range 0-\(Int32.max)") }
         throw UserError("unable to find group \(text): no matching entries in group file")
     }
 
@@ -117,6 +118,7 @@ extension UserDatabase {
                 home: entry.home.isEmpty ? "/" : entry.home)
         }
         guard let number else {
+            if Int(text) != nil { throw UserError("uids and gids must be in range 0-\(Int32.max)") }
             throw UserError("unable to find user \(text): no matching entries in passwd file")
         }
         return Credentials(uid: number)

@@ -92,11 +92,11 @@ func refusal(_ body: () throws -> Void) -> String? {
         ),
         (
             "/a:rel",
-            "invalid volume specification: '/a:rel': invalid mount path: 'rel' mount path must be absolute"
+            "invalid volume specification: '/a:rel': invalid mount config for type \"bind\": invalid mount path: 'rel' mount path must be absolute"
         ),
         (
             "/:/x/..",
-            "invalid volume specification: '/:/x/..': invalid specification: destination can't be '/'"
+            "invalid volume specification: '/:/x/..': invalid mount config for type \"bind\": invalid specification: destination can't be '/'"
         ),
     ])
     func refusesBadVolumes(text: String, why: String) { #expect(refusal { _ = try volume(text) } == why) }

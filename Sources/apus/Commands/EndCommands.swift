@@ -24,7 +24,9 @@ enum EndCommands {
         let signal = try signal(arguments) ?? Signal.kill
         let containers = try session.containers()
         return try EachName.run(arguments.words) { name in
-            try containers.kill(try containers.records.find(name), signal: signal)
+            do { try containers.kill(try containers.records.find(name), signal: signal) } catch {
+                throw EngineError("Cannot kill container: \(name): \(error)", exitCode: 1)
+            }
             try Standard.out("\(name)\n")
         }
     }

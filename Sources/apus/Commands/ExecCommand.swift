@@ -40,7 +40,7 @@ enum ExecCommand {
         let id = try containers.records.find(arguments.words[0])
         if isDetached {
             let socket = try containers.exec(id, options, hello: Hello([], keys: []))
-            if let failure = try ClientLoop.awaitStart(socket) { return try Attached.code(of: failure) }
+            if case .failed(_, let text)? = try ClientLoop.awaitStart(socket) { throw CommandFailure(text) }
             return 0
         }
         if options.terminal { options.size = Terminal.windowSize(0) }

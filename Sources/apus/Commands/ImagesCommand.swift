@@ -1,3 +1,4 @@
+import Build
 import Engine
 import Linux
 import OCI
@@ -137,7 +138,11 @@ enum ImagesCommand {
 
     /// Errors about what was read say which file it was.
     private static func naming<R>(_ source: String, _ body: () throws -> R) throws -> R {
-        do { return try body() } catch {
+        do { return try body() } catch let error as DockerfileError {
+            throw error
+        } catch let error as ReferenceError {
+            throw error
+        } catch {
             let text = "\(error)"
             throw CommandFailure(source == "-" || text.contains(source) ? text : "\(source): \(text)")
         }

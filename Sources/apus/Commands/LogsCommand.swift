@@ -33,8 +33,12 @@ enum LogsCommand {
         options.follow = arguments.isOn("follow")
         options.timestamps = arguments.isOn("timestamps")
         options.details = arguments.isOn("details")
-        if let text = arguments.value("since") { options.since = try Durations.moment(text, now: now) }
-        if let text = arguments.value("until") { options.until = try Durations.moment(text, now: now) }
+        func moment(_ name: String) throws -> Timestamp? {
+            do { return try arguments.value(name).map { try Durations.moment($0, now: now) } } catch {
+                throw CommandFailure("invalid value for \"\(name)\": \(error)")
+            }
+        }
+        (options.since, options.until) = (try moment("since"), try moment("until"))
         // What is no number means all, as with docker.
         if let count = arguments.value("tail").flatMap({ Int($0) }), count >= 0 { options.tail = count }
         return options

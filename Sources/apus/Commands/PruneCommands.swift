@@ -32,8 +32,9 @@ enum PruneCommands {
         var dangling: Bool?
         let filters = try filters(arguments) { text throws(UsageError) in
             guard text.hasPrefix("dangling=") else { return false }
-            dangling = parseBool(String(text.dropFirst(9)))
-            guard dangling != nil else { throw UsageError("invalid filter '\(text)'") }
+            let value = String(text.dropFirst(9))
+            dangling = parseBool(value)
+            guard dangling != nil else { throw UsageError("invalid filter 'dangling=[\(value)]'") }
             return true
         }
         let all = arguments.isOn("all") || dangling == false

@@ -27,7 +27,9 @@ extension RunOptions {
     }
 
     private mutating func takeNaming(_ arguments: Arguments, _ client: Client) throws {
-        name = arguments.value("name").flatMap { $0.isEmpty ? nil : $0 }
+        // docker shows names with a slash before them, and takes them so.
+        name = arguments.value("name").map { $0.hasPrefix("/") ? String($0.dropFirst()) : $0 }
+            .flatMap { $0.isEmpty ? nil : $0 }
         idFile = arguments.value("cidfile")
         quiet = arguments.isOn("quiet")
         host.removesItself = arguments.isOn("rm")
@@ -152,8 +154,13 @@ extension RunOptions {
 
     private mutating func takeSecurity(_ arguments: Arguments, _ client: Client) throws {
         host.isPrivileged = arguments.isOn("privileged")
-        host.addedCapabilities = try arguments.values("cap-add").map(HostOptions.capability)
-        host.droppedCapabilities = try arguments.values("cap-drop").map(HostOptions.capability)
+        func capabilities(_ flag: String, _ name: String) throws(UsageError) -> [String] {
+            do { return try arguments.values(flag).map(HostOptions.capability) } catch {
+                throw UsageError("invalid \(name): \(error)")
+            }
+        }
+        host.addedCapabilities = try capabilities("cap-add", "CapAdd")
+        host.droppedCapabilities = try capabilities("cap-drop", "CapDrop")
         for option in arguments.values("security-opt") {
             try host.setSecurity(option) { String(decoding: try client.read($0), as: UTF8.self) }
         }

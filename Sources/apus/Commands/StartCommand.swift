@@ -38,7 +38,12 @@ enum StartCommand {
         let hello = Hello(streams, keys: try RunOptions.detachKeys(arguments.value("detach-keys") ?? ""))
         let signals = try Attached.signals(proxied: true)
         if let socket = try containers.start(id, hello: hello) {
-            return try Attached.run(socket, input: input, terminal: config.terminal, signals: signals)
+            do {
+                return try Attached.run(socket, input: input, terminal: config.terminal, signals: signals)
+            } catch let error as CommandFailure {
+                // Only `run` tells by its code why a start failed.
+                throw CommandFailure(error.description)
+            }
         }
         let socket = try containers.attach(id, hello: hello)
         return try Attached.run(socket, input: input, terminal: config.terminal, signals: signals)
