@@ -14,7 +14,7 @@ export APUS_BIN ?= $(CURDIR)/bin
 
 programs = apus apus-runtime
 
-.PHONY: all release packages fixtures test sweep test-vm test-power-cuts test-engines fuzz fuzz-differential conformance demo bench bench-runtime bench-images check format install clean help
+.PHONY: all release packages fixtures test sweep test-vm test-power-cuts test-engines differential fuzz fuzz-differential conformance demo bench bench-runtime bench-images check format install clean help
 all: release
 
 ## release: the two static binaries, stripped, in bin/
@@ -63,6 +63,13 @@ test-engines:
 	rootfs-fixtures/make
 	$(MAKE) --no-print-directory release
 	scripts/test engines$(if $(ENGINES),-$(ENGINES))
+
+## differential: the command line beside that of Debian's docker, the same words to both; CASES=NAME: one table
+differential:
+	scripts/install-packages --engines
+	rootfs-fixtures/make
+	$(MAKE) --no-print-directory release
+	APUS_CASES="$(CASES)" scripts/test differential
 
 ## fuzz: documents, archives, protocol and D-Bus with libFuzzer, SECONDS=600 each; KEEP=1: then what shows new code joins the corpora
 fuzz: packages

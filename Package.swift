@@ -116,7 +116,9 @@ let package = Package(
         .testTarget(
             name: "SystemTests", dependencies: ["Support", "linux-probe"], exclude: ["tree.py"],
             swiftSettings: strict),
-        tests("CallerTests", ["Support"]),
+        .testTarget(
+            name: "CallerTests", dependencies: ["Support"], exclude: ["Differential/cases"],
+            swiftSettings: strict),
         fuzz,
     ]
 )

@@ -115,6 +115,11 @@ final class Node {
         return outcome.text
     }
 
+    /// Starts a shell script in here and leaves it running.
+    func start(_ script: String) throws -> Running {
+        try Running(prefix + ["sh", "-c", script], environment: environment)
+    }
+
     /// Starts a command under a terminal.
     func terminal(_ script: String) throws -> Terminal {
         try Terminal(prefix + ["sh", "-c", script], environment: environment)
