@@ -80,8 +80,8 @@ extension Containers {
         guard pauses, record.state.isRunning, let tree = CgroupTree.find() else { return try work() }
         let cgroup: Cgroup
         do {
-            cgroup = try tree.open(paths.cgroupParent.appending(record.config.id))
-        } catch {
+            cgroup = try tree.open(try request(of: record.config.id).cgroup)
+        } catch let error as SysError {
             guard error.errno == .noSuchFileOrDirectory else { throw error }
             return try work()  // it has just ended
         }

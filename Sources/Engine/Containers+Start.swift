@@ -93,9 +93,16 @@ extension Containers {
         process.args = options.command
         process.env = execEnvironment(kept.spec.process.env, options)
         if let directory = options.workingDirectory { process.cwd = directory }
+        if options.isPrivileged {
+            let all = try ProcessCapabilities.current(last: CapabilitySet.lastOfKernel).permitted.names
+            var capabilities = RuntimeSpec.Capabilities()
+            (capabilities.bounding, capabilities.effective, capabilities.permitted) = (all, all, all)
+            process.capabilities = capabilities
+        }
         let exec = ExecRequest(
             id: id, pid: pid, startTime: startTime, process: process, user: options.user ?? kept.user,
-            additionalGroups: options.user == nil ? kept.additionalGroups : [], seccomp: kept.seccomp,
+            additionalGroups: options.user == nil ? kept.additionalGroups : [],
+            seccomp: options.isPrivileged ? .unconfined : kept.seccomp,
             seccompCache: kept.seccompCache, cgroup: kept.cgroup, opensStdin: options.openStdin,
             events: kept.events)
         return try launcher.exec(exec, hello: hello.message)
@@ -143,6 +150,7 @@ public struct Hello: Equatable, Sendable {
 public struct ExecOptions: Equatable, Sendable {
     public var command: [String]
     public var terminal = false
+    public var isPrivileged = false
     public var openStdin = false
     public var env: [String] = []
     public var user: String?

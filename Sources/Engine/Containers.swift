@@ -29,6 +29,8 @@ public struct Containers: Sendable {
         let name = try options.name ?? freeName()
         var config = try ContainerConfig(
             id: id, name: name, created: .now(), image: image.id, config: image.config, options: options)
+        try config.host.sharing.resolve(findOther)
+        if config.host.sharing.uts == "host" { config.hostname = HostInfo.line("/proc/sys/kernel/hostname") }
         let volumes = Volumes(paths)
         let borrowed = try volumesFrom(config.host)
         config.host.mounts += borrowed.mounts
@@ -42,7 +44,7 @@ public struct Containers: Sendable {
                 let mounts = try volumes.prepare(config, layers: layers, holding: &held)
                 // Its volumes may have gone with it before they were held.
                 for id in borrowed.containers where try !records.exists(id) {
-                    throw EngineError("No such container: \(id)", exitCode: 1)
+                    throw EngineError("No such container: \(id)")
                 }
                 let request = try makeRequest(config, layers: layers, mounts: mounts)
                 try records.create(config, durable: !config.host.removesItself) { directory in
@@ -158,11 +160,11 @@ public struct Containers: Sendable {
                 volatile: removesItself),
             user: config.process.user, additionalGroups: config.host.groups,
             seccomp: try seccomp(config, facts), seccompCache: paths.seccompCache,
-            cgroup: paths.cgroupParent.appending(config.id),
+            cgroup: cgroupParent(config.host).appending(config.id),
             network: try NetworkChoice(paths).request(config),
             hosts: directory.appending("hosts"), hostsNames: ContainerFiles.ownNames(config),
             directory: directory, runDirectory: paths.runContainer(config.id))
-        request.allowsDevices = config.host.isPrivileged
+        request.allowsDevices = config.host.isPrivileged || config.host.sharing.needsNodesOutsideOfDev
         if config.host.limits.pids == nil { request.defaultLimits = ["pids"] }
         request.log = try config.host.log.target(config)
         request.opensStdin = config.openStdin
@@ -170,6 +172,9 @@ public struct Containers: Sendable {
         request.restart = config.host.restart
         request.sources = mounts.sources
         request.bootID = try Process.bootID()
+        let sharing = config.host.sharing
+        (request.devices, request.ipcMode, request.pidMode) = (sharing.devices, sharing.ipc, sharing.pid)
+        request.keepsCgroupParent = !sharing.cgroupParent.isEmpty
         request.usesInit = config.host.usesInit
         request.health = try config.process.healthcheck.flatMap {
             try HealthOptions($0, shell: config.process.shell)
@@ -181,6 +186,18 @@ public struct Containers: Sendable {
                 volumes: Volumes(paths).anonymous(of: config))
         }
         return request
+    }
+
+    /// The id of a container that a new one refers to.
+    func findOther(_ name: String) throws -> String {
+        do { return try records.find(name) } catch let error as EngineError {
+            throw EngineError(error.description)  // it is the new one that cannot be made
+        }
+    }
+
+    private func cgroupParent(_ host: HostOptions) -> FilePath {
+        let asked = host.sharing.cgroupParent
+        return asked.isEmpty ? paths.cgroupParent : FilePath(String(cleanPath(asked).dropFirst()))
     }
 
     private func seccomp(_ config: ContainerConfig, _ facts: HostFacts) throws -> SeccompChoice {

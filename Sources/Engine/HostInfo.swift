@@ -57,7 +57,7 @@ public struct HostInfo: Equatable, Sendable {
         return String(decoding: bytes ?? [], as: UTF8.self)
     }
 
-    private static func line(_ path: FilePath) -> String {
+    static func line(_ path: FilePath) -> String {
         String(text(path).prefix { $0 != "\n" })
     }
 }

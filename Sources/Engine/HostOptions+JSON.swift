@@ -11,18 +11,18 @@ extension HostOptions {
             "NetworkMode": .string(network.text), "PublishedPorts": .nonEmpty(ports),
             "RestartPolicy": restart.json,
             "AutoRemove": .bool(removesItself), "CapAdd": .nonEmpty(addedCapabilities) ?? .null,
-            "CapDrop": .nonEmpty(droppedCapabilities) ?? .null, "CgroupnsMode": .string("private"),
+            "CapDrop": .nonEmpty(droppedCapabilities) ?? .null,
             "Dns": .array(dns.map(JSON.string)), "DnsOptions": .array(dnsOptions.map(JSON.string)),
             "DnsSearch": .array(dnsSearch.map(JSON.string)), "ExtraHosts": .nonEmpty(extraHosts) ?? .null,
-            "GroupAdd": .nonEmpty(groups) ?? .null, "IpcMode": .string("private"), "PidMode": .string(""),
+            "GroupAdd": .nonEmpty(groups) ?? .null,
             "OomScoreAdj": .int(Int64(oomScoreAdjustment ?? 0)), "Privileged": .bool(isPrivileged),
             "PublishAllPorts": .bool(publishesAll), "ReadonlyRootfs": .bool(hasReadOnlyRoot),
             "SecurityOpt": .nonEmpty(securityOptions) ?? .null, "ShmSize": .int(shmSize),
-            "Runtime": .string("apus-runtime"), "Mounts": mountFlags.isEmpty ? nil : .array(mountFlags),
+            "Mounts": mountFlags.isEmpty ? nil : .array(mountFlags),
             "Tmpfs": .nonEmpty(tmpfsFlags),
             "Ulimits": .array(ulimits.map(\.json)), "Init": usesInit ? .bool(true) : nil,
             "OomScoreAdjSet": oomScoreAdjustment == nil ? nil : .bool(true),
-        ]).appending(limits.json)
+        ]).appending(limits.json).appending(sharing.json)
     }
 
     /// Reads HostConfig.
@@ -34,6 +34,7 @@ extension HostOptions {
         let all = json["AllMounts"] == nil ? "Mounts" : "AllMounts"
         for mount in try json.arrayOrEmpty(all) { mounts.append(try MountOption(mount)) }
         for ulimit in try json.arrayOrEmpty("Ulimits") { ulimits.append(try Ulimit(ulimit)) }
+        sharing = try SharingOptions(json)
         volumesFrom = try json.stringsOrEmpty("VolumesFrom")
         ports = try json.stringsOrEmpty("PublishedPorts")
         if let policy = json["RestartPolicy"] { restart = try RestartPolicy(policy) }

@@ -23,6 +23,7 @@ public struct HostOptions: Equatable, Sendable {
     public var mounts: [MountOption] = []
     /// `container[:mode]`, as typed.
     public var volumesFrom: [String] = []
+    public var sharing = SharingOptions()
     /// As typed: `[[address:]host:]container[/protocol]`.
     public var ports: [String] = []
     public var publishesAll = false

@@ -38,9 +38,9 @@ public enum InspectView {
         let rest: JSON = .fields([
             "PortBindings": portBindings(config.host), "ContainerIDFile": .string(""),
             "VolumeDriver": .string(""), "ConsoleSize": .array([.int(0), .int(0)]),
-            "Cgroup": .string(""), "Links": .null, "UTSMode": .string(""), "UsernsMode": .string(""),
-            "Isolation": .string(""), "CgroupParent": .string(""), "BlkioWeight": .int(0),
-            "Devices": .array([]), "DeviceCgroupRules": .null, "DeviceRequests": .null,
+            "Cgroup": .string(""), "Links": .null,
+            "Isolation": .string(""), "BlkioWeight": .int(0),
+            "DeviceRequests": .null,
             "MemorySwappiness": .null, "OomKillDisable": .null,
             "MaskedPaths": isPrivileged ? .null : .array(maskedPaths.map(JSON.string)),
             "ReadonlyPaths": isPrivileged ? .null : .array(readonlyPaths.map(JSON.string)),

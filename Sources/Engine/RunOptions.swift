@@ -95,6 +95,9 @@ extension RunOptions {
             throw UsageError(
                 "invalid hostname \"\(name)\": only letters, digits, '.', '-' and '_' are allowed")
         }
+        if host.sharing.uts == "host", hostname != nil || domainname != nil {
+            throw UsageError("conflicting options: hostname and the UTS mode")
+        }
         if case .container = host.network {
             if hostname != nil { throw UsageError("conflicting options: hostname and the network mode") }
             if !host.ports.isEmpty || host.publishesAll {

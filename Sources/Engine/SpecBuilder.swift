@@ -29,8 +29,10 @@ extension HostFacts {
 /// capabilities, the union of docker's and podman's masked and read-only paths, no core files, 4096 processes.
 public func makeSpec(_ config: ContainerConfig, mounts: [RuntimeSpec.Mount], host: HostFacts) -> RuntimeSpec {
     var spec = makeSpec(config.host, mounts: mounts, host: host)
-    spec.hostname = config.effectiveHostname
-    spec.domainname = config.domainname
+    if config.host.sharing.uts.isEmpty {
+        spec.hostname = config.effectiveHostname
+        spec.domainname = config.domainname
+    }
     spec.process.terminal = config.terminal
     spec.process.args = config.command
     spec.process.env = config.environment
@@ -47,7 +49,7 @@ func makeSpec(_ options: HostOptions, mounts: [RuntimeSpec.Mount], host: HostFac
     spec.process.rlimits = makeRlimits(options.ulimits)
     spec.process.oomScoreAdj = options.oomScoreAdjustment.map { Int32(clamping: $0) }
     spec.mounts = standardMounts(options) + mounts
-    let kinds: [RuntimeSpec.NamespaceKind] = [.mount, .pid, .uts, .ipc, .cgroup]
+    let kinds = options.sharing.namespaces
     let all = options.network == .host ? kinds : kinds + [.network]
     spec.linux.namespaces = all.map { RuntimeSpec.Namespace($0) }
     spec.linux.devices = standardDevices + (options.isPrivileged ? host.devices : [])
@@ -56,7 +58,11 @@ func makeSpec(_ options: HostOptions, mounts: [RuntimeSpec.Mount], host: HostFac
         spec.linux.readonlyPaths = readonlyPaths
     }
     spec.linux.resources = makeResources(options.limits)
-    spec.linux.resources.devices = makeDeviceRules(spec.linux.devices, isPrivileged: options.isPrivileged)
+    spec.linux.resources.devices =
+        makeDeviceRules(spec.linux.devices, isPrivileged: options.isPrivileged)
+        + options.sharing.deviceRules.compactMap(SharingOptions.rule)
+    spec.linux.sysctl = options.sharing.sysctls
+    spec.annotations = options.sharing.annotations
     return spec
 }
 
@@ -102,10 +108,11 @@ private func standardMounts(_ options: HostOptions) -> [RuntimeSpec.Mount] {
         Mount(destination: "/sys", type: "sysfs", source: "sysfs", options: kernel + [access]),
         Mount(destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: kernel + [access]),
         Mount(destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: kernel),
-        Mount(
-            destination: "/dev/shm", type: "tmpfs", source: "shm",
-            options: kernel + ["mode=1777", "size=\(options.shmSize)"]),
     ]
+        + options.sharing.sharedMemory(
+            Mount(
+                destination: "/dev/shm", type: "tmpfs", source: "shm",
+                options: kernel + ["mode=1777", "size=\(options.shmSize)"]))
 }
 
 private let standardDevices: [RuntimeSpec.Device] = [

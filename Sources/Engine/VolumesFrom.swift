@@ -32,7 +32,7 @@ extension Containers {
         var containers: [String] = []
         for text in host.volumesFrom {
             let from = try VolumesFrom(text)
-            let record = try records.read(named: from.container)
+            let record = try records.read(findOther(from.container))
             containers.append(record.config.id)
             for option in Volumes(paths).named(record.config) where option.origin != .tmpfsFlag {
                 var taken = option

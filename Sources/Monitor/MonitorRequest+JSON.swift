@@ -22,7 +22,9 @@ extension MonitorRequest {
             "sources": sources.isEmpty
                 ? nil
                 : .object(sources.sorted { $0.key < $1.key }.map { JSON.Member($0.key, $0.value.json) }),
-            "bootID": .string(bootID),
+            "bootID": .string(bootID), "devices": .array(devices.map(\.json)),
+            "ipcMode": .string(ipcMode), "pidMode": .string(pidMode),
+            "keepsCgroupParent": .bool(keepsCgroupParent),
         ])
     }
 
@@ -55,6 +57,10 @@ extension MonitorRequest {
         if let check = json["health"] { health = try HealthOptions(check, shell: nil) }
         if let policy = json["restart"] { restart = try RestartPolicy(policy) }
         bootID = try json.optionalString("bootID") ?? ""
+        for device in try json.arrayOrEmpty("devices") { devices.append(try DeviceRequest(device)) }
+        ipcMode = try json.optionalString("ipcMode") ?? ""
+        pidMode = try json.optionalString("pidMode") ?? ""
+        keepsCgroupParent = try json.optionalBool("keepsCgroupParent") ?? false
         for member in json["sources"]?.members ?? [] { sources[member.name] = try BindSource(member.value) }
     }
 }

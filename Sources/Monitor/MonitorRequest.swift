@@ -94,6 +94,12 @@ public struct MonitorRequest: Equatable, Sendable {
     public var bootID = ""
     /// nil: a build step, of whose life nobody is told.
     public var events: EventSource?
+    public var devices: [DeviceRequest] = []
+    /// docker's words: `container:ID` is found at each start, everything else is in the document.
+    public var ipcMode = ""
+    public var pidMode = ""
+    /// The cgroup above the container's is the user's, not ours.
+    public var keepsCgroupParent = false
 
     public init(
         id: String, spec: RuntimeSpec, root: RootSource, user: String, additionalGroups: [String] = [],

@@ -143,9 +143,9 @@ extension RunMonitor {
     func removeCgroup() {
         guard let tree = CgroupTree.find() else { return }
         // What cannot be removed now is swept by a later command.
-        if (try? tree.remove(request.cgroup, withParent: true)) == true { return }
+        if (try? tree.remove(request.cgroup, withParent: !request.keepsCgroupParent)) == true { return }
         if let cgroup = try? tree.open(request.cgroup) { _ = try? cgroup.kill() }
-        _ = try? tree.remove(request.cgroup, withParent: true, waiting: 1000)
+        _ = try? tree.remove(request.cgroup, withParent: !request.keepsCgroupParent, waiting: 1000)
     }
 
     private func hasBeenKilledForMemory() -> Bool {

@@ -50,17 +50,22 @@ final class RunMonitor {
         }
         let filter = try compiledFilter(
             request.seccomp, request.spec.process.capabilities, request.seccompCache)
-        let created = try makeContainerCgroup()
+        var sources = try asStartError { () throws(SysError) in try bindSources() }
+        let spec = try currentSpec(&sources)
+        let created = try makeContainerCgroup(spec)
         try reserveNetwork()
         let streams = try asStartError { () throws(SysError) in try openStreams() }
         var facts = CreateFacts(
             credentials: credentials, stdio: streams.stdio, seccomp: filter, keyringName: "_ses.\(request.id)"
         )
-        facts.sources = try asStartError { () throws(SysError) in try bindSources() }
+        facts.sources = sources
+        if !spec.linux.namespaces.contains(where: { $0.kind == .cgroup }) {
+            facts.cgroupDirectory = CgroupTree.find()?.mountPoint.pushing(request.cgroup).string
+        }
         if request.usesInit {
             facts.initProgram = try asStartError { () throws(SysError) in try InitProgram() }
         }
-        let plan = try planCreate(request.spec, facts)
+        let plan = try planCreate(spec, facts)
         var process = try startProcess(plan, facts, root: root, cgroup: created.cgroup.directory.raw) {
             pidfd throws(RuntimeError) in try connectNetwork(pidfd)
         }
@@ -117,9 +122,9 @@ final class RunMonitor {
             in: runDirectory, opensStdin: request.opensStdin, merged: request.mergesStreams)
     }
 
-    private func makeContainerCgroup() throws(RuntimeError) -> CreatedCgroup {
+    private func makeContainerCgroup(_ spec: RuntimeSpec) throws(RuntimeError) -> CreatedCgroup {
         try ContainerCgroup(CgroupPlace(path: request.cgroup))
-            .create(request.spec.linux.resources, defaults: request.defaultLimits)
+            .create(spec.linux.resources, defaults: request.defaultLimits)
     }
 
     private func reserveNetwork() throws(RuntimeError) {

@@ -9,6 +9,18 @@ public struct BindSource: Equatable, Sendable {
     public var identity: Identity?
     /// The ids of its owner are shown as the process's, and the other way round.
     public var mapsOwner = false
+    /// In whose mount namespace the path is; nil: the container's own, before it has a root.
+    var process: ProcessIdentity?
+
+    struct ProcessIdentity: Equatable, Sendable {
+        var pid: Int32
+        var startTime: UInt64
+    }
+
+    /// A path as another process sees it.
+    public init(process pid: Int32, startTime: UInt64) {
+        process = ProcessIdentity(pid: pid, startTime: startTime)
+    }
 
     public struct Identity: Equatable, Sendable {
         public var device: UInt64
@@ -23,6 +35,11 @@ public struct BindSource: Equatable, Sendable {
 
     /// The one descriptor of which type, owner and mount are taken.
     func open(_ path: FilePath) throws(SysError) -> FD {
+        // What the other process may have put there leads nowhere else.
+        if process != nil {
+            return try FD.open("/", [.path, .directory]).open(
+                FilePath(root: nil, path.components), .path, resolve: [.beneath, .noSymlinks])
+        }
         let place = try FD.open(path, .path)
         if let subpath {
             do { return try place.open(subpath, .path, resolve: [.inRoot, .noMagicLinks]) } catch {

@@ -8,6 +8,8 @@ import SystemPackage
 struct RequestedTree: Equatable, Sendable {
     let path: String
     var facts = BindSource()
+    /// As the child sees it; else as we do: a root that is attached over `/` hides the host from whoever enters.
+    var isSeenByChild = true
     let isRecursive: Bool
     /// nil: the ids stay as they are.
     let maps: Maps?
@@ -29,15 +31,7 @@ struct RequestedTree: Equatable, Sendable {
 
     /// A detached copy of the source, as the process sees it.
     func make(for process: borrowing Pidfd) throws(SysError) -> FD {
-        let visit = try NamespaceVisit(process)
-        let tree: FD
-        do {
-            tree = try facts.open(FilePath(path)).cloneTree(recursive: isRecursive)
-        } catch {
-            try visit.leave()
-            throw error
-        }
-        try visit.leave()
+        let tree = try clone(for: process)
         guard let maps else { return tree }
         let users = try UserNamespace(maps.users, process, of: tree)
         do { try tree.mapIDs(users.fd, recursive: maps.isRecursive) } catch {
@@ -46,6 +40,29 @@ struct RequestedTree: Equatable, Sendable {
                 call: error.call, subject: path, errno: error.errno,
                 hint: "its file system cannot have its ids mapped")
         }
+        return tree
+    }
+
+    private func clone(for process: borrowing Pidfd) throws(SysError) -> FD {
+        let visit: NamespaceVisit
+        if let other = facts.process {
+            guard let donor = try Pidfd.find(pid: other.pid, startTime: other.startTime) else {
+                throw SysError(call: "open", subject: path, errno: .noSuchProcess)
+            }
+            visit = try NamespaceVisit(donor)
+        } else if isSeenByChild {
+            visit = try NamespaceVisit(process)
+        } else {
+            return try facts.open(FilePath(path)).cloneTree(recursive: isRecursive)
+        }
+        let tree: FD
+        do {
+            tree = try facts.open(FilePath(path)).cloneTree(recursive: isRecursive)
+        } catch {
+            try visit.leave()
+            throw error
+        }
+        try visit.leave()
         return tree
     }
 }

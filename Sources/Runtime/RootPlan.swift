@@ -29,6 +29,7 @@ struct RootPlan {
             try MountStep(mount, namespaces, facts)
         }
         let devices = DevicePlan(spec, mounts)
+        let hasOwnPlace = facts.rootfs != nil
         if devices.mountsBefore == 0 { steps += devices.early }
         for (number, mount) in spec.mounts.enumerated() {
             var step = mounts[number]
@@ -43,14 +44,15 @@ struct RootPlan {
                     maps = RequestedTree.Maps(
                         users: .owner(uid: facts.credentials.uid, gid: facts.credentials.gid))
                 }
-                if maps != nil || namespaces.has(.user) {
+                let isOthers = step.facts.process != nil
+                if maps != nil || isOthers || namespaces.has(.user) {
                     step.source =
-                        maps == nil
+                        maps == nil && !isOthers
                         ? .bind(path: path, request: requested.count) : .requested(requested.count)
                     requested.append(
                         RequestedTree(
-                            path: path, facts: step.facts, isRecursive: step.options.isRecursiveBind,
-                            maps: maps))
+                            path: path, facts: step.facts, isSeenByChild: hasOwnPlace,
+                            isRecursive: step.options.isRecursiveBind, maps: maps))
                 }
             }
             // What comes into it later, other mounts and devices, needs it writable until then.

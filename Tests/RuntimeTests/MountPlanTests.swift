@@ -158,9 +158,10 @@ import Testing
         #expect(mounts(planned).map(\.source) == [.bind(path: "/a", request: 0), .requested(1)])
         #expect(
             planned.requested == [
-                RequestedTree(path: "/a", isRecursive: false, maps: nil),
+                RequestedTree(path: "/a", isSeenByChild: false, isRecursive: false, maps: nil),
                 RequestedTree(
-                    path: "/b", isRecursive: true, maps: .init(users: .container, isRecursive: true)),
+                    path: "/b", isSeenByChild: false, isRecursive: true,
+                    maps: .init(users: .container, isRecursive: true)),
             ])
     }
 

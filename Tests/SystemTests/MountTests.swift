@@ -96,7 +96,7 @@ final class MountTests {
         let outer = try run(["--mount", part + "outer"], "ls /x")
         #expect(outer.code != 0 && outer.err.contains("cannot access path"), "\(outer)")
         let missing = try run(["--mount", part + "nosuch"], "ls /x")
-        #expect(missing.code != 0 && missing.err.contains("No such file"), "\(missing)")
+        #expect(missing.code != 0 && missing.err.contains("no such file"), "\(missing)")
     }
 
     @Test func labelsAndOptionsMakeTheVolume() throws {

@@ -12,14 +12,16 @@ enum ExecCommand {
             .list("env", "e", "Set environment variables"),
             .list("env-file", "Read in a file of environment variables"),
             .toggle("interactive", "i", "Keep STDIN open even if not attached"),
+            .toggle("privileged", "Give extended privileges to the command"),
             .toggle("tty", "t", "Allocate a pseudo-TTY"),
             .value("user", "u", "Username or UID (format: <name|uid>[:<group|gid>])"),
             .value("workdir", "w", "Working directory inside the container"),
-        ] + Flag.later("privileged", toggle: true)
+        ]
     ) { arguments, session in
         var options = ExecOptions(command: Array(arguments.words.dropFirst()))
         options.terminal = arguments.isOn("tty")
         options.openStdin = arguments.isOn("interactive")
+        options.isPrivileged = arguments.isOn("privileged")
         options.env = try RunOptions.environment(arguments, session.client())
         options.user = arguments.value("user").flatMap { $0.isEmpty ? nil : $0 }
         options.workingDirectory = arguments.value("workdir").flatMap { $0.isEmpty ? nil : $0 }

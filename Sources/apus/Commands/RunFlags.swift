@@ -6,7 +6,7 @@ import OCI
 enum RunFlags {
     /// Of both commands.
     static let common: [Flag] =
-        naming + streams + process + storage + network + resources + limits + security + refused
+        naming + streams + process + storage + network + resources + limits + security + sharing + refused
 
     /// Of `run` alone.
     static let run: [Flag] = [
@@ -100,14 +100,26 @@ enum RunFlags {
         .list("security-opt", "Security options (seccomp=FILE|unconfined, no-new-privileges)"),
         .toggle("privileged", "Give extended privileges to this container"),
     ]
+    private static let sharing: [Flag] = [
+        .list("device", "Add a host device, or a directory of them, to the container"),
+        .list("device-cgroup-rule", "Add a rule to the cgroup allowed devices list"),
+        .list("sysctl", nil, "map", "Sysctl options"),
+        .list("annotation", nil, "map", "Add an annotation to the container (passed to the OCI runtime)"),
+        .value("ipc", "IPC mode to use (private, shareable, none, host, container:NAME)"),
+        .value("pid", "PID namespace to use (host, container:NAME)"),
+        .value("uts", "UTS namespace to use (host)"),
+        .value("userns", "User namespace to use (host)"),
+        .value("cgroupns", "Cgroup namespace to use (host, private)"),
+        .value("cgroup-parent", "Optional parent cgroup for the container"),
+        .value("runtime", "Runtime to use for this container (apus-runtime)"),
+    ]
     /// What docker has and apus does not have yet, then what means nothing here.
     private static let refused: [Flag] =
         Flag.later("oom-kill-disable", "use-api-socket", toggle: true)
         + Flag.later(
-            "device", "device-cgroup-rule", "network-alias", "ip",
+            "network-alias", "ip",
             "ip6",
-            "mac-address", "sysctl", "ipc", "pid", "uts", "userns", "cgroupns", "cgroup-parent", "annotation",
-            "runtime", "gpus", "link", "blkio-weight", "blkio-weight-device", "device-read-bps",
+            "mac-address", "gpus", "link", "blkio-weight", "blkio-weight-device", "device-read-bps",
             "device-write-bps", "device-read-iops", "device-write-iops", "memory-swappiness", "storage-opt",
             "volume-driver")
         + Flag.ignored(

@@ -24,6 +24,7 @@ extension RunOptions {
         try takeNetwork(arguments)
         try takeLimits(arguments)
         try takeSecurity(arguments, client)
+        try takeSharing(arguments)
     }
 
     private mutating func takeNaming(_ arguments: Arguments, _ client: Client) throws {
@@ -150,6 +151,22 @@ extension RunOptions {
             }
             host.oomScoreAdjustment = score
         }
+    }
+
+    private mutating func takeSharing(_ arguments: Arguments) throws {
+        for text in arguments.values("device") { try host.sharing.addDevice(text) }
+        var sharing = host.sharing
+        _ = try arguments.eachParsed("device-cgroup-rule") { try sharing.addDeviceRule($0) }
+        _ = try arguments.eachParsed("sysctl") { try sharing.addSysctl($0) }
+        _ = try arguments.eachParsed("annotation") { try sharing.addAnnotation($0) }
+        if let mode = arguments.value("ipc") { try sharing.setIPC(mode) }
+        if let mode = arguments.value("pid") { try sharing.setPID(mode) }
+        if let mode = arguments.value("uts") { try sharing.setUTS(mode) }
+        if let mode = arguments.value("userns") { try sharing.setUsers(mode) }
+        if let mode = arguments.value("cgroupns") { try sharing.setCgroup(mode) }
+        if let parent = arguments.value("cgroup-parent") { try sharing.setCgroupParent(parent) }
+        if let runtime = arguments.value("runtime") { try sharing.setRuntime(runtime) }
+        host.sharing = sharing
     }
 
     private mutating func takeSecurity(_ arguments: Arguments, _ client: Client) throws {
