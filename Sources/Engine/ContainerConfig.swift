@@ -65,6 +65,10 @@ extension ContainerConfig {
         if let signal = options.stopSignal { merged.stopSignal = signal }
         merged.healthcheck = options.health.merged(over: image.healthcheck)
         merged.exposedPorts.formUnion(options.exposedPorts)
+        for mount in options.host.mounts
+        where mount.origin == .volumeFlag && mount.volume?.isAnonymous == true {
+            merged.volumes.insert(mount.target)
+        }
         for port in try options.host.portMappings() {
             merged.exposedPorts.insert("\(port.containerPort)/\(port.proto.rawValue)")
         }

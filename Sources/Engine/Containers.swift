@@ -24,6 +24,16 @@ public struct Containers: Sendable {
     /// Makes a container of an image; its id and name are in the answer. The lock of its run directory is the
     /// caller's: who goes on to start it hands it to `start`, who does not drops it with `release`.
     public func create(_ options: RunOptions, image: Image, store: ImageStore) throws -> Created {
+        for _ in 0..<16 where options.name == nil {
+            // Another command may just have chosen the same name.
+            do { return try make(options, image: image, store: store) } catch let error as EngineError {
+                guard error.description.hasPrefix("Conflict. The container name") else { throw error }
+            }
+        }
+        return try make(options, image: image, store: store)
+    }
+
+    private func make(_ options: RunOptions, image: Image, store: ImageStore) throws -> Created {
         Sweeper(paths: paths).sweepAfterBoot()
         let id = ContainerName.newID()
         let name = try options.name ?? freeName()

@@ -42,6 +42,11 @@ public enum InspectView {
             "Isolation": .string(""), "BlkioWeight": .int(0),
             "DeviceRequests": .null,
             "MemorySwappiness": .null, "OomKillDisable": .null,
+            "BlkioWeightDevice": .array([]), "BlkioDeviceReadBps": .array([]),
+            "BlkioDeviceWriteBps": .array([]), "BlkioDeviceReadIOps": .array([]),
+            "BlkioDeviceWriteIOps": .array([]), "CpuRealtimePeriod": .int(0), "CpuRealtimeRuntime": .int(0),
+            "CpuCount": .int(0), "CpuPercent": .int(0), "IOMaximumIOps": .int(0),
+            "IOMaximumBandwidth": .int(0),
             "MaskedPaths": isPrivileged ? .null : .array(maskedPaths.map(JSON.string)),
             "ReadonlyPaths": isPrivileged ? .null : .array(readonlyPaths.map(JSON.string)),
         ])

@@ -1,4 +1,5 @@
 import Linux
+import Monitor
 public import OCI
 import SystemPackage
 
@@ -135,6 +136,9 @@ public struct VolumeCatalog: Sendable {
                 result.lines.append(volume.name)
                 result.bytes += volume.bytes
             } catch let error as EngineError { result.warnings.append(error.description) }  // the others go
+        }
+        if !isDryRun {
+            EventLog(in: paths.run).tell(Event("volume", "prune", id: "", ["reclaimed": "\(result.bytes)"]))
         }
         return result
     }

@@ -111,6 +111,7 @@ struct VolumeStore {
                 FilePath(VolumeRecord.document), with: record.json.bytes, durable: durable)
             try volumes.rename(staged, to: FilePath(record.name), in: volumes, exclusive: true)
             if durable { try volumes.sync() }
+            EventLog(in: paths.run).tell(Event("volume", "create", id: record.name, ["driver": "local"]))
             return true
         } catch {
             _ = try? volumes.removeTree(staged)  // the first error is the one to report
@@ -140,5 +141,6 @@ struct VolumeStore {
         guard try volumes.status(of: FilePath(name))?.inode == directory.status().inode else { return }
         try AnonymousVolumes.hideAndRemove(FilePath(name), in: volumes)
         try volumes.sync()
+        EventLog(in: paths.run).tell(AnonymousVolumes.destroyed(name))
     }
 }

@@ -106,8 +106,9 @@ struct Volumes {
         for volume in anonymous {
             guard let name = volume.lastComponent else { continue }
             do throws(SysError) {
-                try AnonymousVolumes.remove(
+                let isGone = try AnonymousVolumes.remove(
                     FilePath(name.string), of: config.id, in: directory, containers: containers)
+                if isGone { EventLog(in: paths.run).tell(AnonymousVolumes.destroyed(name.string)) }
             } catch { failure = failure ?? error }
         }
         if let failure { throw failure }

@@ -19,20 +19,27 @@ public enum AnonymousVolumes {
         }
     }
 
-    /// Removes a volume of a container that is gone, unless another one in `containers` has it.
+    /// Removes a volume of a container that is gone, unless another one in `containers` has it: then false.
+    @discardableResult
     public static func remove(
         _ name: FilePath, of id: String, in volumes: borrowing FD, containers: borrowing FD
-    ) throws(SysError) {
+    ) throws(SysError) -> Bool {
         let volume: FD
         do { volume = try volumes.open(name, [.readOnly, .directory], resolve: Self.beneath) } catch {
             guard error.errno == .noSuchFileOrDirectory else { throw error }
-            return
+            return false
         }
         try volume.lock()
         // Somebody else may have removed it while we waited.
-        guard try volumes.status(of: name)?.inode == volume.status().inode else { return }
-        guard try !isUsed(volume, except: id, containers) else { return }
+        guard try volumes.status(of: name)?.inode == volume.status().inode else { return false }
+        guard try !isUsed(volume, except: id, containers) else { return false }
         try hideAndRemove(name, in: volumes)
+        return true
+    }
+
+    /// What `events` says of it.
+    public static func destroyed(_ name: String) -> Event {
+        Event("volume", "destroy", id: name, ["driver": "local"])
     }
 
     private static let beneath: Resolve = [.beneath, .noSymlinks]

@@ -128,7 +128,10 @@ extension RunMonitor {
     func leaveHost() {
         if let attachment { do throws(NetworkError) { try attachment.unpublish() } catch {} }
         removeCgroup()
-        if let removal = request.removal, (try? removal.apply(id: request.id)) != nil { tell("destroy") }
+        if let removal = request.removal, let volumes = try? removal.apply(id: request.id) {
+            for name in volumes { request.events?.log.tell(AnonymousVolumes.destroyed(name)) }
+            tell("destroy")
+        }
         removeTree(request.runDirectory)
     }
 
@@ -172,9 +175,9 @@ extension RunMonitor {
 }
 
 extension RemovalRequest {
-    /// Removes a container's name, directory and anonymous volumes. The directory is renamed first, so that nobody
-    /// sees half a container.
-    public func apply(id: String) throws(SysError) {
+    /// Removes a container's name, directory and anonymous volumes, whose names it answers. The directory is renamed
+    /// first, so that nobody sees half a container.
+    func apply(id: String) throws(SysError) -> [String] {
         try removeName(id)
         let containers = try FD.open(containers, [.readOnly, .directory])
         let hidden = FilePath(".removing-\(id)")
@@ -183,12 +186,16 @@ extension RemovalRequest {
         } catch {
             guard error.errno == .noSuchFileOrDirectory else { throw error }
         }
+        var gone: [String] = []
         for volume in volumes {
-            guard let name = volume.lastComponent else { continue }
+            guard let name = volume.lastComponent?.string else { continue }
             let directory = try FD.open(volume.removingLastComponent(), [.readOnly, .directory])
-            try AnonymousVolumes.remove(FilePath(name.string), of: id, in: directory, containers: containers)
+            let isGone = try AnonymousVolumes.remove(
+                FilePath(name), of: id, in: directory, containers: containers)
+            if isGone { gone.append(name) }
         }
         try containers.removeTree(hidden)
+        return gone
     }
 
     /// The name may be another's by now: the container was renamed.

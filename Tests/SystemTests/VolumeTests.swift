@@ -163,6 +163,20 @@ final class VolumeTests {
         #expect(outcome.lines == Array(repeating: "image", count: 6), "\(outcome)")
     }
 
+    @Test func eventsTellOfVolumes() throws {
+        try apus.must("volume", "create", "data")
+        #expect(try apus.inContainer("true", flags: ["--network", "none", "-v", "/nameless"]).code == 0)
+        try apus.must("volume", "rm", "data")
+        try apus.must("volume", "prune", "-f")
+        try expectSoon {
+            let words = [
+                "events", "--since", "1m", "--until", "0s", "--filter", "type=volume", "--format",
+                "{{.Action}}",
+            ]
+            return try apus.apus(words).lines == ["create", "create", "destroy", "destroy", "prune"]
+        }
+    }
+
     @Test func aVolumeOfAnOlderEngineGoesOn() throws {
         #expect(
             try apus.shell("mkdir -p $APUS_ROOT/volumes/old/_data; echo old > $APUS_ROOT/volumes/old/_data/f")
