@@ -1,4 +1,4 @@
-public import Linux
+import Linux
 import Network
 import OCI
 import Runtime
