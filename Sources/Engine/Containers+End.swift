@@ -3,7 +3,7 @@ import Monitor
 import OCI
 import SystemPackage
 
-/// Stopping, waiting and removing.
+/// Waiting, signals and removing.
 extension Containers {
     /// Waits for a container's end: its exit code, at once when it does not run. 255 when nobody knows it.
     public func wait(_ id: String) throws -> Int32 {
@@ -20,7 +20,7 @@ extension Containers {
     }
 
     /// Nil when the monitor was leaving already and said nothing.
-    private func awaitEnd(_ socket: consuming FD) throws -> Int32? {
+    func awaitEnd(_ socket: consuming FD) throws -> Int32? {
         var loop = ClientLoop(socket: socket, input: false, terminal: false, signals: nil)
         guard case .exited(let code) = try loop.run() else { return nil }
         return code
@@ -45,54 +45,9 @@ extension Containers {
     }
 
     /// The first process, proven by its start time to be the container's.
-    private func running(_ id: String) throws -> Pidfd? {
+    func running(_ id: String) throws -> Pidfd? {
         guard case .running(let pid, let startTime, _) = try records.read(id).state.phase else { return nil }
         return try Pidfd.find(pid: pid, startTime: startTime)
-    }
-
-    /// The stop signal, then after `timeout` seconds (the container's own, or 10; negative: never) a kill. Comes
-    /// back when the container's record says that it has ended.
-    public func stop(_ id: String, timeout: Int?, signal chosen: Int32? = nil) throws {
-        let record = try records.read(id)
-        guard record.state.isRunning else { return }
-        guard let asked = try ask(.stop, id) else { return }
-        try end(record, asked.pid, timeout: timeout, signal: chosen)
-        _ = try awaitEnd(asked.takeSocket())
-        tell("stop", record.config)
-    }
-
-    /// Stops a container that runs, and starts it; its address and ports stay its own.
-    public func restart(_ id: String, timeout: Int?, signal: Int32? = nil) throws {
-        let record = try records.read(id)
-        try restart(record, timeout: timeout, signal: signal)
-        tell("restart", record.config)
-    }
-
-    private func restart(_ record: Records.Record, timeout: Int?, signal: Int32?) throws {
-        let id = record.config.id
-        if record.state.isRunning, let asked = try ask(.restart, id) {
-            if asked.pid > 0 {
-                try end(record, asked.pid, timeout: timeout, signal: signal)
-                _ = try awaitEnd(asked.takeSocket())
-            }
-            return try awaitRestart(id)
-        }
-        if let socket = try start(id, hello: Hello([], keys: [])),
-            case .failed(let code, let text) = try ClientLoop.awaitStart(socket)
-        {
-            throw EngineError("Cannot restart container \(id): \(text)", exitCode: code)
-        }
-    }
-
-    private func awaitRestart(_ id: String) throws {
-        let hello = Hello([], keys: [])
-        do {
-            if try ClientLoop.awaitStart(attach(id, hello: hello)) == nil { return }
-        } catch is EngineError {}  // it does not run: why is in its record
-        let state = try records.read(id).state
-        // It may have ended again by now.
-        guard !state.isRunning, !state.error.isEmpty else { return }
-        throw EngineError("Cannot restart container \(id): \(state.error)", exitCode: 1)
     }
 
     /// Lets all processes of a running container stand still, or go on.
@@ -147,33 +102,12 @@ extension Containers {
         }
     }
 
-    /// The stop signal, and after the time-out a kill.
-    private func end(_ record: Records.Record, _ pid: Int32, timeout: Int?, signal chosen: Int32?) throws {
-        let signal = chosen ?? record.config.process.stopSignal.flatMap(Signal.number) ?? Signal.terminate
-        // Another one is the next run's.
-        guard let process = try running(record.config.id), process.pid == pid else { return }
-        try process.send(signal: signal)
-        tell("kill", record.config, ["signal": String(signal)])
-        let seconds = timeout ?? record.config.stopTimeout ?? 10
-        if try !waitForEnd(process, seconds: seconds) {
-            try process.send(signal: Signal.kill)
-            tell("kill", record.config, ["signal": String(Signal.kill)])
-        }
-    }
-
     /// Nil when the container has ended.
     func attachIfRunning(_ id: String) throws -> FD? {
         do { return try attach(id, hello: Hello([], keys: [])) } catch {
             guard try running(id) != nil || records.read(id).state.isRestarting else { return nil }
             throw error
         }
-    }
-
-    private func waitForEnd(_ process: borrowing Pidfd, seconds: Int) throws -> Bool {
-        var poll = Poll()
-        poll.add(process.fd, .readable)
-        let limit = seconds < 0 ? -1 : Int32(clamping: min(seconds, 2_000_000) * 1000)
-        return try poll.wait(milliseconds: limit) > 0
     }
 
     /// Removes a container; a running one only by force. `volumes` takes its nameless volumes with it.

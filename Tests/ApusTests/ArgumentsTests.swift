@@ -190,6 +190,25 @@ import Testing
         for name in listed { #expect(text.contains("\n  \(name) "), "\(name)") }
     }
 
+    @Test func complaintsHaveTheUsageBelow() {
+        let whole = CommandFailure.usage("unknown flag: --x", "Usage:  apus ps", code: 125, help: "apus ps")
+        let text = "unknown flag: --x\n\nUsage:  apus ps\n\nRun 'apus ps --help' for more information"
+        #expect(whole.description == text && whole.code == 125 && !whole.isNamed)
+        let short = CommandFailure.usage("apus: bad", nil, code: 1, help: "apus run")
+        #expect(short.description == "apus: bad\n\nRun 'apus run --help' for more information")
+    }
+
+    @Test func severalNamesAreBegunBeforeTheFirstIsWaitedFor() throws {
+        var steps: [String] = []
+        let code = try EachName.run(["a", "b", "c"]) { name in
+            if name == "b" { throw FlagError("no \(name)") }
+            steps.append("begin \(name)")
+        } finish: { name, _ in
+            steps.append("finish \(name)")
+        }
+        #expect(code == 1 && steps == ["begin a", "begin c", "finish a", "finish c"])
+    }
+
     @Test func helpLooksAsDockers() {
         let text = Help.text(EndCommands.kill, path: "kill")
         #expect(

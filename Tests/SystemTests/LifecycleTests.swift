@@ -43,6 +43,23 @@ final class LifecycleTests {
         #expect(try apus.must("wait", "deaf") == "137")
     }
 
+    /// The first ends when the second has had its signal: one after the other they would be killed.
+    @Test(arguments: ["stop", "restart"]) func severalAreEndedSideBySide(command: String) throws {
+        let first = "trap 'while [ ! -e /shared/second ]; do sleep 0.05; done; exit 4' TERM"
+        let second = "trap 'touch /shared/second; exit 5' TERM"
+        let shared = apus.directory + "/shared:/shared"
+        for (name, trap) in [("first", first), ("second", second)] {
+            let script = trap + "; echo ready; while :; do sleep 0.05; done"
+            try apus.must(
+                "run", "-d", "--name", name, "--network", "none", "-v", shared, "busybox", "sh", "-c", script)
+            try expectSoon { try apus("logs", name).text == "ready" }
+        }
+        #expect(try apus(command, "-t", "20", "first", "nosuch", "second").out == "first\nsecond\n")
+        let events = ["events", "--since", "1", "--until", "0s", "--filter", "event=die"]
+        let format = ["--format", "{{.Actor.Attributes.exitCode}}"]
+        try expectSoon { try Set(apus.apus(events + format).lines) == ["4", "5"] }
+    }
+
     @Test func logsKeepStreamsOrderAndTail() throws {
         let script = "for i in 1 2 3; do echo out$i; done; echo err >&2; printf unfinished"
         try apus.must("run", "-d", "--name", "talker", "--network", "none", "busybox", "sh", "-c", script)

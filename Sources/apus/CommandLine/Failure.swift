@@ -37,6 +37,18 @@ struct CommandFailure: Error, Equatable, CustomStringConvertible {
 
 /// Commands that take several names go on past an error and end with 1.
 enum EachName {
+    /// All are begun before the first is waited for: it takes as long as the slowest one.
+    static func run<Begun>(
+        _ names: [String], begin: (String) throws -> Begun, finish: (String, Begun) throws -> Void
+    ) throws -> Int32 {
+        let begun = names.map { name in (name, Result { try begin(name) }) }
+        var left = begun[...]
+        return try run(names) { name in
+            guard let (_, result) = left.popFirst() else { return }
+            try finish(name, result.get())
+        }
+    }
+
     static func run(_ names: [String], failureCode: Int32 = 1, _ body: (String) throws -> Void) throws
         -> Int32
     {

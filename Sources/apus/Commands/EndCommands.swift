@@ -12,7 +12,9 @@ enum EndCommands {
         let signal = try signal(arguments)
         let containers = try session.containers()
         return try EachName.run(arguments.words) { name in
-            try containers.stop(try containers.records.find(name), timeout: timeout, signal: signal)
+            try containers.beginStop(try containers.records.find(name), timeout: timeout, signal: signal)
+        } finish: { name, ending in
+            try containers.finishStop(ending)
             try Standard.out("\(name)\n")
         }
     }

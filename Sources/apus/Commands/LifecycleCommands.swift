@@ -8,8 +8,12 @@ enum LifecycleCommands {
         words: Command.atLeast(1), flags: EndCommands.stopFlags
     ) { arguments, session in
         let (timeout, signal) = (try EndCommands.timeout(arguments), try EndCommands.signal(arguments))
-        return try each(arguments, session) { containers, id in
-            try containers.restart(id, timeout: timeout, signal: signal)
+        let containers = try session.containers()
+        return try EachName.run(arguments.words) { name in
+            try containers.beginRestart(try containers.records.find(name), timeout: timeout, signal: signal)
+        } finish: { name, ending in
+            try containers.finishRestart(ending)
+            try Standard.out("\(name)\n")
         }
     }
 
@@ -54,6 +58,9 @@ enum LifecycleCommands {
     ) { arguments, session in
         let containers = try session.containers()
         let (old, new) = (arguments.words[0], arguments.words[1])
+        if old.isEmpty || new.isEmpty {
+            throw CommandFailure("Neither old nor new names may be empty")
+        }
         try containers.rename(
             try containers.records.find(old), to: new.hasPrefix("/") ? String(new.dropFirst()) : new)
         return 0
@@ -64,7 +71,8 @@ enum LifecycleCommands {
     ) { _, session in
         let containers = try session.containers()
         return try EachName.run(try containers.namesForBoot()) { name in
-            try containers.restart(try containers.records.find(name), timeout: nil)
+            try containers.finishRestart(
+                try containers.beginRestart(try containers.records.find(name), timeout: nil))
             try Standard.out("\(name)\n")
         }
     }
