@@ -35,8 +35,7 @@ public enum EnvFile {
         }
         if name.isEmpty { throw UsageError("invalid env file (\(path)): no variable name on line '\(text)'") }
         if equals != nil { return String(text) }
-        guard let lookUp else { return name }
-        return lookUp(name).map { "\(name)=\($0)" }
+        return lookUp?(name).map { "\(name)=\($0)" }
     }
 
     /// Parses one `-e`: a bare name takes the client's value, or stays bare and then removes the variable.

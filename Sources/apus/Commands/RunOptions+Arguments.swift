@@ -144,7 +144,9 @@ extension RunOptions {
 
     private mutating func takeLimits(_ arguments: Arguments) throws {
         host.limits = try Limits(arguments)
-        host.ulimits = try arguments.eachParsed("ulimit") { try Ulimit(parsing: $0) }
+        // Of one kind the last counts.
+        let ulimits = try arguments.eachParsed("ulimit") { try Ulimit(parsing: $0) }
+        host.ulimits = Dictionary(ulimits.map { ($0.name, $0) }) { $1 }.values.sorted { $0.name < $1.name }
         if let score = try arguments.parsed("oom-score-adj", Arguments.integer) {
             guard (-1000...1000).contains(score) else {
                 throw UsageError("Invalid value \(score), range for oom score adj is [-1000, 1000]")
