@@ -34,7 +34,7 @@ struct Comparison {
     }
 
     /// Tables that look at all there is: nothing else runs meanwhile.
-    private static let alone: Set = ["images", "lists", "system"]
+    private static let alone: Set = ["images", "lists", "system", "volumes"]
 
     /// Runs each case with time to end, then prints what came of all: after a record separator `NUMBER.STREAM`,
     /// a line feed and the bytes. Cases may say `soon 'CONDITION'`.
@@ -55,7 +55,10 @@ struct Comparison {
                 timeout -k 1 20 bash -c "$2" </dev/null >/run/results/$1.out 2>/run/results/$1.err
                 echo $? >/run/results/$1.code
             }
-            tidy() { apus rm -fv $(apus ps -aq) >/dev/null 2>&1; }
+            tidy() {
+                apus rm -fv $(apus ps -aq) >/dev/null 2>&1
+                apus volume rm $(apus volume ls -q) >/dev/null 2>&1
+            }
 
             """
         var tables: [String] = []
