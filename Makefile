@@ -14,7 +14,7 @@ export APUS_BIN ?= $(CURDIR)/bin
 
 programs = apus apus-runtime
 
-.PHONY: all release packages fixtures test sweep test-vm test-power-cuts test-engines differential fuzz fuzz-differential conformance demo bench bench-runtime bench-images check format install clean help
+.PHONY: all release packages fixtures test sweep test-vm test-power-cuts test-engines differential fuzz fuzz-differential conformance demo bench bench-runtime bench-images bench-scale check format install clean help
 all: release
 
 ## release: the two static binaries, stripped, in bin/
@@ -112,6 +112,12 @@ bench-runtime: packages
 	rootfs-fixtures/make busybox
 	$(MAKE) --no-print-directory release
 	bench/run runtime
+
+## bench-scale: bytes through containers, 50 at once, 500 that run, beside podman and (DOCKER_HOST) docker
+bench-scale: packages
+	rootfs-fixtures/make
+	$(MAKE) --no-print-directory release
+	bench/run streams parallel many
 
 ## bench-images: loading, pulling and listing images beside podman, docker and tar
 bench-images: packages

@@ -17,11 +17,15 @@ public struct EnginePaths: Equatable, Sendable {
         self.run = run.lexicallyNormalized()
     }
 
-    /// `--root` and `--run`, else APUS_ROOT and APUS_RUN, else the defaults. A root of one's own without a run
+    /// `--root` and `--run`, else APUS_ROOT and APUS_RUN, else the configuration's, else the defaults. A root of one's own without a run
     /// directory keeps that below itself, so that two engines never share one by mistake.
-    public init(root: String?, run: String?, environment: (String) -> String?) throws(UsageError) {
-        let chosen = root ?? environment("APUS_ROOT")
-        let chosenRun = run ?? environment("APUS_RUN")
+    public init(
+        root: String?, run: String?, environment: (String) -> String?, _ configuration: Configuration
+    ) throws(UsageError) {
+        let chosen = root ?? environment("APUS_ROOT") ?? configuration.root
+        // Not that of another root.
+        let configured = root ?? environment("APUS_ROOT") == nil ? configuration.run : nil
+        let chosenRun = run ?? environment("APUS_RUN") ?? configured
         for path in [chosen, chosenRun].compactMap(\.self) where !path.hasPrefix("/") {
             throw UsageError("\(path) is not an absolute path: give --root and --run from /")
         }

@@ -41,9 +41,14 @@ private func startExec(_ request: ExecRequest, _ client: Client) throws(RuntimeE
     let streams = try asStartError { () throws(SysError) in try openStreams(request) }
     let facts = CreateFacts(
         credentials: credentials, stdio: streams.stdio, seccomp: filter, keyringName: "_ses.\(request.id)")
-    let plan = try planExec(request.process, facts)
+    var limited = request.process
+    limited.limitCapabilities(for: credentials)
+    let plan = try planExec(limited, facts)
     guard let cgroup else { throw RuntimeError("container \(request.id) is not running") }
-    var process = try execProcess(plan, facts, in: container, cgroup: cgroup.directory.raw)
+    var process: RunningProcess
+    do throws(RuntimeError) {
+        process = try execProcess(plan, facts, in: container, cgroup: cgroup.directory.raw)
+    } catch { throw error.explained(in: root, user: credentials, request.process) }
     do throws(SysError) {
         let io = try streams.monitorSide(console: process.console.take())
         return Session(
@@ -52,6 +57,15 @@ private func startExec(_ request: ExecRequest, _ client: Client) throws(RuntimeE
         ) { _, _ in .failed(code: 1, "an exec has no container to control") }
     } catch {
         throw RuntimeError("unable to start container process: \(error)")
+    }
+}
+
+extension RuntimeSpec.Process {
+    /// Who is not root has no capability after the exec; before it none may open a way to what the user may not execute.
+    mutating func limitCapabilities(for user: Credentials) {
+        guard user.uid != 0, capabilities?.ambient.isEmpty == true else { return }
+        capabilities?.effective = []
+        capabilities?.permitted = []
     }
 }
 

@@ -51,7 +51,7 @@ final class RunMonitor {
         let filter = try compiledFilter(
             request.seccomp, request.spec.process.capabilities, request.seccompCache)
         var sources = try asStartError { () throws(SysError) in try bindSources() }
-        let spec = try currentSpec(&sources)
+        var spec = try currentSpec(&sources)
         let created = try makeContainerCgroup(spec)
         try reserveNetwork()
         let streams = try asStartError { () throws(SysError) in try openStreams() }
@@ -65,9 +65,18 @@ final class RunMonitor {
         if request.usesInit {
             facts.initProgram = try asStartError { () throws(SysError) in try InitProgram() }
         }
+        spec.process.limitCapabilities(for: credentials)
         let plan = try planCreate(spec, facts)
-        var process = try startProcess(plan, facts, root: root, cgroup: created.cgroup.directory.raw) {
-            pidfd throws(RuntimeError) in try connectNetwork(pidfd)
+        let files = try asStartError { () throws(SysError) in try root.duplicate() }
+        var process: RunningProcess
+        do throws(RuntimeError) {
+            process = try startProcess(plan, facts, root: root, cgroup: created.cgroup.directory.raw) {
+                pidfd throws(RuntimeError) in try connectNetwork(pidfd)
+            }
+        } catch {
+            throw error.explained(
+                in: files, user: credentials, request.spec.process,
+                mounts: request.spec.mounts.map(\.destination))
         }
         do throws(SysError) {
             try recordRunning(process.pidfd)
@@ -177,5 +186,7 @@ final class RunMonitor {
     }
 
     /// Something has happened to the container.
-    func tell(_ action: String, _ more: [String: String] = [:]) { request.events?.tell(action, request.id, more) }
+    func tell(_ action: String, _ more: [String: String] = [:]) {
+        request.events?.tell(action, request.id, more)
+    }
 }

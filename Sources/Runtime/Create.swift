@@ -170,18 +170,19 @@ private func handOver(
 /// runc's words, on which engines and docker's command line match for 126 and 127.
 private func execError(_ path: String, _ errno: Errno) -> RuntimeError {
     let start = "unable to start container process: exec: \"\(path)\": "
+    func error(_ text: String, _ code: Int32) -> RuntimeError {
+        RuntimeError(text, exitCode: code, exec: ExecFailure(path: path, errno: errno))
+    }
     switch errno {
     case .noSuchFileOrDirectory, .notDirectory:
-        guard path.contains("/") else {
-            return RuntimeError(start + "executable file not found in $PATH", exitCode: 127)
-        }
-        return RuntimeError(start + "stat \(path): no such file or directory", exitCode: 127)
+        guard path.contains("/") else { return error(start + "executable file not found in $PATH", 127) }
+        return error(start + "stat \(path): no such file or directory", 127)
     case .libraryUnavailable:  // a script's interpreter, a program's loader
-        return RuntimeError("exec \(path): no such file or directory", exitCode: 127)
-    case .permissionDenied: return RuntimeError(start + "permission denied", exitCode: 126)
-    case .isDirectory: return RuntimeError(start + "is a directory: permission denied", exitCode: 126)
-    case .execFormatError: return RuntimeError(start + "exec format error", exitCode: 126)
-    default: return RuntimeError(start + "\(errno)", exitCode: 126)
+        return error("exec \(path): no such file or directory", 127)
+    case .permissionDenied: return error(start + "permission denied", 126)
+    case .isDirectory: return error(start + "is a directory: permission denied", 126)
+    case .execFormatError: return error(start + "exec format error", 126)
+    default: return error(start + "\(errno)", 126)
     }
 }
 

@@ -10,11 +10,14 @@ public struct RuntimeError: Error, Equatable, Sendable, CustomStringConvertible 
     /// What callers go by.
     public let kind: Kind
 
+    /// Of an exec that failed.
+    public let exec: ExecFailure?
+
     /// `notThere`: no such container. `unreadable`: it is there, and its state cannot be read now.
     public enum Kind: Equatable, Sendable { case notThere, unreadable, other }
 
-    public init(_ description: String, exitCode: Int32 = 125, kind: Kind = .other) {
-        (self.description, self.exitCode, self.kind) = (description, exitCode, kind)
+    public init(_ description: String, exitCode: Int32 = 125, kind: Kind = .other, exec: ExecFailure? = nil) {
+        (self.description, self.exitCode, self.kind, self.exec) = (description, exitCode, kind, exec)
     }
 }
 

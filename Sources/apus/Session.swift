@@ -34,7 +34,22 @@ struct Session: Sendable {
 
     /// Where this engine keeps what.
     func paths() throws -> EnginePaths {
-        try EnginePaths(root: root, run: run) { environment[$0] }
+        try EnginePaths(root: root, run: run, environment: { environment[$0] }, configuration())
+    }
+
+    /// What the host's administrator has chosen.
+    func configuration() throws -> Configuration {
+        let path = environment["APUS_CONFIG"] ?? Configuration.standardPath
+        do {
+            return try Configuration(FD.open(FilePath(path)).readAll(limit: 1 << 20))
+        } catch let error as SysError
+            where error.errno == .noSuchFileOrDirectory
+            && environment["APUS_CONFIG"] == nil
+        {
+            return Configuration()
+        } catch {
+            throw CommandFailure("the configuration \(path): \(error)", code: 125)
+        }
     }
 
     func containers() throws -> Containers { Containers(paths: try paths()) }

@@ -44,9 +44,14 @@ enum RunCommand {
     /// in `create`.
     private static func options(_ arguments: Arguments, _ session: Session, path: String) throws -> RunOptions
     {
-        let options: RunOptions
-        do { options = try RunOptions(arguments, client: try session.client()) } catch let error as FlagError
-        {
+        let configuration = try session.configuration()
+        var options: RunOptions
+        do {
+            options = try RunOptions(arguments, client: try session.client())
+            try configuration.complete(&options.host, security: arguments.values("security-opt")) {
+                arguments.value($0) != nil
+            }
+        } catch let error as FlagError {
             throw error
         } catch {
             throw CommandFailure.usage("apus: \(error)", nil, code: 125, help: "apus \(path)")
