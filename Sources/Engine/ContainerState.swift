@@ -52,20 +52,6 @@ public struct ContainerState: Equatable, Sendable {
     public var isRestarting: Bool { if case .restarting = phase { true } else { false } }
 }
 
-/// What a container's network namespace was given.
-public struct NetworkFacts: Equatable, Sendable {
-    /// Dotted; empty without an interface, like the next two.
-    public var address = ""
-    public var prefixLength = 0
-    public var gateway = ""
-    public var mac = ""
-    /// docker's Ports: `{"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}]}`.
-    public var ports = JSON.object([])
-
-    /// No network.
-    public init() {}
-}
-
 extension ContainerState {
     /// The document; nothing that is not known is written as if it were.
     public var json: JSON {
@@ -142,25 +128,5 @@ extension ContainerState {
             throw JSONError("\(member) is not a time of RFC 3339")
         }
         return time == .zero ? nil : time
-    }
-}
-
-extension NetworkFacts {
-    /// docker's names.
-    public var json: JSON {
-        .fields([
-            "IPAddress": .string(address), "IPPrefixLen": .int(Int64(prefixLength)),
-            "Gateway": .string(gateway),
-            "MacAddress": .string(mac), "Ports": ports,
-        ])
-    }
-
-    /// Reads what `json` wrote.
-    public init(_ json: JSON) throws(JSONError) {
-        address = try json.optionalString("IPAddress") ?? ""
-        prefixLength = Int(truncatingIfNeeded: try json.optionalInt("IPPrefixLen") ?? 0)
-        gateway = try json.optionalString("Gateway") ?? ""
-        mac = try json.optionalString("MacAddress") ?? ""
-        ports = json["Ports"] ?? .object([])
     }
 }

@@ -44,6 +44,8 @@ public struct EnginePaths: Equatable, Sendable {
     public var names: FilePath { root.appending("names") }
     public var volumes: FilePath { root.appending("volumes") }
     public var networks: FilePath { root.appending("networks") }
+    /// Who has which address, by network namespace.
+    var leases: FilePath { run.appending("network") }
     public var seccompCache: FilePath { root.appending("cache/seccomp") }
     public var runContainers: FilePath { run.appending("containers") }
     public func container(_ id: String) -> FilePath { containers.appending(id) }

@@ -118,29 +118,6 @@ public enum InspectView {
         return graphDriver(layers.reversed(), work: "\(place)/work", merged: "\(place)/merged")
     }
 
-    private static func network(_ summary: ContainerSummary) -> JSON {
-        let (config, state) = (summary.config, summary.state)
-        let facts = state.isRunning ? state.network : NetworkFacts()
-        let endpoint: JSON = .fields([
-            "IPAMConfig": .null, "Links": .null, "Aliases": .null, "MacAddress": .string(facts.mac),
-            "NetworkID": .string(""), "EndpointID": .string(""), "Gateway": .string(facts.gateway),
-            "IPAddress": .string(facts.address), "IPPrefixLen": .int(Int64(facts.prefixLength)),
-            "IPv6Gateway": .string(""), "GlobalIPv6Address": .string(""), "GlobalIPv6PrefixLen": .int(0),
-            "DNSNames": .null,
-        ])
-        let name = config.host.network.text
-        let networks: [JSON.Member] = name.hasPrefix("container:") ? [] : [.init(name, endpoint)]
-        return .fields([
-            "Bridge": .string(""), "SandboxID": .string(""), "SandboxKey": .string(""),
-            "Ports": summary.ports,
-            "Gateway": .string(facts.gateway), "IPAddress": .string(facts.address),
-            "IPPrefixLen": .int(Int64(facts.prefixLength)), "IPv6Gateway": .string(""),
-            "GlobalIPv6Address": .string(""), "GlobalIPv6PrefixLen": .int(0),
-            "MacAddress": .string(facts.mac),
-            "Networks": .object(networks),
-        ])
-    }
-
     /// An image. `tags` and `digests` are what docker prints in RepoTags and RepoDigests; `size` is of its
     /// unpacked layers in bytes, `layers` their directories, the lowest first.
     public static func image(

@@ -76,6 +76,7 @@ public struct Sweeper: Sendable {
     /// Sweeps all that is below the run directory.
     public func sweep() {
         sweepAfterBoot()
+        _ = try? repairNetworks(leases: paths.leases)  // what cannot be repaired now the next start is refused for
         // Nothing has run.
         guard let run = try? FD.open(paths.runContainers, [.readOnly, .directory]) else { return }
         for entry in (try? run.entries()) ?? [] where Records.isID(entry.name.string) {
@@ -155,9 +156,8 @@ public struct Sweeper: Sendable {
 
     /// What a start that was cut off has leased. A container is alive as long as its run directory is there.
     private func sweepAddresses() throws {
-        let record = paths.networks.appending("bridge.json")
-        guard (try? FD.open(record, .path)) != nil else { return }  // no network was ever made
-        try sweepNetwork(NetworkChoice(paths).bridge()) { id throws(SysError) in
+        guard (try? FD.open(paths.leases, .path)) != nil else { return }  // no network was ever made
+        try sweepNetworks(leases: paths.leases) { id throws(SysError) in
             try Records(paths).hasRunDirectory(id)
         }
     }

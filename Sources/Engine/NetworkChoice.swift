@@ -13,7 +13,7 @@ struct NetworkChoice {
     /// The engine's default bridge: name, table and subnet derive from the root.
     func bridge() throws -> BridgeNetwork {
         try BridgeNetwork.standard(
-            suffix: paths.suffix, records: paths.networks, leases: paths.run.appending("network"))
+            suffix: paths.suffix, records: paths.networks, leases: paths.leases)
     }
 
     func request(_ config: ContainerConfig) throws -> NetworkRequest {
@@ -21,7 +21,7 @@ struct NetworkChoice {
         case .host: return .host
         case .none: return .none
         case .bridge:
-            return .bridge(try bridge(), ports: try ports(config))
+            return .bridge([Endpoint(try bridge())], ports: try ports(config))
         case .container, .named:
             throw EngineError(
                 "network \(config.host.network.text) is not supported yet: use bridge, none or host")
@@ -33,7 +33,7 @@ struct NetworkChoice {
         switch network {
         case "none": .none
         case "host": .host
-        default: .bridge(try bridge(), ports: [])
+        default: .bridge([Endpoint(try bridge())], ports: [])
         }
     }
 
@@ -42,9 +42,11 @@ struct NetworkChoice {
         var ports: [PortMapping] = []
         for text in config.host.ports { ports += try PortMapping.parse(text) }
         if config.host.publishesAll {
-            let taken = Set(ports.map(\.containerPort))
+            let taken = ports
             for exposed in config.process.exposedPorts.sorted() {
-                ports += try PortMapping.parse(exposed).filter { !taken.contains($0.containerPort) }
+                ports += try PortMapping.parse(exposed).filter { port in
+                    !taken.contains { $0.containerPort == port.containerPort && $0.proto == port.proto }
+                }
             }
         }
         return ports

@@ -6,12 +6,19 @@ public final class HostPort {
     /// Its number, also when the kernel chose it.
     public let number: UInt16
 
+    /// What kind of sockets it is for: the number of the protocol in an IP header.
+    public enum Transport: CInt, Sendable {
+        case tcp = 6
+        case udp = 17
+        case sctp = 132
+    }
+
     /// Takes a port. `address` is 4 or 16 bytes in network order; `port` 0 lets the kernel choose. EADDRINUSE when
     /// somebody has it, here or on an address that includes this one.
-    public init(address: [UInt8], port: UInt16, stream: Bool) throws(SysError) {
+    public init(address: [UInt8], port: UInt16, _ transport: Transport) throws(SysError) {
         let subject = "port \(port)"
-        let family: CInt = address.count == 16 ? 10 : 2
-        let socket = FD(adopting: try sys("socket", subject) { cl_socket(family, stream ? 1 : 2, 0) })
+        let (family, stream): (CInt, Bool) = (address.count == 16 ? 10 : 2, transport == .tcp)
+        let socket = FD(adopting: try HostPort.open(family, transport))
         // IPV6_V6ONLY: the same port of IPv4 is another one.
         if family == 10 { _ = try sys("setsockopt", subject) { cl_setsockopt_int(socket.raw, 41, 26, 1) } }
         // The kernel chooses a port without conflicts, and gives one that it chose back when listening ends
@@ -23,6 +30,17 @@ public final class HostPort {
         let number = try sys("getsockname", subject) { cl_local_port(socket.raw) }
         self.number = UInt16(truncatingIfNeeded: number)
         self.socket = socket
+    }
+
+    private static func open(_ family: CInt, _ transport: Transport) throws(SysError) -> CInt {
+        do throws(SysError) {
+            return try sys("socket", "\(transport) port") {
+                cl_socket(family, transport == .udp ? 2 : 1, transport == .sctp ? transport.rawValue : 0)
+            }
+        } catch {
+            guard transport == .sctp else { throw error }
+            throw error.hinting("this kernel has no SCTP: load its module with `modprobe sctp`")
+        }
     }
 
     /// With SO_REUSEADDR connections in TIME_WAIT are no conflict, but only listen(2) finds real ones then.

@@ -1,4 +1,5 @@
 import CLinux
+import SystemPackage
 
 /// nf_tables by netlink (linux/netfilter/nf_tables.h): messages for tables, chains, rules, maps and elements.
 /// Family is inet everywhere, so that one table sees IPv4 and IPv6.
@@ -15,9 +16,9 @@ public enum Nftables {
             type: 0x0a00 | type, flags: flags.union(.request), fixed: [1, 0, 0, 0], subject: subject)
     }
 
-    /// A new table; EEXIST when there is one of this name.
+    /// A table; nothing happens when there is one of this name.
     public static func makeTable(_ name: String) -> NetlinkMessage {
-        var message = message(0, [.create, .exclusive], "make table \(name)")
+        var message = message(0, .create, "make table \(name)")
         message.add(1, name)
         message.add(2, big: 0)
         return message
@@ -26,13 +27,6 @@ public enum Nftables {
     /// Removes a table with all that is in it; ENOENT when there is none.
     public static func removeTable(_ name: String) -> NetlinkMessage {
         var message = message(2, [], "remove table \(name)")
-        message.add(1, name)
-        return message
-    }
-
-    /// Asks for a table; ENOENT when there is none.
-    public static func findTable(_ name: String) -> NetlinkMessage {
-        var message = message(1, [], "find table \(name)")
         message.add(1, name)
         return message
     }
@@ -66,49 +60,107 @@ public enum Nftables {
         return message
     }
 
-    /// A map. The type numbers only tell the `nft` program how to print it: six bits for each part.
-    public static func makeMap(
+    /// A set, a map when `value` is given. The type numbers only tell the `nft` program how to print it: six bits for
+    /// each part. `id` names it within the batch that makes it; elements of an interval come in pairs, its first
+    /// address and the one behind its last.
+    public static func makeSet(
         _ name: String, in table: String, key: (type: UInt32, length: UInt32),
-        value: (type: UInt32, length: UInt32), id: UInt32
+        value: (type: UInt32, length: UInt32)? = nil, isInterval: Bool = false, id: UInt32
     ) -> NetlinkMessage {
-        var message = message(9, .create, "make map \(name)")
+        var message = message(9, .create, "make set \(name)")
         message.add(1, table)
         message.add(2, name)
-        message.add(3, big: 8)  // NFT_SET_MAP
+        message.add(3, big: (value == nil ? 0 : 8) | (isInterval ? 4 : 0))  // NFT_SET_MAP, NFT_SET_INTERVAL
         message.add(4, big: key.type)
         message.add(5, big: key.length)
-        message.add(6, big: value.type)
-        message.add(7, big: value.length)
-        message.add(10, big: id)  // names it within this batch
+        if let value {
+            message.add(6, big: value.type)
+            message.add(7, big: value.length)
+        }
+        message.add(10, big: id)
         return message
     }
 
-    /// Adds an element; EEXIST when the key has another value. Each part of key and value is padded to 4 bytes.
-    public static func addElement(_ key: [UInt8], _ value: [UInt8], to map: String, in table: String)
+    /// Adds elements; EEXIST when one's key has another value. Each part of key and value is padded to 4 bytes.
+    public static func addElements(_ elements: [NftElement], to set: String, in table: String)
         -> NetlinkMessage
     {
-        element(12, .create, key, value, map, table, "add element to \(map)")
+        self.elements(12, .create, elements, set, table, "add element to \(set)")
     }
 
-    /// Removes an element; ENOENT when there is none with this key.
-    public static func removeElement(_ key: [UInt8], from map: String, in table: String) -> NetlinkMessage {
-        element(14, [], key, nil, map, table, "remove element from \(map)")
+    /// Removes elements by their keys; ENOENT when there is none with one of them.
+    public static func removeElements(_ elements: [NftElement], from set: String, in table: String)
+        -> NetlinkMessage
+    {
+        self.elements(14, [], elements, set, table, "remove element from \(set)")
     }
 
-    private static func element(
-        _ type: UInt16, _ flags: NetlinkFlags, _ key: [UInt8], _ value: [UInt8]?, _ map: String,
-        _ table: String, _ subject: String
+    /// Asks for one element by its key; ENOENT when it is not there.
+    public static func findElement(_ key: [UInt8], in set: String, of table: String) -> NetlinkMessage {
+        elements(13, [], [NftElement(key)], set, table, "find element in \(set)")
+    }
+
+    private static func elements(
+        _ type: UInt16, _ flags: NetlinkFlags, _ elements: [NftElement], _ set: String, _ table: String,
+        _ subject: String
     ) -> NetlinkMessage {
         var message = message(type, flags, subject)
         message.add(1, table)
-        message.add(2, map)
+        message.add(2, set)
         message.nest(3) { list in
-            list.nest(1) { element in
-                element.nest(1) { $0.add(1, key) }
-                if let value { element.nest(2) { $0.add(1, value) } }
+            for element in elements {
+                list.nest(1) { part in
+                    part.nest(1) { $0.add(1, element.key) }
+                    if let value = element.value { part.nest(2) { $0.add(1, value) } }
+                    if element.endsInterval { part.add(3, big: 1) }  // NFT_SET_ELEM_INTERVAL_END
+                }
             }
         }
         return message
+    }
+}
+
+/// An element of a set, or with a value of a map.
+public struct NftElement: Equatable, Sendable {
+    let key: [UInt8]
+    let value: [UInt8]?
+    let endsInterval: Bool
+
+    /// `endsInterval`: the key is the first that the interval before it does not have.
+    public init(_ key: [UInt8], _ value: [UInt8]? = nil, endsInterval: Bool = false) {
+        (self.key, self.value, self.endsInterval) = (key, value, endsInterval)
+    }
+}
+
+extension Nftables {
+    /// How many rules a chain has, and jumps that lead to it; nil when there is no such chain or table.
+    public static func uses(
+        of chain: String, in table: String, using socket: inout NetlinkSocket
+    ) throws(SysError) -> UInt32? {
+        var message = message(4, [], "find chain \(chain)")
+        message.add(1, table)
+        message.add(3, chain)
+        do throws(SysError) {
+            let reply = try socket.request(message).first { $0.type == 0x0a03 }
+            let use = reply?.attributes(after: 4).first { $0.type == 6 }  // NFTA_CHAIN_USE
+            return use.map { UInt32(bigEndian: number32($0.payload)) }
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory else { throw error }
+            return nil
+        }
+    }
+
+    /// Whether a set is there and has an element with this key.
+    public static func has(
+        _ key: [UInt8], in set: String, of table: String, using socket: inout NetlinkSocket
+    ) throws(SysError) -> Bool {
+        do throws(SysError) {
+            _ = try socket.request(findElement(key, in: set, of: table))
+            return true
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory else { throw error }
+            return false
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 /// One step of an nf_tables rule. A comparison that fails ends the rule. Registers: 1 is the first of 16 bytes,
-/// and 9, 10 and 11 are its second to fourth words.
+/// 9, 10 and 11 are its second to fourth words; 2 is the next one of 16 bytes, 12 and 13 are its first words.
 public enum NftExpression: Equatable, Sendable {
     /// Loads a fact about the packet.
     case meta(Meta, into: UInt32)
@@ -16,8 +16,10 @@ public enum NftExpression: Equatable, Sendable {
     /// Replaces the key in a register by the map's value; no such key ends the rule. `id` names the map within
     /// the batch that makes both.
     case lookup(map: String, id: UInt32, register: UInt32)
+    /// Goes on when the key in a register is in the set, or when it is not.
+    case member(of: String, id: UInt32, register: UInt32, isIn: Bool)
     /// Sends the connection to the address and port in two registers.
-    case destinationNAT(address: UInt32, port: UInt32)
+    case destinationNAT(address: UInt32, port: UInt32, isIPv6: Bool)
     /// Sends it on with the address of the link it leaves by.
     case masquerade
     /// Ends the packet's way through this chain.
@@ -45,7 +47,7 @@ extension NftExpression {
         case .destinationKind: "fib"
         case .mask: "bitwise"
         case .compare: "cmp"
-        case .lookup: "lookup"
+        case .lookup, .member: "lookup"
         case .destinationNAT: "nat"
         case .masquerade: "masq"
         case .verdict: "immediate"
@@ -73,8 +75,13 @@ extension NftExpression {
                 data.add(2, 3, register, register)
                 data.add(1, map)
                 data.add(4, big: id)
-            case .destinationNAT(let address, let port):
-                data.add(1, 2, 1, 2)  // NFT_NAT_DNAT, IPv4
+            case .member(let set, let id, let register, let isIn):
+                data.add(2, big: register)
+                data.add(1, set)
+                data.add(4, big: id)
+                data.add(5, big: isIn ? 0 : 1)  // NFT_LOOKUP_F_INV
+            case .destinationNAT(let address, let port, let isIPv6):
+                data.add(1, 2, 1, isIPv6 ? 10 : 2)  // NFT_NAT_DNAT, the family
                 data.add(3, 5, address, port)
             case .masquerade: break
             case .verdict(let accept): data.addVerdict(accept)

@@ -16,9 +16,10 @@ public enum Route {
 
     /// A bridge with an Ethernet address of its own: without one it takes the lowest of its ports, and
     /// containers lose their gateway when that port goes.
-    public static func makeBridge(_ name: String, mac: [UInt8]) -> NetlinkMessage {
+    public static func makeBridge(_ name: String, mac: [UInt8], mtu: UInt32? = nil) -> NetlinkMessage {
         var message = link(16, [.create, .exclusive], "make bridge \(name)")
         message.add(3, name)  // IFLA_IFNAME
+        if let mtu { message.add(4, mtu) }  // IFLA_MTU
         message.add(1, mac)  // IFLA_ADDRESS
         message.nest(18) { $0.add(1, "bridge") }  // IFLA_LINKINFO, IFLA_INFO_KIND
         return message
@@ -27,12 +28,14 @@ public enum Route {
     /// A pair of links: `name` here, a port of the bridge with index `master`, and `peer` with `mac` in the
     /// network namespace `inner`.
     public static func makePair(
-        _ name: String, master: UInt32, peer: String, mac: [UInt8], in inner: borrowing FD
+        _ name: String, master: UInt32, peer: String, mac: [UInt8], mtu: UInt32? = nil,
+        in inner: borrowing FD
     ) -> NetlinkMessage {
         let namespace = UInt32(bitPattern: inner.raw)
         var message = link(16, [.create, .exclusive], "make link \(name)")
         message.add(3, name)
         message.add(10, master)  // IFLA_MASTER
+        if let mtu { message.add(4, mtu) }  // IFLA_MTU
         message.nest(18) { info in
             info.add(1, "veth")
             info.nest(2) { data in  // IFLA_INFO_DATA
@@ -40,6 +43,7 @@ public enum Route {
                     other.append(linkHeader(up: false))
                     other.add(3, peer)
                     other.add(1, mac)
+                    if let mtu { other.add(4, mtu) }
                     other.add(28, namespace)  // IFLA_NET_NS_FD
                 }
             }
@@ -73,23 +77,25 @@ public enum Route {
         return message
     }
 
-    /// Gives an IPv4 address (4 bytes) to the link with this index.
+    /// Gives an address (4 or 16 bytes) to the link with this index; only IPv4 has a broadcast address. An IPv6 one
+    /// can be used at once: who gives addresses away knows that nobody else has it.
     public static func addAddress(
-        _ address: [UInt8], prefix: UInt8, broadcast: [UInt8], index: UInt32
+        _ address: [UInt8], prefix: UInt8, broadcast: [UInt8]? = nil, index: UInt32
     ) -> NetlinkMessage {
-        let header: [UInt8] = [2, prefix, 0, 0] + native(index)  // struct ifaddrmsg
+        // struct ifaddrmsg: family, prefix, flags (IFA_F_NODAD), scope
+        let header: [UInt8] = (address.count == 16 ? [10, prefix, 2, 0] : [2, prefix, 0, 0]) + native(index)
         var message = NetlinkMessage(
             type: 20, flags: [.request, .create, .exclusive], fixed: header, subject: "add address")
         message.add(2, address)  // IFA_LOCAL
         message.add(1, address)  // IFA_ADDRESS
-        message.add(4, broadcast)  // IFA_BROADCAST
+        if let broadcast { message.add(4, broadcast) }  // IFA_BROADCAST
         return message
     }
 
-    /// The default route through an IPv4 gateway (4 bytes).
+    /// The default route through a gateway (4 or 16 bytes).
     public static func addDefault(gateway: [UInt8]) -> NetlinkMessage {
         // struct rtmsg: family, dst_len, src_len, tos, table main, protocol boot, scope universe, type unicast
-        let header: [UInt8] = [2, 0, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0]
+        let header: [UInt8] = [gateway.count == 16 ? 10 : 2, 0, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0]
         var message = NetlinkMessage(
             type: 24, flags: [.request, .create, .exclusive], fixed: header, subject: "add default route")
         message.add(5, gateway)  // RTA_GATEWAY

@@ -115,8 +115,10 @@ extension NetworkRequest {
         switch self {
         case .host: .string("host")
         case .none: .string("none")
-        case .bridge(let network, let ports):
-            .fields(["bridge": network.json, "ports": .array(ports.map(\.json))])
+        case .bridge(let endpoints, let ports):
+            .fields([
+                "endpoints": .array(endpoints.map(\.json)), "ports": .array(ports.map(\.json)),
+            ])
         }
     }
 
@@ -125,10 +127,13 @@ extension NetworkRequest {
         case "host": self = .host
         case "none": self = .none
         default:
-            guard let bridge = json["bridge"] else { throw JSONError("network.bridge is missing") }
-            var ports: [PortMapping] = []
+            guard let records = json["endpoints"]?.array else {
+                throw JSONError("network.endpoints is missing")
+            }
+            var (endpoints, ports): ([Endpoint], [PortMapping]) = ([], [])
+            for record in records { endpoints.append(try Endpoint(record)) }
             for port in try json.arrayOrEmpty("ports") { ports.append(try PortMapping(port)) }
-            self = .bridge(try BridgeNetwork(bridge), ports: ports)
+            self = .bridge(endpoints, ports: ports)
         }
     }
 }

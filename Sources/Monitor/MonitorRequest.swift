@@ -16,7 +16,8 @@ public enum SeccompChoice: Equatable, Sendable {
 public enum NetworkRequest: Equatable, Sendable {
     case host
     case none
-    case bridge(BridgeNetwork, ports: [PortMapping])
+    /// In the order of the container's links; without any it has a loopback alone.
+    case bridge([Endpoint], ports: [PortMapping])
 }
 
 /// How long a container's log may get: at most `maxFiles` files of about `maxSize` bytes.

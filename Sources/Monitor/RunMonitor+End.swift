@@ -15,7 +15,7 @@ extension RunMonitor {
         }
         guard let pidfd = running else {
             // What cannot be taken over is swept by lease: the network of the dead is not the container's any more.
-            if let network = state.network { attachment = try? Attachment.adopt(network) }
+            if let network = state.network { _ = try? adoptNetwork(network) }
             return try goOn()
         }
         do throws(SysError) {
@@ -30,7 +30,7 @@ extension RunMonitor {
         }
         if let network = state.network {
             do throws(NetworkError) {
-                attachment = try Attachment.adopt(network)
+                try adoptNetwork(network)
             } catch {
                 throw RuntimeError("adopt the network of container \(request.id): \(error)")
             }
@@ -116,17 +116,10 @@ extension RunMonitor {
         leaveNetwork()
     }
 
-    /// The kernel takes some 30 ms for a link. A monitor that is killed before leaves a lease that the next command
-    /// sweeps; the link ends with the container's namespace anyway.
-    func leaveNetwork() {
-        if let attachment { do throws(NetworkError) { try attachment.release() } catch {} }
-        attachment = nil
-    }
-
     /// What the next command may want at once: ports, cgroup, name, run directory and its lock. Each step goes on past
     /// the others' failures.
     func leaveHost() {
-        if let attachment { do throws(NetworkError) { try attachment.unpublish() } catch {} }
+        unpublish()
         removeCgroup()
         if let removal = request.removal, let volumes = try? removal.apply(id: request.id) {
             for name in volumes { request.events?.log.tell(AnonymousVolumes.destroyed(name)) }

@@ -47,8 +47,7 @@ extension RunMonitor {
         saveState()
         removeCgroup()
         allowMountAgain()
-        // What cannot be taken away now the next start replaces, or fails at.
-        do throws(NetworkError) { try attachment?.disconnect() } catch {}
+        disconnectNetwork()
     }
 
     /// An overlay that was mounted `volatile` is not mounted again, lest a crash has lost some of it

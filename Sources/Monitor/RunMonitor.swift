@@ -11,7 +11,8 @@ final class RunMonitor {
     let directory: FD
     let runDirectory: FD
     var state = StateRecord()
-    var attachment: Attachment?
+    /// In the order of its networks.
+    var attachments: [Attachment] = []
     private(set) var reception: Reception?
     /// The run that goes on. Nothing else keeps it: with it go the sockets of those who were connected.
     var session: Session?
@@ -136,42 +137,6 @@ final class RunMonitor {
             .create(spec.linux.resources, defaults: request.defaultLimits)
     }
 
-    private func reserveNetwork() throws(RuntimeError) {
-        // That of the run before is kept.
-        guard case .bridge(let network, let ports) = request.network, self.attachment == nil else { return }
-        let attachment: Attachment
-        do throws(NetworkError) {
-            attachment = try Attachment.reserve(on: network, container: request.id, ports: ports)
-        } catch {
-            throw RuntimeError(error.description)
-        }
-        self.attachment = attachment
-        try asStartError { () throws(SysError) in try writeHosts(address: attachment.address) }
-    }
-
-    private func connectNetwork(_ pidfd: borrowing Pidfd) throws(RuntimeError) {
-        do throws(NetworkError) {
-            switch request.network {
-            case .host: return
-            case .none: try configureLoopbackOnly(pidfd)
-            case .bridge: try attachment?.connect(pidfd)
-            }
-        } catch {
-            throw RuntimeError(error.description)
-        }
-    }
-
-    /// The container's own line goes last, as docker writes it; an older one of this container is replaced.
-    private func writeHosts(address: String) throws(SysError) {
-        guard let path = request.hosts else { return }
-        let file = try FD.open(path, .readWrite)
-        let suffix = "\t" + request.hostsNames
-        let old = String(decoding: try file.readAll(limit: 1 << 20), as: UTF8.self)
-        let kept = old.split(separator: "\n").filter { !$0.hasSuffix(suffix) }
-        let text = (kept + ["\(address)\(suffix)"]).joined(separator: "\n") + "\n"
-        try FD.open(path, [.writeOnly, .truncate]).writeAll(Array(text.utf8))
-    }
-
     private func recordRunning(_ pidfd: borrowing Pidfd) throws(SysError) {
         (state.status, state.isPaused, state.exitCode, state.error) = ("running", false, nil, "")
         state.oomKilled = false
@@ -180,7 +145,7 @@ final class RunMonitor {
         state.startTime = try Process.startTime(pid: pidfd.pid) ?? 0
         state.bootID = try Process.bootID()
         state.startedAt = .now()
-        state.network = attachment?.json
+        state.network = networkRecord
         try state.write(to: directory)
         tell("start")
     }

@@ -7,8 +7,14 @@ extension Attachment {
     public var json: JSON {
         .fields([
             "IPAddress": .string(address), "IPPrefixLen": .number(network.subnet.prefix),
-            "Gateway": .string("\(network.gateway)"), "MacAddress": .string(macText), "Ports": dockerPorts,
-            "network": network.json, "container": .string(container), "link": .string(link),
+            "Gateway": .string(network.isInternal ? "" : "\(network.gateway)"),
+            "MacAddress": .string(macText(endpoint.mac ?? mac(of: leased))), "Ports": dockerPorts,
+            "GlobalIPv6Address": .string(address6 ?? ""),
+            "GlobalIPv6PrefixLen": .number(network.subnet6?.prefix ?? 0),
+            "IPv6Gateway": .string(
+                network.isInternal ? "" : network.hostAddress6.map { "\($0)" } ?? ""),
+            "endpoint": endpoint.json, "container": .string(container), "link": .string(link),
+            "interface": .string(interface), "isGateway": .bool(isGateway),
             "ports": .array(ports.map(\.json)),
         ])
     }
@@ -22,8 +28,8 @@ extension Attachment {
         } catch {
             throw NetworkError("the record of a container's network is damaged: \(error)")
         }
-        let leases = try Leases(attachment.network)
-        try attachment.network.ensure()
+        let leases = try Leases(attachment.network.leases)
+        try attachment.network.ensure(leases)
         try attachment.holdPorts()
         try asking("publish the ports of \(attachment.container)") { () throws(SysError) in
             try attachment.publish()
@@ -33,33 +39,36 @@ extension Attachment {
     }
 
     private convenience init(_ json: JSON) throws(JSONError) {
-        guard let network = json["network"] else { throw JSONError("network is missing") }
+        guard let record = json["endpoint"] else { throw JSONError("endpoint is missing") }
         guard let address = IPv4(try json.requireString("IPAddress")) else {
             throw JSONError("IPAddress is not an address")
         }
         var ports: [PortMapping] = []
         for port in try json.arrayOrEmpty("ports") { ports.append(try PortMapping(port)) }
+        let endpoint = try Endpoint(record)
+        var lease = Leases.Lease(
+            address: address, container: try json.requireString("container"),
+            link: try json.requireString("link"), ports: ports)
+        lease.address6 = endpoint.address6
         self.init(
-            network: try BridgeNetwork(network), container: try json.requireString("container"),
-            leased: address, link: try json.requireString("link"), ports: ports, held: [])
-    }
-
-    private var macText: String {
-        mac(of: leased).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":")
+            endpoint, container: lease.container, lease: lease,
+            interface: try json.requireString("interface"),
+            isGateway: try json.optionalBool("isGateway") ?? true, held: [])
     }
 
     /// `{"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}]}`.
     private var dockerPorts: JSON {
         var members: [JSON.Member] = []
         for mapping in ports {
-            let binding = JSON.fields([
-                "HostIp": .string(mapping.hostAddress.map { "\($0)" } ?? "0.0.0.0"),
-                "HostPort": .string("\(mapping.hostPort)"),
-            ])
+            var addresses = [mapping.hostAddress.map { "\($0)" } ?? "0.0.0.0"]
+            if mapping.hostAddress == nil, network.subnet6 != nil { addresses.append("::") }
+            let bindings = addresses.map {
+                JSON.fields(["HostIp": .string($0), "HostPort": .string("\(mapping.hostPort)")])
+            }
             if let at = members.firstIndex(where: { $0.name == mapping.containerName }) {
-                members[at].value = .array((members[at].value.array ?? []) + [binding])
+                members[at].value = .array((members[at].value.array ?? []) + bindings)
             } else {
-                members.append(JSON.Member(mapping.containerName, .array([binding])))
+                members.append(JSON.Member(mapping.containerName, .array(bindings)))
             }
         }
         return .object(members)

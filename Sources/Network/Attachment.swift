@@ -3,39 +3,51 @@ import SystemPackage
 
 /// A container's place in a network: its address, its links, the ports of the host that lead to it.
 public final class Attachment {
-    let network: BridgeNetwork
+    public let endpoint: Endpoint
     let container: String
     let leased: IPv4
+    let leased6: IPv6?
     /// The host's end of the pair of links; never used by another container.
     let link: String
+    /// The container's end.
+    public private(set) var interface: String
+    /// The container's default route leads here, and its published ports come this way.
+    public private(set) var isGateway: Bool
     /// With the host ports that were really taken.
-    let ports: [PortMapping]
-    /// Held so that nobody else takes them; nil when they are given back.
-    private var held: [HostPort]?
+    public private(set) var ports: [PortMapping]
+    /// Held so that nobody else takes them.
+    private var held: [HostPort]
 
     init(
-        network: BridgeNetwork, container: String, leased: IPv4, link: String, ports: [PortMapping],
+        _ endpoint: Endpoint, container: String, lease: Leases.Lease, interface: String, isGateway: Bool,
         held: [HostPort]
     ) {
-        (self.network, self.container, self.leased) = (network, container, leased)
-        (self.link, self.ports, self.held) = (link, ports, held)
+        (self.endpoint, self.container, leased) = (endpoint, container, lease.address)
+        leased6 = lease.address6 ?? endpoint.network.address6(with: lease.address)
+        (link, ports, self.held) = (lease.link, lease.ports, held)
+        (self.interface, self.isGateway) = (interface, isGateway)
     }
+
+    var network: BridgeNetwork { endpoint.network }
 
     /// The container's address in the network.
     public var address: String { leased.description }
 
+    /// The same of IPv6, where the network has that.
+    public var address6: String? { leased6?.description }
+
     /// Makes the network where it is missing, takes the published ports and leases an address. Docker's error
     /// when a port is taken; nothing is kept then.
     public static func reserve(
-        on network: BridgeNetwork, container id: String, ports: [PortMapping]
+        _ endpoint: Endpoint, container id: String, as interface: String = "eth0", isGateway: Bool = true,
+        ports: [PortMapping]
     ) throws(NetworkError) -> Attachment {
-        let leases = try Leases(network)
-        try network.ensure()
-        let (taken, held) = try hold(ports)
-        let lease = try leases.allocate(in: network, container: id, link: newLinkName(), ports: taken)
+        let leases = try Leases(endpoint.network.leases)
+        try endpoint.network.ensure(leases)
+        let (taken, held) = try hold(ports, on: endpoint.network)
+        let lease = try leases.allocate(endpoint, container: id, link: newLinkName(), ports: taken)
         return Attachment(
-            network: network, container: id, leased: lease.address, link: lease.link, ports: taken,
-            held: held)
+            endpoint, container: id, lease: lease, interface: interface, isGateway: isGateway, held: held)
     }
 
     /// Gives the container its links, address, route and published ports. It has none of it when this throws;
@@ -50,21 +62,27 @@ public final class Attachment {
     }
 
     /// Takes the published ports back and frees them: the quick part of `release`, which may come first when
-    /// somebody waits for them. Done once: another container may have them afterwards.
+    /// somebody waits for them. Another container may have them afterwards.
     public func unpublish() throws(NetworkError) {
-        if held == nil { return }
-        let keys = ports.compactMap(PortKey.init)
-        try asking("unpublish the ports of \(container)") { () throws(SysError) in
-            try removeElements(keys, from: network.table)
+        if ports.isEmpty { return }
+        let leases = try Leases(network.leases)
+        // What the lease does not tell of any more is another container's by now.
+        if var lease = try leases.lease(of: leased, link: link) {
+            let keys = lease.elements(in: network).map(\.key)
+            try asking("unpublish the ports of \(container)") { () throws(SysError) in
+                try removeElements(keys, from: network.table)
+            }
+            lease.ports = []
+            try leases.write(lease)
         }
-        held = nil
+        forgetPorts()
     }
 
     /// Takes the container's links and the way to its ports away. Its address and its ports stay its own, for the next
     /// `connect`.
     public func disconnect() throws(NetworkError) {
         try asking("disconnect \(container)") { () throws(SysError) in
-            try removeElements(ports.compactMap(PortKey.init), from: network.table)
+            try removeElements(elements.map(\.key), from: network.table)
             _ = try removeLink(link)
         }
     }
@@ -73,7 +91,8 @@ public final class Attachment {
     public func release() throws(NetworkError) {
         try unpublish()
         try asking("remove the link of \(container)") { () throws(SysError) in _ = try removeLink(link) }
-        try Leases(network).remove(leased)
+        let leases = try Leases(network.leases)
+        if try leases.lease(of: leased, link: link) != nil { try leases.remove(leased) }
     }
 }
 
@@ -89,16 +108,18 @@ extension Attachment {
         var inside = try Inside.visit(pidfd) { () throws(SysError) in
             let inner = try FD.open("/proc/self/ns/net")
             try Inside.allowUnprivileged()
+            let mac = endpoint.mac ?? mac(of: leased)
             try hintingAtFullBridge { () throws(SysError) in
                 try outside.transact([
-                    Route.makePair(link, master: bridge, peer: "eth0", mac: mac(of: leased), in: inner)
+                    Route.makePair(
+                        link, master: bridge, peer: interface, mac: mac, mtu: network.mtu, in: inner)
                 ])
             }
-            try Inside.refuseIPv6(on: "eth0")
-            index = Route.index(of: "eth0") ?? 0
+            try Inside.setIPv6(network.subnet6 != nil, on: interface)
+            index = Route.index(of: interface) ?? 0
             return try NetlinkSocket(.route)
         }
-        try publish()
+        try addElements(elements, to: network.table)
         // The container's end comes second: it works at once then, and only the bridge's port takes a moment.
         try outside.transact([Route.raisePort(link)])
         try inside.transact(planInside(index))
@@ -108,31 +129,20 @@ extension Attachment {
 
     private func planInside(_ index: UInt32) -> [NetlinkMessage] {
         let (prefix, broadcast) = (network.subnet.prefix, network.subnet.broadcast.bytes)
-        return [
+        var plan = [
             Route.raise("lo"),
             Route.addAddress(leased.bytes, prefix: prefix, broadcast: broadcast, index: index),
-            Route.raise("eth0"),
-            Route.addDefault(gateway: network.gateway.bytes),
         ]
+        if let leased6, let subnet = network.subnet6 {
+            plan.append(Route.addAddress(leased6.bytes, prefix: subnet.prefix, index: index))
+        }
+        return plan + [Route.raise(interface)] + (isGateway ? defaultRoutes : [])
     }
 
-    func holdPorts() throws(NetworkError) { held = try hold(ports).held }
-
-    /// One transaction. An element that a dead container left with our key is replaced: its port is ours, for
-    /// we hold it.
-    func publish() throws(SysError) {
-        let keys = ports.compactMap { mapping in PortKey(mapping).map { ($0, mapping.containerPort) } }
-        let add = keys.map { $0.0.add(to: leased, port: $0.1, in: network.table) }
-        var socket = try NetlinkSocket(.netfilter)
-        do {
-            try socket.transactAtOnce(add)
-        } catch {
-            guard error.errno == .fileExists else { throw error }
-            // The batch failed as a whole, and its socket may hold answers still.
-            try removeElements(keys.map(\.0), from: network.table)
-            var again = try NetlinkSocket(.netfilter)
-            try again.transactAtOnce(add)
-        }
+    private var defaultRoutes: [NetlinkMessage] {
+        if network.isInternal { return [] }
+        let gateway6 = network.hostAddress6.map { Route.addDefault(gateway: $0.bytes) }
+        return [Route.addDefault(gateway: network.gateway.bytes)] + (gateway6.map { [$0] } ?? [])
     }
 
     private func hintingAtFullBridge(_ body: () throws(SysError) -> Void) throws(SysError) {
@@ -145,44 +155,84 @@ extension Attachment {
     }
 }
 
-/// Removes elements, all at once when all are there, else those that are.
-func removeElements(_ keys: [PortKey], from table: String) throws(SysError) {
-    if keys.isEmpty { return }
-    var all = try NetlinkSocket(.netfilter)
-    do {
-        return try all.transactAtOnce(keys.map { $0.remove(from: table) })
-    } catch {
-        guard error.errno == .noSuchFileOrDirectory else { throw error }
+/// What leads to the container's ports.
+extension Attachment {
+    var elements: [(key: PortKey, target: [UInt8])] { ports.flatMap { $0.elements(to: leased, leased6) } }
+
+    func holdPorts() throws(NetworkError) { held = try hold(ports, on: network).held }
+
+    func publish() throws(SysError) { try addElements(elements, to: network.table) }
+
+    func forgetPorts() { (ports, held) = ([], []) }
+
+    /// The container's default route leads here from now on, and so do the ports of another attachment of it, in one
+    /// transaction.
+    public func becomeGateway(_ pidfd: borrowing Pidfd, after other: Attachment?) throws(NetworkError) {
+        isGateway = true
+        var inside = try asking("enter the network of \(container)") { () throws(SysError) in
+            try Inside.visit(pidfd) { () throws(SysError) in try NetlinkSocket(.route) }
+        }
+        try asking("set the default route of \(container)") { () throws(SysError) in
+            try inside.transact(defaultRoutes)
+        }
+        if let other { try takePorts(of: other) }
     }
-    for key in keys {
-        var one = try NetlinkSocket(.netfilter)
-        do {
-            try one.transactAtOnce([key.remove(from: table)])
-        } catch {
-            guard error.errno == .noSuchFileOrDirectory else { throw error }
+
+    private func takePorts(of other: Attachment) throws(NetworkError) {
+        let leases = try Leases(network.leases)
+        guard var old = try leases.lease(of: other.leased, link: other.link),
+            var new = try leases.lease(of: leased, link: link)
+        else { throw NetworkError("the lease of \(container) is gone") }
+        let gone = other.elements.map(\.key)
+        (ports, held) = (other.ports, other.held)
+        other.forgetPorts()
+        (new.ports, old.ports) = (ports, [])
+        try leases.write(new)
+        try leases.write(old)
+        try asking("publish the ports of \(container)") { () throws(SysError) in
+            try replaceElements(gone, with: elements, in: network.table)
         }
     }
 }
 
 /// Takes host ports: those that the kernel chose and the first free ones of ranges are filled in.
-func hold(_ ports: [PortMapping]) throws(NetworkError) -> (taken: [PortMapping], held: [HostPort]) {
+func hold(
+    _ ports: [PortMapping], on network: BridgeNetwork
+) throws(NetworkError) -> (taken: [PortMapping], held: [HostPort]) {
     var (taken, held): ([PortMapping], [HostPort]) = ([], [])
     for mapping in ports {
-        let port = try hold(mapping)
-        held.append(port)
+        if mapping.hostAddress == .v6(IPv6(1).bytes) {
+            throw NetworkError(
+                "cannot publish \(mapping): the kernel forwards nothing that is for ::1; publish on 127.0.0.1"
+            )
+        }
+        if case .v6? = mapping.hostAddress, network.subnet6 == nil {
+            throw NetworkError(
+                "cannot publish \(mapping): network \(network.name) has no IPv6 (make one with: apus network create "
+                    + "--ipv6 --subnet fd00:1::/64 NAME)")
+        }
+        let own = try hold(mapping, with6: network.subnet6 != nil)
+        held += own
         var exact = mapping
-        (exact.hostPort, exact.lastHostPort) = (port.number, port.number)
+        (exact.hostPort, exact.lastHostPort) = (own[0].number, own[0].number)
         taken.append(exact)
     }
     return (taken, held)
 }
 
-private func hold(_ mapping: PortMapping) throws(NetworkError) -> HostPort {
-    let address = mapping.hostAddress?.bytes ?? [0, 0, 0, 0]
+/// One port, and where every address is meant and the network has IPv6 the same one there.
+private func hold(_ mapping: PortMapping, with6: Bool) throws(NetworkError) -> [HostPort] {
     let prefix = "driver failed programming external connectivity on endpoint"
-    for number in mapping.hostPort...mapping.lastHostPort {
+    // One that the kernel chooses may be taken in the other family.
+    let numbers =
+        mapping.hostPort == 0 ? Array(repeating: 0, count: 8) : Array(mapping.hostPort...mapping.lastHostPort)
+    for number in numbers {
         do throws(SysError) {
-            return try HostPort(address: address, port: number, stream: mapping.proto == .tcp)
+            let first = try HostPort(
+                address: mapping.hostAddress?.bytes ?? [0, 0, 0, 0], port: number, mapping.proto.transport)
+            guard with6, mapping.hostAddress == nil else { return [first] }
+            let zeros = [UInt8](repeating: 0, count: 16)
+            return [first, try HostPort(address: zeros, port: first.number, mapping.proto.transport)]
         } catch {
             if error.errno == .addressInUse { continue }
             throw NetworkError("\(prefix): Bind for \(mapping.hostText):\(number) failed: \(error.errno)")

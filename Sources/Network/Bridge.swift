@@ -3,61 +3,81 @@ import SystemPackage
 
 /// The host's side of a network: made when the first container comes, and again when somebody removed it.
 extension BridgeNetwork {
+    /// The host's IPv6 address on the bridge, where the network has IPv6.
+    var hostAddress6: IPv6? { gateway6 ?? address6(with: gateway) }
+
     /// Makes table and bridge where they are missing; the caller holds the network's lock. The table comes
     /// first, so that no bridge is ever without its guard.
-    func ensure() throws(NetworkError) {
-        try ensureTable()
+    func ensure(_ leases: borrowing Leases) throws(NetworkError) {
+        let isNew = try leases.add(self)
+        let whole = try asking("look at the nftables table \(table)") { () throws(SysError) in
+            try Guard(table).isWhole(for: [self])
+        }
+        if isNew || !whole { try Guard(table).rebuild(leases) }
         if Route.index(of: link) == nil { try makeBridge() }
     }
 
-    private func ensureTable() throws(NetworkError) {
-        try asking("make the nftables table \(table)") { () throws(SysError) in
-            var socket = try NetlinkSocket(.netfilter)
-            do throws(SysError) {
-                _ = try socket.request(Nftables.findTable(table))
-            } catch {
-                guard error.errno == .noSuchFileOrDirectory else { throw error }
-                try socket.transactAtOnce(Rules(network: self).table())
-            }
-        }
-    }
-
     private func makeBridge() throws(NetworkError) {
-        let address = gateway.bytes
         try asking("make the bridge \(link)") { () throws(SysError) in
             var socket = try NetlinkSocket(.route)
-            try socket.transact([Route.makeBridge(link, mac: mac(of: gateway))])
+            try socket.transact([Route.makeBridge(link, mac: mac(of: gateway), mtu: mtu)])
             do throws(SysError) {
                 guard let index = Route.index(of: link) else {
                     throw SysError(call: "if_nametoindex", subject: link, errno: .noSuchFileOrDirectory)
                 }
-                try setSysctl("ipv6/conf/\(link)/disable_ipv6", "1", optional: true)
-                try setSysctl("ipv4/conf/\(link)/route_localnet", "1")
-                try setSysctl("ipv4/ip_forward", "1")
-                let give = Route.addAddress(
-                    address, prefix: subnet.prefix, broadcast: subnet.broadcast.bytes, index: index)
-                try socket.transact([give, Route.raise(link)])
+                try setSysctls()
+                var plan = [
+                    Route.addAddress(
+                        gateway.bytes, prefix: subnet.prefix, broadcast: subnet.broadcast.bytes, index: index)
+                ]
+                if let hostAddress6, let subnet6 {
+                    plan.append(
+                        Route.addAddress(hostAddress6.bytes, prefix: subnet6.prefix, index: index))
+                }
+                try socket.transact(plan + [Route.raise(link)])
             } catch {
                 _ = try? socket.transact([Route.remove(link)])  // the first error is the one to report
                 throw error
             }
         }
     }
+
+    private func setSysctls() throws(SysError) {
+        try setSysctl("ipv6/conf/\(link)/accept_ra", "0", optional: true)
+        try setSysctl("ipv6/conf/\(link)/disable_ipv6", subnet6 == nil ? "1" : "0", optional: subnet6 == nil)
+        try setSysctl("ipv4/conf/\(link)/route_localnet", "1")
+        try setSysctl("ipv4/ip_forward", "1")
+        if subnet6 != nil { try forwardIPv6() }
+    }
 }
 
-/// Removes a network's bridge and table. Containers still attached lose their link.
-public func removeNetwork(_ network: BridgeNetwork) throws(NetworkError) {
-    let leases = try Leases(network)
-    try asking("remove network \(network.name)") { () throws(SysError) in
-        try removeLink(network.link)
-        var socket = try NetlinkSocket(.netfilter)
-        do throws(SysError) {
-            try socket.transactAtOnce([Nftables.removeTable(network.table)])
-        } catch {
-            guard error.errno == .noSuchFileOrDirectory else { throw error }
+/// A host that forwards does not listen to routers any more (accept_ra 1) unless it is told to in spite of that.
+private func forwardIPv6() throws(SysError) {
+    let now = try FD.open("/proc/sys/net/ipv6/conf/all/forwarding").readAll(limit: 16)
+    if now.first == UInt8(ascii: "1") { return }
+    for (name, _) in try FD.open("/proc/sys/net/ipv6/conf", [.readOnly, .directory]).entries() {
+        let file = FilePath("/proc/sys/net/ipv6/conf").appending(name.components).appending("accept_ra")
+        // A link that goes away meanwhile listens to nobody.
+        guard let value = try? FD.open(file).readAll(limit: 16), value.first == UInt8(ascii: "1") else {
+            continue
         }
+        _ = try? FD.open(file, .writeOnly).writeAll([UInt8(ascii: "2")])
     }
-    _ = leases  // the lock is held to here
+    try setSysctl("ipv6/conf/all/forwarding", "1")
+}
+
+/// Removes a network's bridge and what the table knows of it, and the table with the last one. Containers still
+/// attached lose their link.
+public func removeNetwork(_ network: BridgeNetwork) throws(NetworkError) {
+    let leases = try Leases(network.leases)
+    try asking("remove network \(network.name)") { () throws(SysError) in _ = try removeLink(network.link) }
+    try leases.remove(network)
+    if try leases.networks().contains(where: { $0.table == network.table }) {
+        return try Guard(network.table).rebuild(leases)
+    }
+    try asking("remove the nftables table \(network.table)") { () throws(SysError) in
+        try Guard(network.table).remove()
+    }
 }
 
 /// Names a chain of another table that drops forwarded packets unless a rule of its own lets them pass: a

@@ -75,7 +75,11 @@ extension BridgeNetwork {
     }
 
     /// A record that was moved with its engine's root still finds its leases.
-    private func keeping(_ leases: FilePath) -> BridgeNetwork {
-        BridgeNetwork(name: name, link: link, table: table, subnet: subnet, leases: leases)
+    public func keeping(_ leases: FilePath) -> BridgeNetwork {
+        var copy = BridgeNetwork(name: name, link: link, table: table, subnet: subnet, leases: leases)
+        (copy.id, copy.gateway, copy.range, copy.reserved) = (id, gateway, range, reserved)
+        (copy.subnet6, copy.gateway6, copy.isInternal) = (subnet6, gateway6, isInternal)
+        (copy.masquerades, copy.mtu) = (masquerades, mtu)
+        return copy
     }
 }

@@ -16,10 +16,11 @@ enum Inside {
         try setSysctl("ipv4/ip_unprivileged_port_start", "0", optional: true)
     }
 
-    /// Our networks have no IPv6 yet, and a container must not believe a router that claims to offer it.
-    static func refuseIPv6(on link: String) throws(SysError) {
+    /// Where the network has no IPv6 the link has none either; a container never believes a router that claims to
+    /// offer it.
+    static func setIPv6(_ isOn: Bool, on link: String) throws(SysError) {
         try setSysctl("ipv6/conf/\(link)/accept_ra", "0", optional: true)
-        try setSysctl("ipv6/conf/\(link)/disable_ipv6", "1", optional: true)
+        try setSysctl("ipv6/conf/\(link)/disable_ipv6", isOn ? "0" : "1", optional: !isOn)
     }
 }
 

@@ -1,15 +1,24 @@
+import Linux
 public import OCI
 
 /// A transport protocol that can be published.
 public enum PortProtocol: String, Hashable, Sendable {
-    case tcp, udp
+    case tcp, udp, sctp
 
     /// Its number in an IP header.
-    var number: UInt8 { self == .tcp ? 6 : 17 }
+    var number: UInt8 { UInt8(transport.rawValue) }
+
+    /// Which sockets speak it.
+    var transport: HostPort.Transport {
+        switch self {
+        case .tcp: .tcp
+        case .udp: .udp
+        case .sctp: .sctp
+        }
+    }
 }
 
-/// One published port: `-p [address:][hostPort]:containerPort[/proto]`. IPv6 addresses are accepted, bound
-/// and printed; traffic is forwarded over IPv4 only.
+/// One published port: `-p [address:][hostPort]:containerPort[/proto]`.
 public struct PortMapping: Equatable, Hashable, Sendable, CustomStringConvertible {
     /// Nil for every address of the host.
     public var hostAddress: HostAddress?

@@ -1,12 +1,13 @@
 public import Linux
+public import SystemPackage
 
 /// Frees what dead containers left behind: elements, links, addresses. `isAlive` is asked for each container
 /// id once; an attached container that is being made must count as alive.
-public func sweepNetwork(_ network: BridgeNetwork, isAlive: (String) throws(SysError) -> Bool)
+public func sweepNetworks(leases path: FilePath, isAlive: (String) throws(SysError) -> Bool)
     throws(NetworkError)
 {
-    let leases = try Leases(network)
-    let all = try leases.all(in: network.subnet)
+    let leases = try Leases(path)
+    let all = try leases.all()
     var alive: [String: Bool] = [:]
     for lease in all where alive[lease.container] == nil {
         if lease.container.isEmpty { continue }
@@ -16,11 +17,17 @@ public func sweepNetwork(_ network: BridgeNetwork, isAlive: (String) throws(SysE
     }
     let dead = all.filter { alive[$0.container] != true }
     if dead.isEmpty { return }
-    // A port of a dead container may be another one's by now.
-    let living = Set(all.filter { alive[$0.container] == true }.flatMap(\.ports).compactMap(PortKey.init))
-    let stale = dead.flatMap(\.ports).compactMap(PortKey.init).filter { !living.contains($0) }
-    try asking("unpublish ports of dead containers") { () throws(SysError) in
-        try removeElements(stale, from: network.table)
+    let networks = try leases.networks()
+    func keys(_ leases: [Leases.Lease], of network: BridgeNetwork) -> [PortKey] {
+        leases.filter { network.subnet.contains($0.address) }.flatMap { $0.elements(in: network) }.map(\.key)
+    }
+    for network in networks {
+        // A port of a dead container may be another one's by now.
+        let living = Set(networks.flatMap { keys(all.filter { alive[$0.container] == true }, of: $0) })
+        let stale = keys(dead, of: network).filter { !living.contains($0) }
+        try asking("unpublish ports of dead containers") { () throws(SysError) in
+            try removeElements(stale, from: network.table)
+        }
     }
     for lease in dead {
         if !lease.link.isEmpty {

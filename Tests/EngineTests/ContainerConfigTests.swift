@@ -118,8 +118,10 @@ private typealias ContainerState = Engine.ContainerState
     @Test func comesBackFromItsDocument() throws {
         var state = ContainerState(phase: .running(pid: 7, startTime: 1234, bootID: "b"))
         state.startedAt = Timestamp(seconds: 9, nanoseconds: 1)
-        state.network.address = "10.88.0.2"
-        state.network.ports = .object([.init("80/tcp", .array([]))])
+        var endpoint = EndpointFacts()
+        (endpoint.network, endpoint.address) = ("bridge", "10.88.0.2")
+        endpoint.ports = .object([.init("80/tcp", .array([]))])
+        state.network.endpoints = [endpoint]
         for phase in [ContainerState.Phase.created, state.phase, .exited(code: 137), .exited(code: nil)] {
             state.phase = phase
             #expect(try ContainerState(JSON(parsing: state.json.bytes)) == state)

@@ -12,7 +12,8 @@ private typealias ContainerState = Engine.ContainerState
 @Suite struct FactsViewTests {
     private func running(_ ports: JSON) -> ContainerState {
         var state = ContainerState(phase: .running(pid: 5, startTime: 1, bootID: "b"))
-        state.network.ports = ports
+        state.network.endpoints = [EndpointFacts()]
+        state.network.endpoints[0].ports = ports
         return state
     }
 

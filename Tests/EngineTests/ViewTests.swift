@@ -26,7 +26,8 @@ private typealias ContainerState = Engine.ContainerState
     private func running(_ ports: JSON = .object([])) -> ContainerState {
         var state = ContainerState(phase: .running(pid: 5, startTime: 1, bootID: "b"))
         state.startedAt = Timestamp(seconds: now.seconds - 61)
-        state.network.ports = ports
+        state.network.endpoints = [EndpointFacts()]
+        state.network.endpoints[0].ports = ports
         return state
     }
 

@@ -7,7 +7,7 @@ import SystemPackage
 /// Two containers come and go; what the host holds before, between and after.
 func lifecycle(_ directory: String) throws {
     let host = try Host(directory)
-    let first = try host.attach("first", ["8080:80", "127.0.0.1:8081:80", "[::1]:8082:80", "9000:9000/udp"])
+    let first = try host.attach("first", ["8080:80", "127.0.0.1:8081:80", "9000:9000/udp"])
     let server = try first.node.visit { try serve("first", port: 80) }
     print("attached:", host.summary, first.attachment.address, ask("127.0.0.1", 8080))
     print("record:", first.attachment.json["Ports"]?.text ?? "none")
@@ -16,6 +16,7 @@ func lifecycle(_ directory: String) throws {
     print("conflict:", failure { try host.attach("second", ["8080:80"]) })
     print("conflict with one address:", failure { try host.attach("second", ["127.0.0.1:8080:80"]) })
     print("conflict of datagrams:", failure { try host.attach("second", ["9000:80/udp"]) })
+    print("without IPv6:", failure { try host.attach("second", ["[2001:db8::1]:8082:80"]) })
     print("after the conflicts:", host.summary)
     let ranged = try host.attach("ranged", ["8080-8085:80"])
     print("range:", ranged.attachment.hostPorts)
@@ -58,7 +59,7 @@ func adopt(_ directory: String) throws {
     var record = JSON.null
     do {
         let mappings = try PortMapping.parse("8080:80")
-        let lost = try Attachment.reserve(on: host.network, container: "web", ports: mappings)
+        let lost = try Attachment.reserve(Endpoint(host.network), container: "web", ports: mappings)
         try lost.connect(node.pidfd)
         record = lost.json
     }
@@ -82,7 +83,7 @@ func leases(_ directory: String) throws {
     guard let subnet = IPv4Subnet("10.99.0.0/28") else { return }
     let network = BridgeNetwork(
         name: "small", link: "small", table: "small", subnet: subnet, leases: standard.network.leases)
-    let reserve = { try Attachment.reserve(on: network, container: $0, ports: []) }
+    let reserve = { try Attachment.reserve(Endpoint(network), container: $0, ports: []) }
     let held = try Node()
     let first = try reserve("first")
     try first.connect(held.pidfd)
@@ -93,7 +94,7 @@ func leases(_ directory: String) throws {
     try rest[3].release()
     print("freed one:", try reserve("next").address)
     print("full again:", failure { try reserve("late") })
-    try sweepNetwork(network) { $0 != "first" }
+    try sweepNetworks(leases: network.leases) { $0 != "first" }
     print("swept:", try reserve("late").address, try held.visit { Route.index(of: "eth0") == nil })
 }
 
@@ -107,9 +108,9 @@ func sweep(_ directory: String) throws {
     let web = try host.attach("web", ["8080:80"])
     let server = try web.node.visit { try serve("web", port: 80) }
     print("before:", host.summary)
-    try sweepNetwork(host.network) { $0 == "web" }
+    try sweepNetworks(leases: host.network.leases) { $0 == "web" }
     print("after:", host.summary, ask("127.0.0.1", 8080))
-    try sweepNetwork(host.network) { $0 == "web" }
+    try sweepNetworks(leases: host.network.leases) { $0 == "web" }
     print("again:", host.summary)
     _ = server
 }
@@ -150,13 +151,14 @@ func time(_ directory: String) throws {
         for (i, node) in nodes.enumerated() {
             let mappings = try PortMapping.parse("\(8000 + i):80")
             let start = clock.now
-            let one = try Attachment.reserve(on: host.network, container: "c\(i)", ports: mappings)
+            let one = try Attachment.reserve(
+                Endpoint(host.network), container: "c\(i)", ports: mappings)
             reserve += clock.now - start
             try one.connect(node.pidfd)
             attachments.append(one)
         }
     }
-    let sweep = try clock.measure { try sweepNetwork(host.network) { _ in true } }
+    let sweep = try clock.measure { try sweepNetworks(leases: host.network.leases) { _ in true } }
     let release = try clock.measure { for one in attachments { try one.release() } }
     print("attach \(attach / 50), reserve of it \(reserve / 50)")
     print("release \(release / 50), sweep of 50 alive \(sweep)")

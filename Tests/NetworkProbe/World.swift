@@ -37,9 +37,10 @@ final class Node {
 
 /// Answers connections to a port with `name`, in a process in the namespace the caller is in.
 func serve(_ name: String, _ address: [UInt8] = [0, 0, 0, 0], port: UInt16) throws -> Node {
-    let listener = FD(adopting: try sys("socket", "server") { cl_socket(2, 1, 0) })
+    let family: CInt = address.count == 16 ? 10 : 2
+    let listener = FD(adopting: try sys("socket", "server") { cl_socket(family, 1, 0) })
     _ = try sys("setsockopt", "server") { cl_setsockopt_int(listener.raw, 1, 2, 1) }
-    _ = try sys("bind", "server") { cl_bind_inet(listener.raw, 2, address, port) }
+    _ = try sys("bind", "server") { cl_bind_inet(listener.raw, family, address, port) }
     _ = try sys("listen", "server") { cl_listen(listener.raw, 16) }
     return try Node([]) {
         while true {
@@ -53,11 +54,11 @@ func serve(_ name: String, _ address: [UInt8] = [0, 0, 0, 0], port: UInt16) thro
 
 /// What a server at an address answers; `closed` when nobody does within a moment.
 func ask(_ address: String, _ port: UInt16) -> String {
-    guard let bytes = IPv4(address)?.bytes,
-        let raw = try? sys("socket", "client", { cl_socket(2, 1 | 0o4000, 0) })
+    guard let bytes = HostAddress(address)?.bytes,
+        let raw = try? sys("socket", "client", { cl_socket(bytes.count == 16 ? 10 : 2, 1 | 0o4000, 0) })
     else { return "no address" }
     let socket = FD(adopting: raw)
-    let connected = cl_connect_inet(socket.raw, 2, bytes, port)
+    let connected = cl_connect_inet(socket.raw, bytes.count == 16 ? 10 : 2, bytes, port)
     guard connected == 0 || connected == -115 else { return "closed" }  // EINPROGRESS
     guard waitFor(socket.raw, 4), waitFor(socket.raw, 1) else { return "closed" }
     var buffer = [UInt8](repeating: 0, count: 64)
@@ -86,9 +87,12 @@ struct Host {
             leases: self.directory.appending("leases"))
     }
 
-    func attach(_ id: String, _ ports: [String] = []) throws -> (node: Node, attachment: Attachment) {
+    func attach(
+        _ id: String, _ ports: [String] = [], to other: BridgeNetwork? = nil
+    ) throws -> (node: Node, attachment: Attachment) {
         let mappings = try ports.flatMap { try PortMapping.parse($0) }
-        let attachment = try Attachment.reserve(on: network, container: id, ports: mappings)
+        let attachment = try Attachment.reserve(
+            Endpoint(other ?? network), container: id, ports: mappings)
         let node = try Node()
         try attachment.connect(node.pidfd)
         return (node, attachment)
@@ -106,7 +110,9 @@ struct Host {
             ])
             try raise("wire", [192, 0, 2, 2])
             var own = try NetlinkSocket(.route)
-            try own.transact([Route.addDefault(gateway: [192, 0, 2, 1])])
+            try own.transact([
+                Route.addDefault(gateway: [192, 0, 2, 1]), Route.addDefault(gateway: wire6(1)),
+            ])
         }
         try raise("wire", [192, 0, 2, 1])
         return node
@@ -116,7 +122,9 @@ struct Host {
         var socket = try NetlinkSocket(.route)
         let give = Route.addAddress(
             address, prefix: 24, broadcast: [192, 0, 2, 255], index: Route.index(of: link) ?? 0)
-        try socket.transact([give, Route.raise(link)])
+        let give6 = Route.addAddress(
+            wire6(address[3]), prefix: 64, index: Route.index(of: link) ?? 0)
+        try socket.transact([give, give6, Route.raise(link)])
         // Only the rules shall keep packets for 127.0.0.0/8 away, not the kernel's own care.
         try FD.open(FilePath("/proc/sys/net/ipv4/conf/\(link)/route_localnet"), .writeOnly).writeAll([49])
     }
@@ -128,9 +136,20 @@ struct Host {
         return try FD.directory(path).entries().map(\.name.string).filter { IPv4($0) != nil }.sorted()
     }
 
-    /// How many ports are published, in both maps.
+    /// A further network of the same engine.
+    func another(_ name: String, _ subnet: String, _ change: (inout BridgeNetwork) -> Void = { _ in })
+        throws -> BridgeNetwork
+    {
+        guard let range = IPv4Subnet(subnet) else { throw NetworkError("\(subnet) is none") }
+        var other = BridgeNetwork(
+            name: name, link: name, table: network.table, subnet: range, leases: network.leases)
+        change(&other)
+        return other
+    }
+
+    /// How many ports are published, in all maps.
     func elements() throws -> Int {
-        try ["addressed4", "everywhere4"].reduce(0) { sum, map in
+        try ["addressed4", "everywhere4", "addressed6", "everywhere6"].reduce(0) { sum, map in
             var socket = try NetlinkSocket(.netfilter)
             var list = NetlinkMessage(
                 type: 0x0a0d, flags: [.request, .dump], fixed: [1, 0, 0, 0], subject: "list \(map)")
@@ -141,3 +160,6 @@ struct Host {
         }
     }
 }
+
+/// 2001:db8::N, on the wire between the host and its neighbour.
+func wire6(_ last: UInt8) -> [UInt8] { [0x20, 0x01, 0x0d, 0xb8] + [UInt8](repeating: 0, count: 11) + [last] }

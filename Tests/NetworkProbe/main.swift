@@ -5,7 +5,8 @@ import Network
 /// fact a line, for the tests to judge.
 let scenarios: [String: (String) throws -> Void] = [
     "reach": reach, "lifecycle": lifecycle, "ports": ports, "adopt": adopt, "leases": leases, "sweep": sweep,
-    "loopback": loopback, "foreign": foreign, "time": time,
+    "siblings": siblings, "reach6": reach6, "repair": repair, "loopback": loopback, "foreign": foreign,
+    "time": time,
 ]
 guard CommandLine.arguments.count == 3, let scenario = scenarios[CommandLine.arguments[1]] else {
     print("usage: network-probe SCENARIO DIRECTORY")

@@ -43,6 +43,11 @@ struct KernelTests {
         #expect(lines.contains("conflict: \(bindFailed) 0.0.0.0:8080 failed: \(allocated)"))
         #expect(
             lines.contains("conflict with one address: \(bindFailed) 127.0.0.1:8080 failed: \(allocated)"))
+        #expect(
+            lines.contains {
+                $0.hasPrefix(
+                    "without IPv6: cannot publish [2001:db8::1]:8082->80/tcp: network bridge has no IPv6")
+            })
         #expect(lines.contains("conflict of datagrams: \(bindFailed) 0.0.0.0:9000 failed: \(allocated)"))
         // 8080 is another container's, and 8081 is on one of its addresses.
         #expect(lines.contains("range: [8082]"))
@@ -50,8 +55,8 @@ struct KernelTests {
 
     @Test func theRecordHasDockersMembers() throws {
         let ports =
-            #"{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"},{"HostIp":"127.0.0.1","HostPort":"8081"},"#
-            + #"{"HostIp":"::1","HostPort":"8082"}],"9000/udp":[{"HostIp":"0.0.0.0","HostPort":"9000"}]}"#
+            #"{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"},{"HostIp":"127.0.0.1","HostPort":"8081"}],"#
+            + #""9000/udp":[{"HostIp":"0.0.0.0","HostPort":"9000"}]}"#
         #expect(try runProbe("lifecycle").contains("record: \(ports)"))
     }
 
@@ -73,7 +78,7 @@ struct KernelTests {
             [
                 "adopted: same record 1 leases, 1 elements, 1 links", "reached: web",
                 "held: \(bindFailed) 0.0.0.0:8080 failed: \(allocated)", "without the table: closed",
-                "damaged: the record of a container's network is damaged: network is missing",
+                "damaged: the record of a container's network is damaged: endpoint is missing",
             ])
     }
 
@@ -93,6 +98,45 @@ struct KernelTests {
             lines.dropFirst() == [
                 "after: 1 leases, 1 elements, 1 links web", "again: 1 leases, 1 elements, 1 links",
             ])
+    }
+
+    @Test func networksDoNotReachEachOther() throws {
+        expect(
+            try runProbe("siblings"),
+            [
+                "same network one", "other network closed", "other network's published port web",
+                "internal network closed", "outside outside", "internal to itself hidden",
+                "internal to another closed", "internal to another by a route closed",
+                "internal to outside closed", "internal to a published port closed",
+                "host to internal hidden", "after a removal web",
+            ])
+    }
+
+    @Test func whatIsPublishedIsReachedByIPv6AndNothingElse() throws {
+        expect(
+            try runProbe("reach6"),
+            [
+                "address fd00:1::2", "host [::1]:8080 closed", "host [fd00:1::1]:8080 web",
+                "host [2001:db8::1]:8080 web", "host 127.0.0.1:8080 web",
+                "host container:80 web", "neighbour [2001:db8::1]:8080 web",
+                "neighbour [2001:db8::1]:8082 web",
+                "neighbour 192.0.2.1:8080 web", "neighbour gateway:8080 closed",
+                "neighbour container:80 closed", "neighbour container:9999 closed",
+                "container container:9999 hidden", "container [2001:db8::1]:8080 web",
+                "container outside:7000 outside", "sibling container:80 closed",
+                "itself [2001:db8::1]:8080 web", "unguarded container:9999 hidden",
+            ])
+    }
+
+    @Test func aFlushedTableIsNoticedAndMadeAgain() throws {
+        let lines = try runProbe("repair")
+        #expect(lines.prefix(2) == ["before any network: false", "whole: false"])
+        for name in ["flush table", "delete table", "flush ruleset"] {
+            #expect(lines.contains("\(name): hidden"))  // the danger is real
+        }
+        #expect(lines.count { $0 == "repaired: true" } == 3)
+        #expect(lines.count { $0 == "then: closed web late" } == 3)
+        #expect(lines.last == "a start: closed late")
     }
 
     @Test func noNetworkIsALoopback() throws {

@@ -29,7 +29,7 @@ import Testing
     @Test(arguments: [
         ("99999:80", "invalid hostPort: 99999"), ("80:99999", "invalid containerPort: 99999"),
         ("8080:0", "invalid containerPort: 0"), ("a:80", "invalid hostPort: a"),
-        ("80/sctp", "invalid proto: sctp"), ("", "no port specified: <empty>"),
+        ("80/dccp", "invalid proto: dccp"), ("", "no port specified: <empty>"),
         ("8080:", "no port specified: 8080:<empty>"), ("1.2.3.4.5:1:2", "invalid IP address: 1.2.3.4.5"),
         ("90-80:80", "invalid hostPort: 90-80"), ("+80", "invalid containerPort: +80"),
         ("1-3:1-2", "invalid ranges specified for container and host Ports: 1-2 and 1-3"),

@@ -75,9 +75,11 @@ import Testing
 
 @Suite struct Messages {
     @Test func anElementIsPaddedToWords() throws {
-        let key = try #require(PortKey(PortMapping.parse("127.0.0.1:8080:80")[0]))
-        #expect(key.bytes == [6, 0, 0, 0, 127, 0, 0, 1, 0x1f, 0x90, 0, 0])
-        #expect(try PortKey(PortMapping.parse("[::1]:8080:80")[0]) == nil)
+        let address = try #require(IPv4("10.0.0.2"))
+        let element = try #require(PortMapping.parse("127.0.0.1:8080:80")[0].elements(to: address, nil).first)
+        #expect(element.key.bytes == [6, 0, 0, 0, 127, 0, 0, 1, 0x1f, 0x90, 0, 0])
+        #expect(element.target == [10, 0, 0, 2, 0, 80, 0, 0])
+        #expect(try PortMapping.parse("[::1]:8080:80")[0].elements(to: address, nil).isEmpty)
     }
 
     @Test func attributesAreAlignedAndReadBack() {

@@ -16,7 +16,7 @@ private final class Distribution: Sendable {
 
     init(in scratch: Scratch, _ authority: Authority) throws {
         // Nobody else takes it in the moment between: the kernel gives ephemeral ports in turn.
-        port = Int(try HostPort(address: [127, 0, 0, 1], port: 0, stream: true).number)
+        port = Int(try HostPort(address: [127, 0, 0, 1], port: 0, .tcp).number)
         let (path, program) = (scratch.path, try #require(FakeRegistry.find("docker-registry")))
         try run(["htpasswd", "-Bbc", "-C", "4", "\(path)/htpasswd", "alice", "secret"])
         let config = """
