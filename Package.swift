@@ -35,7 +35,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 /// What is fuzzed: tests that replay the kept inputs, or with APUS_FUZZ=1 libFuzzer's program (`make fuzz`).
 let fuzz: Target = {
     let dependencies: [Target.Dependency] =
-        ["Images", "Registry", "Runtime", "CLinux", "Linux", "OCI", system] + nio
+        ["Images", "Registry", "Network", "Runtime", "CLinux", "Linux", "OCI", system] + nio
     guard Context.environment["APUS_FUZZ"] == "1" else {
         return .testTarget(
             name: "FuzzTests", dependencies: dependencies + ["tar-probe"],
@@ -111,7 +111,9 @@ let package = Package(
         tests("NetworkTests", ["Network", "Linux", "OCI", "network-probe", system]),
         tests("RuntimeTests", ["Runtime", "Linux", "OCI", system]),
         tests("BuildTests", ["Build", "Images", "Linux", "OCI", system]),
-        tests("EngineTests", ["Engine", "Monitor", "Images", "Build", "Runtime", "Linux", "OCI", system]),
+        tests(
+            "EngineTests",
+            ["Engine", "Monitor", "Network", "Images", "Build", "Runtime", "Linux", "OCI", system]),
         tests("ApusTests", ["apus", "Engine", "Linux", "OCI", system]),
         .testTarget(
             name: "SystemTests", dependencies: ["Support", "linux-probe"], exclude: ["tree.py"],

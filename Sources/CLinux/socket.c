@@ -114,6 +114,19 @@ int cl_local_port(int fd) {
     if (r < 0) return r;
     return s.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&s)->sin6_port) : ntohs(((struct sockaddr_in *)&s)->sin_port);
 }
+ssize_t cl_recvfrom_inet4(int fd, void *b, size_t n, uint8_t *address, uint16_t *port) {
+    struct sockaddr_in a = {0};
+    socklen_t size = sizeof a;
+    ssize_t r = R(recvfrom(fd, b, n, MSG_DONTWAIT, (struct sockaddr *)&a, &size));
+    memcpy(address, &a.sin_addr, 4);
+    *port = ntohs(a.sin_port);
+    return r;
+}
+ssize_t cl_sendto_inet4(int fd, const void *b, size_t n, const uint8_t *address, uint16_t port) {
+    struct sockaddr_storage s;
+    socklen_t size = inet_address(&s, AF_INET, address, port);
+    return R(sendto(fd, b, n, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&s, size));
+}
 unsigned cl_if_nametoindex(const char *name) { return if_nametoindex(name); }
 
 _Static_assert(sizeof(struct termios) <= sizeof(struct cl_termios), "termios fits");

@@ -5,11 +5,13 @@ import SystemPackage
 /// The texts of /etc/hosts, /etc/hostname and /etc/resolv.conf of a container. Pure.
 enum ContainerFiles {
     /// docker's lines; `extra` are `name:address`. The container's own line is added by its monitor.
-    static func hosts(extra: [String]) -> String {
-        var lines = [
+    static func hosts(extra: [String], host: String? = nil) -> String {
+        let standard = [
             "127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback", "fe00::0\tip6-localnet",
             "ff00::0\tip6-mcastprefix", "ff02::1\tip6-allnodes", "ff02::2\tip6-allrouters",
         ]
+        // In the host's network the host's own names hold.
+        var lines = host.map { $0.split(separator: "\n").map(String.init) } ?? standard
         for entry in extra {
             let parts = entry.split(separator: ":", maxSplits: 1).map(String.init)
             if parts.count == 2 { lines.append("\(parts[1])\t\(parts[0])") }
@@ -22,8 +24,13 @@ enum ContainerFiles {
         to directory: borrowing FD, hostname: String, _ options: HostOptions
     ) throws {
         let host = (try? FD.open("/etc/resolv.conf").readAll(limit: 1 << 20)) ?? []  // a host without one
+        let names =
+            options.network == .host ? (try? FD.open("/etc/hosts").readAll(limit: 1 << 20)) ?? [] : nil
         let texts = [
-            ("hosts", hosts(extra: options.extraHosts)), ("hostname", hostname + "\n"),
+            (
+                "hosts",
+                hosts(extra: options.extraHosts, host: names.map { String(decoding: $0, as: UTF8.self) })
+            ), ("hostname", hostname + "\n"),
             ("resolv.conf", resolvConf(host: String(decoding: host, as: UTF8.self), options)),
         ]
         for (name, text) in texts {
@@ -32,6 +39,18 @@ enum ContainerFiles {
             try file.writeAll(Array(text.utf8))
             try Kernel.changeMode(file, 0o644)
         }
+    }
+
+    /// Writes resolv.conf again, in place: the container has the file mounted. What somebody wrote into it stays.
+    static func rewriteResolvConf(in directory: borrowing FD, from old: HostOptions, to new: HostOptions)
+        throws
+    {
+        let host = (try? FD.open("/etc/resolv.conf").readAll(limit: 1 << 20)) ?? []  // a host without one
+        let text = String(decoding: host, as: UTF8.self)
+        let now = try directory.contents(of: "resolv.conf") ?? []
+        guard now == Array(resolvConf(host: text, old).utf8) else { return }
+        let file = try directory.open("resolv.conf", [.writeOnly, .truncate], resolve: [.beneath])
+        try file.writeAll(Array(resolvConf(host: text, new).utf8))
     }
 
     /// Binds them over the image's own.
@@ -71,8 +90,13 @@ enum ContainerFiles {
             }
         }
         if !options.dns.isEmpty { servers = options.dns }
+        let hasNames = options.endpoints.contains { $0.network != "bridge" }
+        // The container's own, which asks those servers.
+        if hasNames { servers = ["127.0.0.11"] }
         if !options.dnsSearch.isEmpty { search = options.dnsSearch.filter { $0 != "." } }
         if !options.dnsOptions.isEmpty { settings = options.dnsOptions }
+        // The first question is for the name as it is: it may be a container's.
+        if hasNames, !settings.contains(where: { $0.hasPrefix("ndots:") }) { settings.append("ndots:0") }
         var lines: [String] = []
         if !search.isEmpty { lines.append("search \(search.joined(separator: " "))") }
         lines += servers.map { "nameserver \($0)" }

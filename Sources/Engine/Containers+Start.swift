@@ -19,6 +19,7 @@ extension Containers {
             throw EngineError("cannot start a paused container, try unpause instead", exitCode: 1)
         }
         guard !state.isRunning else { return nil }
+        try refreshNetworks(id)
         let lock: FD
         do { lock = try RunLock.make(id, paths: paths) } catch let error as EngineError {
             if try records.read(id).state.isRunning { return nil }  // another command was first
@@ -77,7 +78,8 @@ extension Containers {
         Sweeper(paths: paths).sweep(id)
         let record = try records.read(id)
         if record.state.isPaused {
-            throw EngineError("Container \(record.config.name) is paused, unpause the container before exec", exitCode: 1)
+            throw EngineError(
+                "Container \(record.config.name) is paused, unpause the container before exec", exitCode: 1)
         }
         if record.state.isRestarting {
             throw EngineError(

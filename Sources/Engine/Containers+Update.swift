@@ -1,4 +1,5 @@
 import Linux
+import Network
 public import Monitor
 import OCI
 import Runtime
@@ -75,13 +76,19 @@ extension Containers {
     }
 
     /// Rewrites both documents of a container, one change after the other.
-    private func change(_ id: String, _ edit: (inout ContainerConfig, inout MonitorRequest) throws -> Void)
+    func change(_ id: String, _ edit: (inout ContainerConfig, inout MonitorRequest) throws -> Void)
         throws
     {
         let directory = try FD.open(paths.container(id), [.readOnly, .directory])
         try directory.lock()
         var (config, request) = (try records.read(id).config, try self.request(of: id))
         try edit(&config, &request)
+        if case .bridge(var endpoints, let ports) = request.network {
+            for at in endpoints.indices {
+                endpoints[at].names = NetworkChoice.names(config, endpoints[at].aliases)
+            }
+            request.network = .bridge(endpoints, ports: ports)
+        }
         let durable = !config.host.removesItself
         try directory.replace("request.json", with: request.json.bytes, durable: durable)
         try directory.replace("config.json", with: config.json.bytes, durable: durable)

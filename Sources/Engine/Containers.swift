@@ -37,6 +37,7 @@ public struct Containers: Sendable {
         Sweeper(paths: paths).sweepAfterBoot()
         let id = ContainerName.newID()
         let name = try options.name ?? freeName()
+        let options = try NetworkChoice(paths).resolved(options)
         var config = try ContainerConfig(
             id: id, name: name, created: .now(), image: image.id, config: image.config, options: options)
         try config.host.sharing.resolve(findOther)
@@ -137,12 +138,12 @@ public struct Containers: Sendable {
             of: "upper", seconds: status.mtime.seconds, nanoseconds: status.mtime.nanoseconds)
     }
 
-    /// `host-gateway` is the bridge's own address.
+    /// `host-gateway` is the host's own address on the container's network.
     private func extraHosts(_ options: HostOptions) throws -> [String] {
         guard options.extraHosts.contains(where: { $0.hasSuffix(":host-gateway") }) else {
             return options.extraHosts
         }
-        let gateway = try NetworkChoice(paths).bridge().gateway.description
+        let gateway = try NetworkChoice(paths).hostAddress(options)
         return options.extraHosts.map { $0.replacingSuffix("host-gateway", with: gateway) }
     }
 
@@ -154,8 +155,11 @@ public struct Containers: Sendable {
             capabilities: try ProcessCapabilities.current(last: CapabilitySet.lastOfKernel).permitted,
             devices: config.host.isPrivileged ? HostDevices.all() : [],
             hiddenPaths: HostFacts.thermalCounts())
+        // Those of the container whose network it shares, where it shares one.
+        var files = directory
+        if case .container(let other) = config.host.network { files = paths.container(other) }
         let own = ContainerFiles.mounts(
-            of: directory, isReadOnly: config.host.hasReadOnlyRoot,
+            of: files, isReadOnly: config.host.hasReadOnlyRoot,
             except: Set(config.host.mounts.map(\.target)))
         let removesItself = config.host.removesItself
         var spec = makeSpec(config, mounts: own + mounts.mounts, host: facts)
@@ -174,6 +178,7 @@ public struct Containers: Sendable {
             network: try NetworkChoice(paths).request(config),
             hosts: directory.appending("hosts"), hostsNames: ContainerFiles.ownNames(config),
             directory: directory, runDirectory: paths.runContainer(config.id))
+        request.nameServers = config.host.dns
         request.allowsDevices = config.host.isPrivileged || config.host.sharing.needsNodesOutsideOfDev
         if config.host.limits.pids == nil { request.defaultLimits = ["pids"] }
         request.log = try config.host.log.target(config)

@@ -76,7 +76,11 @@ public struct ContainerFilters: Equatable, Sendable {
             guard case .exited(let code?) = state.phase else { return false }
             return wanted.contains(String(code))
         case "ancestor": return wanted.contains { isImage($0, of: config) }
-        case "network": return wanted.contains(config.host.network.text)
+        case "network":
+            let ids = state.network.endpoints.map(\.networkID).filter { !$0.isEmpty }
+            let names = config.host.endpoints.map(\.network) + [config.host.network.text]
+            return wanted.contains { wanted in names.contains(wanted) || ids.contains { $0.hasPrefix(wanted) }
+            }
         case "publish": return wanted.contains { isPublished($0, state.network.ports) }
         case "expose":
             return wanted.contains { wanted in

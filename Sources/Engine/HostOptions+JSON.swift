@@ -9,6 +9,7 @@ extension HostOptions {
             "Binds": .nonEmpty(binds) ?? .null, "AllMounts": .array(mounts.map(\.json)),
             "VolumesFrom": .nonEmpty(volumesFrom) ?? .null, "LogConfig": log.json,
             "NetworkMode": .string(network.text), "PublishedPorts": .nonEmpty(ports),
+            "Endpoints": connections.map { .array($0.map(\.json)) },
             "RestartPolicy": restart.json,
             "AutoRemove": .bool(removesItself), "CapAdd": .nonEmpty(addedCapabilities) ?? .null,
             "CapDrop": .nonEmpty(droppedCapabilities) ?? .null,
@@ -30,6 +31,11 @@ extension HostOptions {
         do throws(UsageError) {
             network = try Network(parsing: json["NetworkMode"]?.string ?? "bridge")
         } catch { throw JSONError("NetworkMode: \(error)") }
+        if let records = json["Endpoints"]?.array {
+            var found: [EndpointOptions] = []
+            for record in records { found.append(try EndpointOptions(record)) }
+            connections = found
+        }
         // Older records have all of them as Mounts.
         let all = json["AllMounts"] == nil ? "Mounts" : "AllMounts"
         for mount in try json.arrayOrEmpty(all) { mounts.append(try MountOption(mount)) }

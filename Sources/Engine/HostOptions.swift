@@ -28,6 +28,8 @@ public struct HostOptions: Equatable, Sendable {
     public var ports: [String] = []
     public var publishesAll = false
     public var network = Network.bridge
+    /// With a bridge: what was asked of each network; nil is the one of `network`, and whatever is free in it.
+    public var connections: [EndpointOptions]?
     public var dns: [String] = []
     public var dnsSearch: [String] = []
     public var dnsOptions: [String] = []

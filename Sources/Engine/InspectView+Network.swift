@@ -1,3 +1,5 @@
+import Linux
+import Network
 import OCI
 
 /// docker's NetworkSettings.
@@ -11,7 +13,8 @@ extension InspectView {
             "Bridge": .string(""), "SandboxID": .string(""), "SandboxKey": .string(""),
             "Ports": summary.ports, "HairpinMode": .bool(false), "LinkLocalIPv6Address": .string(""),
             "LinkLocalIPv6PrefixLen": .int(0), "SecondaryIPAddresses": .null,
-            "SecondaryIPv6Addresses": .null, "EndpointID": .string(""),
+            "SecondaryIPv6Addresses": .null,
+            "EndpointID": .string(endpointID(config.id, standard.networkID)),
             "Gateway": .string(standard.gateway), "GlobalIPv6Address": .string(standard.address6),
             "GlobalIPv6PrefixLen": .int(Int64(standard.prefixLength6)),
             "IPAddress": .string(standard.address), "IPPrefixLen": .int(Int64(standard.prefixLength)),
@@ -21,20 +24,46 @@ extension InspectView {
     }
 
     private static func networks(_ config: ContainerConfig, _ facts: NetworkFacts) -> [JSON.Member] {
-        if case .container = config.host.network { return [] }
-        let name = config.host.network.text
-        return [.init(name, endpoint(facts.endpoint(in: name) ?? EndpointFacts()))]
+        switch config.host.network {
+        case .container: return []
+        case .host, .none:
+            return [
+                .init(
+                    config.host.network.text, endpoint(EndpointOptions(network: ""), EndpointFacts(), config))
+            ]
+        case .bridge, .named:
+            return config.host.endpoints.map { options in
+                .init(
+                    options.network,
+                    endpoint(options, facts.endpoint(in: options.network) ?? EndpointFacts(), config))
+            }
+        }
     }
 
-    private static func endpoint(_ facts: EndpointFacts) -> JSON {
-        .fields([
-            "IPAMConfig": .null, "Links": .null, "Aliases": .null, "MacAddress": .string(facts.mac),
-            "DriverOpts": .null, "GwPriority": .int(0),
-            "NetworkID": .string(facts.networkID), "EndpointID": .string(""),
+    private static func endpoint(
+        _ options: EndpointOptions, _ facts: EndpointFacts, _ config: ContainerConfig
+    ) -> JSON {
+        var chosen: [JSON.Member] = []
+        if let address = options.address { chosen.append(.init("IPv4Address", .string("\(address)"))) }
+        if let address = options.address6 { chosen.append(.init("IPv6Address", .string("\(address)"))) }
+        let isNamed = !["bridge", ""].contains(options.network)
+        let names = [config.name] + options.aliases + [String(config.id.prefix(12))]
+        return .fields([
+            "IPAMConfig": chosen.isEmpty ? .null : .object(chosen), "Links": .null,
+            "Aliases": options.aliases.isEmpty ? .null : .array(options.aliases.map(JSON.string)),
+            "MacAddress": .string(facts.mac), "DriverOpts": .null, "GwPriority": .int(0),
+            "NetworkID": .string(facts.networkID),
+            "EndpointID": .string(endpointID(config.id, facts.networkID)),
             "Gateway": .string(facts.gateway), "IPAddress": .string(facts.address),
             "IPPrefixLen": .int(Int64(facts.prefixLength)), "IPv6Gateway": .string(facts.gateway6),
             "GlobalIPv6Address": .string(facts.address6),
-            "GlobalIPv6PrefixLen": .int(Int64(facts.prefixLength6)), "DNSNames": .null,
+            "GlobalIPv6PrefixLen": .int(Int64(facts.prefixLength6)),
+            "DNSNames": isNamed ? .array(names.map(JSON.string)) : .null,
         ])
+    }
+
+    /// Of a container in a network: 64 hexadecimal digits; empty where it is not.
+    static func endpointID(_ container: String, _ network: String) -> String {
+        network.isEmpty ? "" : SHA256.hex(of: Array("\(container) \(network)".utf8))
     }
 }

@@ -32,7 +32,7 @@ public enum InspectView {
 
     /// docker's PortBindings stand where the record has what was typed.
     private static func hostConfig(_ config: ContainerConfig) -> JSON {
-        let hidden: Set<String> = ["AllMounts", "OomScoreAdjSet", "PublishedPorts"]
+        let hidden: Set<String> = ["AllMounts", "Endpoints", "OomScoreAdjSet", "PublishedPorts"]
         let members = (config.host.json.members ?? []).filter { !hidden.contains($0.name) }
         let isPrivileged = config.host.isPrivileged
         let rest: JSON = .fields([

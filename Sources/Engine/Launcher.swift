@@ -76,7 +76,8 @@ public struct Sweeper: Sendable {
     /// Sweeps all that is below the run directory.
     public func sweep() {
         sweepAfterBoot()
-        _ = try? repairNetworks(leases: paths.leases)  // what cannot be repaired now the next start is refused for
+        // What cannot be repaired now, the next start is refused for.
+        _ = try? repairNetworks(leases: paths.leases)
         // Nothing has run.
         guard let run = try? FD.open(paths.runContainers, [.readOnly, .directory]) else { return }
         for entry in (try? run.entries()) ?? [] where Records.isID(entry.name.string) {

@@ -87,11 +87,19 @@ public enum PsView {
             ("State", state.status), ("Ports", PortsView.text(container.ports)),
             ("Names", config.name), ("Labels", labels.map { "\($0.key)=\($0.value)" }.joined(separator: ",")),
             ("Mounts", config.host.mounts.compactMap { mountName($0, truncates) }.joined(separator: ",")),
-            ("LocalVolumes", String(volumes.count)), ("Networks", config.host.network.text),
+            ("LocalVolumes", String(volumes.count)), ("Networks", networks(config.host)),
             ("Platform", config.platform.description), ("Size", sizeShown(container)),
         ]
         let values = JSON.object(labels.map { .init($0.key, .string($0.value)) })
         return Listing.Row(fields.map { (name: $0.0, value: $0.1) }, methods: .fields(["Label": values]))
+    }
+
+    private static func networks(_ host: HostOptions) -> String {
+        switch host.network {
+        case .bridge, .named: host.endpoints.map(\.network).sorted().joined(separator: ",")
+        case .host, .none: host.network.text
+        case .container: ""
+        }
     }
 
     /// docker's: arguments with a blank in single quotes, whatever else is in them.

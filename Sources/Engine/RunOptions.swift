@@ -103,6 +103,13 @@ extension RunOptions {
             if !host.ports.isEmpty || host.publishesAll {
                 throw UsageError("conflicting options: port publishing and the container type network mode")
             }
+            if !exposedPorts.isEmpty {
+                throw UsageError("conflicting options: port exposing and the container type network mode")
+            }
+            if !host.dns.isEmpty { throw UsageError("conflicting options: dns and the network mode") }
+            if !host.extraHosts.isEmpty {
+                throw UsageError("conflicting options: custom host-to-IP mapping and the network mode")
+            }
         }
         _ = try host.portMappings()
         try host.limits.validate(processors: processors())

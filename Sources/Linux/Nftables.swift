@@ -78,6 +78,8 @@ public enum Nftables {
             message.add(7, big: value.length)
         }
         message.add(10, big: id)
+        // A name of a link is in the machine's order, which `nft` wants to be told (NFTNL_UDATA_SET_KEYBYTEORDER).
+        if key.type == 41 { message.add(13, [0, 4] + native(UInt32(1))) }
         return message
     }
 

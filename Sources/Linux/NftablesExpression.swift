@@ -22,6 +22,8 @@ public enum NftExpression: Equatable, Sendable {
     case destinationNAT(address: UInt32, port: UInt32, isIPv6: Bool)
     /// Sends it on with the address of the link it leaves by.
     case masquerade
+    /// Loads bytes.
+    case immediate([UInt8], into: UInt32)
     /// Ends the packet's way through this chain.
     case verdict(accept: Bool)
 
@@ -50,7 +52,7 @@ extension NftExpression {
         case .lookup, .member: "lookup"
         case .destinationNAT: "nat"
         case .masquerade: "masq"
-        case .verdict: "immediate"
+        case .verdict, .immediate: "immediate"
         }
     }
 
@@ -84,6 +86,9 @@ extension NftExpression {
                 data.add(1, 2, 1, isIPv6 ? 10 : 2)  // NFT_NAT_DNAT, the family
                 data.add(3, 5, address, port)
             case .masquerade: break
+            case .immediate(let bytes, let register):
+                data.add(1, big: register)
+                data.nest(2) { $0.add(1, bytes) }
             case .verdict(let accept): data.addVerdict(accept)
             }
         }

@@ -11,6 +11,8 @@ public enum ControlRequest: Equatable, Sendable {
     case unpause
     /// The request has been rewritten: its restart policy, limits and name count from now on.
     case reload
+    /// The published ports of another container, by its id, lead to this one from now on.
+    case takePorts(of: String)
 
     var bytes: [UInt8] {
         switch self {
@@ -19,6 +21,7 @@ public enum ControlRequest: Equatable, Sendable {
         case .pause: [2]
         case .unpause: [3]
         case .reload: [4]
+        case .takePorts(let id): [6] + Array(id.utf8)
         case .kill(let signal, let ends): [5, UInt8(clamping: signal), ends ? 1 : 0]
         }
     }
@@ -30,6 +33,7 @@ public enum ControlRequest: Equatable, Sendable {
         case (2, 1): self = .pause
         case (3, 1): self = .unpause
         case (4, 1): self = .reload
+        case (6, 2...): self = .takePorts(of: String(decoding: bytes.dropFirst(), as: UTF8.self))
         case (5, 3) where (1...64).contains(bytes[1]) && bytes[2] < 2:
             self = .kill(Int32(bytes[1]), ends: bytes[2] == 1)
         default: return nil

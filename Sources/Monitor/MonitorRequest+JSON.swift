@@ -12,7 +12,7 @@ extension MonitorRequest {
             "seccompCache": .string(seccompCache.string), "allowsDevices": .bool(allowsDevices),
             "cgroup": .string(cgroup.string), "defaultLimits": .nonEmpty(defaultLimits.sorted()),
             "network": network.json, "hosts": hosts.map { .string($0.string) },
-            "hostsNames": .string(hostsNames),
+            "hostsNames": .string(hostsNames), "nameServers": .nonEmpty(nameServers),
             "log": log?.json,
             "directory": .string(directory.string), "runDirectory": .string(runDirectory.string),
             "opensStdin": .bool(opensStdin), "closesStdinWithClient": .bool(closesStdinWithClient),
@@ -44,6 +44,7 @@ extension MonitorRequest {
             hostsNames: try json.requireString("hostsNames"),
             directory: FilePath(try json.requireString("directory")),
             runDirectory: FilePath(try json.requireString("runDirectory")))
+        nameServers = try json.stringsOrEmpty("nameServers")
         allowsDevices = try json.optionalBool("allowsDevices") ?? false
         defaultLimits = Set(try json.stringsOrEmpty("defaultLimits"))
         opensStdin = try json.optionalBool("opensStdin") ?? false
@@ -115,6 +116,7 @@ extension NetworkRequest {
         switch self {
         case .host: .string("host")
         case .none: .string("none")
+        case .container(let id): .fields(["container": .string(id)])
         case .bridge(let endpoints, let ports):
             .fields([
                 "endpoints": .array(endpoints.map(\.json)), "ports": .array(ports.map(\.json)),
@@ -127,6 +129,10 @@ extension NetworkRequest {
         case "host": self = .host
         case "none": self = .none
         default:
+            if let id = try json.optionalString("container") {
+                self = .container(id)
+                return
+            }
             guard let records = json["endpoints"]?.array else {
                 throw JSONError("network.endpoints is missing")
             }

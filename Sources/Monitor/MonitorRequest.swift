@@ -16,6 +16,8 @@ public enum SeccompChoice: Equatable, Sendable {
 public enum NetworkRequest: Equatable, Sendable {
     case host
     case none
+    /// That of another container, by its id: it has to run.
+    case container(String)
     /// In the order of the container's links; without any it has a loopback alone.
     case bridge([Endpoint], ports: [PortMapping])
 }
@@ -71,6 +73,8 @@ public struct MonitorRequest: Equatable, Sendable {
     /// The file that becomes /etc/hosts; the container's own line is added when its address is known.
     public var hosts: FilePath?
     public var hostsNames: String
+    /// Whom the name service asks what it does not know; none: the host's own.
+    public var nameServers: [String] = []
     /// nil: what it writes is kept nowhere.
     public var log: LogTarget?
     /// The container's directory: state.json and log.

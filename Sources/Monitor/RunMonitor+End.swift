@@ -35,6 +35,7 @@ extension RunMonitor {
                 throw RuntimeError("adopt the network of container \(request.id): \(error)")
             }
         }
+        serveNames()
         if state.isStoppedByHand { wish = .stop }
         stay()
     }

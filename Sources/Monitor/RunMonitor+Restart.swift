@@ -101,6 +101,7 @@ extension RunMonitor {
                 try setPaused(false)
                 tell("unpause")
             case .reload: try reload()
+            case .takePorts(let id): try takePorts(of: id)
             }
             saveState()
             return .done(pid: state.pid)
@@ -128,6 +129,7 @@ extension RunMonitor {
         } catch {
             throw RuntimeError("request.json of container \(request.id): \(error)")
         }
+        try changeNetworks()
     }
 
     private func setPaused(_ wanted: Bool) throws(RuntimeError) {

@@ -13,6 +13,10 @@ final class RunMonitor {
     var state = StateRecord()
     /// In the order of its networks.
     var attachments: [Attachment] = []
+    /// The process whose network this container shares.
+    var networkOwner: Pidfd?
+    /// In a network with names.
+    var names: NameService?
     private(set) var reception: Reception?
     /// The run that goes on. Nothing else keeps it: with it go the sockets of those who were connected.
     var session: Session?
@@ -67,7 +71,7 @@ final class RunMonitor {
             facts.initProgram = try asStartError { () throws(SysError) in try InitProgram() }
         }
         spec.process.limitCapabilities(for: credentials)
-        let plan = try planCreate(spec, facts)
+        let plan = try planCreate(joiningNetwork(spec), facts)
         let files = try asStartError { () throws(SysError) in try root.duplicate() }
         var process: RunningProcess
         do throws(RuntimeError) {
@@ -114,11 +118,13 @@ final class RunMonitor {
         let reception = try openReception()
         var log: LogSink?
         if let target = request.log { log = try LogSink(target, directory: directory) }
-        return Session(
+        let session = Session(
             pidfd: pidfd, io: io, reception: reception, log: log, clients: clients,
             closesStdinWithClient: request.closesStdinWithClient, endsWithClient: request.endsWithClient,
             health: makeHealthCheck(), onLeave: { [unowned self] in takeBackWish(of: $0) }
         ) { [unowned self] in perform($0, from: $1) }
+        session.names = names
+        return session
     }
 
     /// A terminal, or FIFOs that a later monitor can open again.

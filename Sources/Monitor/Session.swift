@@ -10,6 +10,8 @@ final class Session {
     private let reception: Reception?
     private let perform: (ControlRequest, Client) -> MonitorMessage
     private let health: HealthCheck?
+    /// The container's name service; another one when its networks change.
+    var names: NameService?
     /// Hears of clients that leave.
     private let onLeave: (Client) -> Void
     private var log: LogSink?
@@ -49,14 +51,23 @@ final class Session {
         while !(hasEnded && isDrained) {
             poll.reset()
             let positions = Positions(self, &poll)
-            let n = try poll.wait(milliseconds: hasEnded ? 100 : health?.milliseconds ?? -1)
+            let names = names
+            let asked = names?.add(to: &poll)
+            let n = try poll.wait(milliseconds: hasEnded ? 100 : patience)
             if hasEnded, n == 0 { giveUpOnStalledClients() }
             try handle(poll, positions)
+            if let names, let asked { names.step(poll, asked) }
             if !hasEnded, let health {
                 health.step(isReady: positions.health.map { !poll[$0].isEmpty } ?? false)
             }
         }
         log?.finish()
+    }
+
+    /// How long nothing may happen; -1: for ever.
+    private var patience: Int32 {
+        let ends = [health?.milliseconds ?? -1, names?.milliseconds ?? -1].filter { $0 >= 0 }
+        return ends.min() ?? -1
     }
 
     /// No check of the container's health goes on.

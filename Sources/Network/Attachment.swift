@@ -3,7 +3,7 @@ import SystemPackage
 
 /// A container's place in a network: its address, its links, the ports of the host that lead to it.
 public final class Attachment {
-    public let endpoint: Endpoint
+    public private(set) var endpoint: Endpoint
     let container: String
     let leased: IPv4
     let leased6: IPv6?
@@ -55,6 +55,7 @@ public final class Attachment {
     public func connect(_ pidfd: borrowing Pidfd) throws(NetworkError) {
         do throws(SysError) {
             try makeLinks(pidfd)
+            if network.hasNames { try NameTable(network).add(endpoint.names, leased, leased6) }
         } catch {
             _ = try? removeLink(link)  // the first error is the one to report
             throw NetworkError("connect the container to network \(network.name): \(error)")
@@ -83,6 +84,7 @@ public final class Attachment {
     public func disconnect() throws(NetworkError) {
         try asking("disconnect \(container)") { () throws(SysError) in
             try removeElements(elements.map(\.key), from: network.table)
+            try forgetNames()
             _ = try removeLink(link)
         }
     }
@@ -90,7 +92,10 @@ public final class Attachment {
     /// Takes everything away: ports, link (the kernel takes some 30 ms for it), and then the address.
     public func release() throws(NetworkError) {
         try unpublish()
-        try asking("remove the link of \(container)") { () throws(SysError) in _ = try removeLink(link) }
+        try asking("remove the link of \(container)") { () throws(SysError) in
+            try forgetNames()
+            _ = try removeLink(link)
+        }
         let leases = try Leases(network.leases)
         if try leases.lease(of: leased, link: link) != nil { try leases.remove(leased) }
     }
@@ -155,6 +160,27 @@ extension Attachment {
     }
 }
 
+/// What others find the container by.
+extension Attachment {
+    fileprivate func forgetNames() throws(SysError) {
+        if network.hasNames { try NameTable(network).remove(endpoint.names, leased, leased6) }
+    }
+
+    /// The container is called otherwise from now on.
+    public func setNames(_ names: [String]) throws(NetworkError) {
+        guard names != endpoint.names else { return }
+        let leases = try Leases(network.leases)
+        try asking("change the names of \(container)") { () throws(SysError) in
+            try forgetNames()
+            endpoint.names = names
+            if network.hasNames { try NameTable(network).add(names, leased, leased6) }
+        }
+        guard var lease = try leases.lease(of: leased, link: link) else { return }
+        lease.names = names
+        try leases.write(lease)
+    }
+}
+
 /// What leads to the container's ports.
 extension Attachment {
     var elements: [(key: PortKey, target: [UInt8])] { ports.flatMap { $0.elements(to: leased, leased6) } }
@@ -165,20 +191,17 @@ extension Attachment {
 
     func forgetPorts() { (ports, held) = ([], []) }
 
-    /// The container's default route leads here from now on, and so do the ports of another attachment of it, in one
-    /// transaction.
-    public func becomeGateway(_ pidfd: borrowing Pidfd, after other: Attachment?) throws(NetworkError) {
+    /// The container's default route leads here from now on.
+    public func becomeGateway(_ pidfd: borrowing Pidfd) throws(NetworkError) {
         isGateway = true
-        var inside = try asking("enter the network of \(container)") { () throws(SysError) in
-            try Inside.visit(pidfd) { () throws(SysError) in try NetlinkSocket(.route) }
-        }
         try asking("set the default route of \(container)") { () throws(SysError) in
+            var inside = try Inside.visit(pidfd) { () throws(SysError) in try NetlinkSocket(.route) }
             try inside.transact(defaultRoutes)
         }
-        if let other { try takePorts(of: other) }
     }
 
-    private func takePorts(of other: Attachment) throws(NetworkError) {
+    /// The ports of another attachment lead here from now on: in one transaction, so that no connection is refused.
+    public func takePorts(of other: Attachment) throws(NetworkError) {
         let leases = try Leases(network.leases)
         guard var old = try leases.lease(of: other.leased, link: other.link),
             var new = try leases.lease(of: leased, link: link)
@@ -192,6 +215,49 @@ extension Attachment {
         try asking("publish the ports of \(container)") { () throws(SysError) in
             try replaceElements(gone, with: elements, in: network.table)
         }
+    }
+}
+
+/// Ports that go from one container to another.
+extension Attachment {
+    /// The published ports of another container lead here from now on, in one transaction: no connection is refused, and
+    /// those that there are stay where they are. The other one still holds the sockets.
+    public func takePorts(ofContainer other: String) throws(NetworkError) {
+        let leases = try Leases(network.leases)
+        let networks = try leases.networks().filter { $0.table == network.table }
+        let old = try leases.all().filter { $0.container == other && !$0.ports.isEmpty }
+        guard !old.isEmpty else { throw NetworkError("container \(other) has no published port") }
+        guard var new = try leases.lease(of: leased, link: link) else {
+            throw NetworkError("the lease of container \(container) is gone")
+        }
+        var gone: [PortKey] = []
+        for lease in old {
+            guard let network = networks.first(where: { $0.subnet.contains(lease.address) }) else { continue }
+            gone += lease.elements(in: network).map(\.key)
+        }
+        let moved = old.flatMap(\.ports)
+        let added = moved.flatMap { $0.elements(to: leased, leased6) }
+        try asking("publish the ports of \(container)") { () throws(SysError) in
+            try replaceElements(gone, with: added, in: network.table)
+        }
+        new.ports += moved
+        try leases.write(new)
+        for var lease in old {
+            lease.ports = []
+            try leases.write(lease)
+        }
+        ports = new.ports
+    }
+
+    /// What the lease says counts: ports that another container has taken are let go, and those that this one has taken
+    /// are held as soon as they can be.
+    public func settlePorts() throws(NetworkError) {
+        guard let lease = try Leases(network.leases).lease(of: leased, link: link) else { return }
+        if lease.ports.isEmpty { return forgetPorts() }
+        guard lease.ports.count > held.count else { return }
+        ports = lease.ports
+        held = []  // ours alone: they are taken again at once
+        try holdPorts()
     }
 }
 

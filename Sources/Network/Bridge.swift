@@ -4,7 +4,7 @@ import SystemPackage
 /// The host's side of a network: made when the first container comes, and again when somebody removed it.
 extension BridgeNetwork {
     /// The host's IPv6 address on the bridge, where the network has IPv6.
-    var hostAddress6: IPv6? { gateway6 ?? address6(with: gateway) }
+    public var hostAddress6: IPv6? { gateway6 ?? address6(with: gateway) }
 
     /// Makes table and bridge where they are missing; the caller holds the network's lock. The table comes
     /// first, so that no bridge is ever without its guard.
@@ -70,6 +70,9 @@ private func forwardIPv6() throws(SysError) {
 /// attached lose their link.
 public func removeNetwork(_ network: BridgeNetwork) throws(NetworkError) {
     let leases = try Leases(network.leases)
+    guard try !leases.all().contains(where: { network.subnet.contains($0.address) }) else {
+        throw NetworkError("error while removing network: network \(network.name) has active endpoints")
+    }
     try asking("remove network \(network.name)") { () throws(SysError) in _ = try removeLink(network.link) }
     try leases.remove(network)
     if try leases.networks().contains(where: { $0.table == network.table }) {

@@ -56,6 +56,25 @@ extension BridgeNetwork {
             name: "bridge", link: name ?? "apus0", table: name ?? "apus", subnet: subnet, leases: leases)
     }
 
+    /// A subnet for one more network: none that this host routes, and none of `taken`; nil when all are.
+    public static func freeSubnet(suffix: String?, taken: [IPv4Subnet]) throws(NetworkError) -> IPv4Subnet? {
+        let ranges = try asking("list the host's routes") { () throws(SysError) in try Route.rangesInUse() }
+        let used = taken + ranges.compactMap { IPv4Subnet(IPv4($0.base), prefix: $0.prefix) }
+        if suffix != nil { return firstFree(subnetCandidates(suffix: suffix), used: used) }
+        // docker's own order.
+        let large = (17...31).map { IPv4Subnet(base: IPv4(172 << 24 | $0 << 16), length: 16) }
+        let small = (0..<16).map { IPv4Subnet(base: IPv4(192 << 24 | 168 << 16 | $0 << 12), length: 20) }
+        return firstFree(large + small, used: used)
+    }
+
+    /// A subnet of unique local addresses (RFC 4193) for the network with this id.
+    public static func localSubnet6(id: String) -> IPv6Subnet {
+        let digest = SHA256.hex(of: Array(id.utf8)).prefix(10)
+        let number = UInt128(digest, radix: 16) ?? 0
+        return IPv6Subnet(IPv6(0xfd << 120 | number << 80), prefix: 64)
+            ?? IPv6Subnet(base: IPv6(0), length: 64)
+    }
+
     /// The first candidate without an address in common with what is used.
     static func firstFree(_ candidates: some Sequence<IPv4Subnet>, used: [IPv4Subnet]) -> IPv4Subnet? {
         candidates.first { candidate in !used.contains { $0.overlaps(candidate) } }

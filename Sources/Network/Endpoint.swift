@@ -10,12 +10,24 @@ public struct Endpoint: Equatable, Sendable {
     public var mac: [UInt8]?
     /// Further names of the container in this network.
     public var aliases: [String] = []
+    /// All names that others find it by, its own first.
+    public var names: [String] = []
 
     /// Whatever address is free.
     public init(_ network: BridgeNetwork) { self.network = network }
 
-    /// docker's error for an address that no container of the network can have.
-    func check(_ address: IPv4) throws(NetworkError) {
+    /// docker's errors for addresses that no container of the network can have.
+    public func check() throws(NetworkError) {
+        if let address { try check(address) }
+        guard let address6 else { return }
+        guard let subnet6 = network.subnet6, subnet6.contains(address6), address6 != subnet6.base else {
+            throw NetworkError(
+                "Invalid address \(address6): It does not belong to any of this network's subnets")
+        }
+        if address6 == network.hostAddress6 { throw NetworkError("Address already in use") }
+    }
+
+    private func check(_ address: IPv4) throws(NetworkError) {
         let subnet = network.subnet
         guard subnet.contains(address), address != subnet.base, address != subnet.broadcast else {
             throw NetworkError(
@@ -33,7 +45,7 @@ extension Endpoint {
         .fields([
             "network": network.json, "address": address.map { .string("\($0)") },
             "address6": address6.map { .string("\($0)") }, "mac": mac.map { .string(macText($0)) },
-            "aliases": .nonEmpty(aliases),
+            "aliases": .nonEmpty(aliases), "names": .nonEmpty(names),
         ])
     }
 
@@ -45,11 +57,12 @@ extension Endpoint {
         address6 = try json.optionalString("address6").flatMap { IPv6($0) }
         mac = try json.optionalString("mac").flatMap { macBytes($0) }
         aliases = try json.stringsOrEmpty("aliases")
+        names = try json.stringsOrEmpty("names")
     }
 }
 
 /// `02:42:ac:11:00:02`.
-func macText(_ bytes: [UInt8]) -> String {
+public func macText(_ bytes: [UInt8]) -> String {
     bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":")
 }
 

@@ -35,6 +35,9 @@ public struct IPv6Subnet: Equatable, Hashable, Sendable, CustomStringConvertible
         (base, self.prefix) = (IPv6(address.number & IPv6Subnet.mask(prefix)), prefix)
     }
 
+    /// For what is known to be one.
+    init(base: IPv6, length: UInt8) { (self.base, prefix) = (base, length) }
+
     /// Reads `address/n`.
     public init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)

@@ -21,6 +21,8 @@ struct Leases: ~Copyable {
         var written: Int64 = 0
         /// Of a network with IPv6, when it was asked for; else it goes with the other one.
         var address6: IPv6?
+        /// That others find it by.
+        var names: [String] = []
     }
 
     /// Waits for the lock.
@@ -44,10 +46,10 @@ struct Leases: ~Copyable {
         _ endpoint: Endpoint, container: String, link: String, ports: [PortMapping]
     ) throws(NetworkError) -> Lease {
         let network = endpoint.network
-        if let address = endpoint.address { try endpoint.check(address) }
+        try endpoint.check()
         if let address = endpoint.address6 { try take(address, in: network) }
         var lease = Lease(address: network.gateway, container: container, link: link, ports: ports)
-        lease.address6 = endpoint.address6
+        (lease.address6, lease.names) = (endpoint.address6, endpoint.names)
         do throws(NetworkError) {
             return try allocate(lease, endpoint.address, in: network)
         } catch {
@@ -232,6 +234,7 @@ extension Leases {
     func remove(_ network: BridgeNetwork) throws(NetworkError) {
         try asking("forget network \(network.name)") { () throws(SysError) in
             try directory.openMaking(Leases.folder).remove(FilePath(network.link))
+            try directory.openMaking("names").removeTree(FilePath(network.link))
             try directory.remove(FilePath("next-\(network.link)"))
         }
     }
@@ -240,7 +243,7 @@ extension Leases {
 extension Leases.Lease {
     fileprivate func moved(to address: IPv4) -> Leases.Lease {
         var lease = Leases.Lease(address: address, container: container, link: link, ports: ports)
-        lease.address6 = address6
+        (lease.address6, lease.names) = (address6, names)
         return lease
     }
 
@@ -254,7 +257,7 @@ extension Leases.Lease {
         .fields([
             "container": .string(container), "link": .string(link),
             "ports": ports.isEmpty ? nil : .array(ports.map(\.json)),
-            "address6": address6.map { .string("\($0)") },
+            "address6": address6.map { .string("\($0)") }, "names": .nonEmpty(names),
         ])
     }
 
@@ -265,6 +268,7 @@ extension Leases.Lease {
         ports = []
         for port in try json.arrayOrEmpty("ports") { ports.append(try PortMapping(port)) }
         address6 = try json.optionalString("address6").flatMap { IPv6($0) }
+        names = try json.stringsOrEmpty("names")
     }
 }
 

@@ -33,6 +33,12 @@ public func sweepNetworks(leases path: FilePath, isAlive: (String) throws(SysErr
         if !lease.link.isEmpty {
             try asking("remove link \(lease.link)") { () throws(SysError) in _ = try removeLink(lease.link) }
         }
+        if let network = networks.first(where: { $0.subnet.contains(lease.address) }), network.hasNames {
+            let address6 = lease.address6 ?? network.address6(with: lease.address)
+            try asking("forget the names of a dead container") { () throws(SysError) in
+                try NameTable(network).remove(lease.names, lease.address, address6)
+            }
+        }
         try leases.remove(lease.address)
     }
 }

@@ -163,7 +163,6 @@ import Testing
 
     @Test(arguments: [
         (["search", "x"], "apus search is not supported yet"),
-        (["network", "ls"], "apus network is not supported yet"),
         (["swarm", "init"], "apus swarm is not supported yet"),
         (["volume", "update", "x"], "apus volume update is not supported yet"),
     ])

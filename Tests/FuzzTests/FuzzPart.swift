@@ -24,6 +24,8 @@ enum FuzzPart: String, CaseIterable, Sendable {
     case load
     /// What is text: registries.conf, a registry's headers, names.
     case registry
+    /// What a container asks the name service, and what a server answers.
+    case names
 
     func run(_ bytes: [UInt8]) {
         switch self {
@@ -35,6 +37,7 @@ enum FuzzPart: String, CaseIterable, Sendable {
         case .images: ImagesPart.run(bytes)
         case .load: LoadPart.run(bytes)
         case .registry: RegistryPart.run(bytes)
+        case .names: NamesPart.run(bytes)
         }
     }
 
@@ -44,7 +47,7 @@ enum FuzzPart: String, CaseIterable, Sendable {
         case .config, .documents: JSONMutator.runtime.mutate(bytes, seed: seed)
         case .images, .load: JSONMutator.images.mutate(bytes, seed: seed)
         case .tar: TarMutator.mutate(bytes, seed: seed)
-        case .protocol, .dbus, .registry: nil
+        case .protocol, .dbus, .registry, .names: nil
         }
     }
 
@@ -55,7 +58,7 @@ enum FuzzPart: String, CaseIterable, Sendable {
         case .tar: 1_000
         case .load: 200
         case .images, .registry: 10_000
-        case .protocol, .dbus: 40_000
+        case .protocol, .dbus, .names: 40_000
         }
     }
 }

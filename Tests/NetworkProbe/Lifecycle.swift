@@ -29,6 +29,8 @@ func lifecycle(_ directory: String) throws {
     print("released:", host.summary)
     let second = try host.attach("second", ["8080:80"])
     print("again:", host.summary, second.attachment.address)
+    second.node.kill()
+    try second.attachment.release()
     try removeNetwork(host.network)
     print("removed:", Route.index(of: host.network.link) == nil ? "no link" : "a link")
     let third = try host.attach("third")

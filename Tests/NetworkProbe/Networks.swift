@@ -30,6 +30,8 @@ func siblings(_ directory: String) throws {
         print("internal to a published port", ask("192.0.2.1", 8080))
     }
     print("host to internal", ask(hidden.attachment.address, 80))
+    do { try removeNetwork(blue) } catch { print("in use:", error) }
+    for one in [one, two] { try one.attachment.release() }
     try removeNetwork(blue)
     print("after a removal", try neighbour.visit { ask("192.0.2.1", 8080) })
     withExtendedLifetime((web, one, two, hidden, guest, servers, outside)) {}

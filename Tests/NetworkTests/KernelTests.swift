@@ -108,7 +108,9 @@ struct KernelTests {
                 "internal network closed", "outside outside", "internal to itself hidden",
                 "internal to another closed", "internal to another by a route closed",
                 "internal to outside closed", "internal to a published port closed",
-                "host to internal hidden", "after a removal web",
+                "host to internal hidden",
+                "in use: error while removing network: network blue has active endpoints",
+                "after a removal web",
             ])
     }
 

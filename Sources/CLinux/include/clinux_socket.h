@@ -27,6 +27,9 @@ int cl_bind_netlink(int fd, uint32_t *port);
 int cl_bind_inet(int fd, int family, const uint8_t *address, uint16_t port);
 int cl_connect_inet(int fd, int family, const uint8_t *address, uint16_t port);
 int cl_local_port(int fd);
+/// A datagram of IPv4 and who sent it: `address` is 4 bytes in network order.
+ssize_t cl_recvfrom_inet4(int fd, void *buffer, size_t count, uint8_t *address, uint16_t *port);
+ssize_t cl_sendto_inet4(int fd, const void *buffer, size_t count, const uint8_t *address, uint16_t port);
 unsigned cl_if_nametoindex(const char *name);
 
 /// Terminal: raw mode keeps the old settings in `saved` (64 bytes are enough for struct termios).

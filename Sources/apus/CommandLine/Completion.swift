@@ -20,6 +20,9 @@ enum Completion {
         if command.usage.hasPrefix("CONTAINER") || command.usage.hasPrefix("[CONTAINER") {
             return "containers"
         }
+        if command.group == "network", command.usage.hasPrefix("NETWORK "), command.groupNames != ["create"] {
+            return "networks"
+        }
         // Of what is pulled nothing is known here.
         let images = ["IMAGE", "SOURCE_IMAGE", "[REPOSITORY", "NAME[:TAG]"]
         return images.contains { command.usage.hasPrefix($0) } ? "images" : ""
@@ -40,7 +43,7 @@ enum Completion {
     }
 
     private static let globals = "--config --debug --help --log-level --root --run --version"
-    private static let groups = ["builder", "container", "image", "system", "volume"]
+    private static let groups = ["builder", "container", "image", "network", "system", "volume"]
 
     private static func verbs(_ group: String, _ commands: [Command]) -> String {
         commands.filter { $0.group == group }.flatMap(\.groupNames).joined(separator: " ")
@@ -60,6 +63,7 @@ enum Completion {
     private static let listImages = "apus images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null"
 
     private static let listVolumes = "apus volume ls -q 2>/dev/null"
+    private static let listNetworks = "apus network ls --format '{{.Name}}' 2>/dev/null"
 
     private static func zsh(_ commands: [Command]) -> String {
         """
@@ -93,6 +97,7 @@ enum Completion {
                 containers) compadd -- ${(f)"$(\(listContainers))"} ;;
                 images) compadd -- ${(f)"$(\(listImages))"} ;;
                 volumes) compadd -- ${(f)"$(\(listVolumes))"} ;;
+                networks) compadd -- ${(f)"$(\(listNetworks))"} ;;
                 both) compadd -- ${(f)"$(\(listContainers); \(listImages))"} ;;
                 shells) compadd -- bash zsh fish ;;
                 *) _files ;;
@@ -134,6 +139,7 @@ enum Completion {
                 containers) names=$(\(listContainers)) ;;
                 images) names=$(\(listImages)) ;;
                 volumes) names=$(\(listVolumes)) ;;
+                networks) names=$(\(listNetworks)) ;;
                 both) names=$(\(listContainers); \(listImages)) ;;
                 shells) names="bash zsh fish" ;;
             esac

@@ -59,6 +59,7 @@ enum Help {
               builder     Manage builds
               container   Manage containers
               image       Manage images
+              network     Manage networks
               system      Manage apus
               volume      Manage volumes
 

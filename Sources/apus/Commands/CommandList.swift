@@ -30,6 +30,7 @@ enum CommandList {
                 PruneCommands.image, PruneCommands.builder,
             ]
         ),
+        ("Networks", NetworkCommands.all),
         (
             "Volumes",
             [

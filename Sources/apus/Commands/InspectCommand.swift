@@ -8,15 +8,20 @@ enum InspectCommand {
     private static let size = Flag.toggle("size", "s", "Display total file sizes if the type is container")
 
     static let any = Command(
-        "inspect", "NAME|ID [NAME|ID...]", "Return low-level information on containers, images and volumes",
+        "inspect", "NAME|ID [NAME|ID...]",
+        "Return low-level information on containers, images, networks and volumes",
         words: Command.atLeast(1),
-        flags: [format, .value("type", "Only inspect objects of the given type (container, image, volume)")]
+        flags: [
+            format,
+            .value("type", "Only inspect objects of the given type (container, image, network, volume)"),
+        ]
             + [size]
     ) { arguments, session in
         let type = arguments.value("type") ?? ""
-        guard ["", "container", "image", "volume"].contains(type) else {
+        guard ["", "container", "image", "network", "volume"].contains(type) else {
             throw CommandFailure.bare(
-                "unknown type: \"\(type)\": must be one of \"container\", \"image\", \"volume\"")
+                "unknown type: \"\(type)\": must be one of \"container\", \"image\", "
+                    + "\"network\", \"volume\"")
         }
         return try inspect(arguments, session, type: type, measures: arguments.isOn("size"))
     }
@@ -40,7 +45,7 @@ enum InspectCommand {
         "Display detailed information on one or more volumes", words: Command.atLeast(1), flags: [format]
     ) { arguments, session in try inspect(arguments, session, type: "volume") }
 
-    private static func inspect(
+    static func inspect(
         _ arguments: Arguments, _ session: Session, type: String, measures: Bool = false
     ) throws -> Int32 {
         let format = arguments.value("format") ?? ""
@@ -81,6 +86,7 @@ enum InspectCommand {
         _ name: String, type: String, measures: Bool, _ session: Session
     ) throws -> JSON {
         if type == "volume" { return try session.volumes().inspect(name) }
+        if type == "network" { return try Networks(paths: session.paths()).inspect(name) }
         if type != "image" {
             let containers = try session.containers()
             do {
@@ -95,6 +101,8 @@ enum InspectCommand {
             if measures { Standard.error("WARNING: --size ignored for images") }
             return document
         }
+        // docker's order: a network is looked for last.
+        if type.isEmpty, let network = try? Networks(paths: session.paths()).inspect(name) { return network }
         if type.isEmpty, let volume = try session.volumes().inspectIfThere(name) { return volume }
         throw CommandFailure(type.isEmpty ? "No such object: \(name)" : "No such image: \(name)")
     }

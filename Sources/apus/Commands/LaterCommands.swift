@@ -2,12 +2,12 @@
 enum LaterCommands {
     private static let names: Set<String> = [
         "buildx", "checkpoint", "compose", "config", "context",
-        "manifest", "network", "node", "plugin",
+        "manifest", "node", "plugin",
         "search", "secret", "service", "stack", "swarm",
         "trust",
     ]
     private static let verbs: [String: Set<String>] = [
-        "volume": ["update"],
+        "volume": ["update"]
     ]
 
     /// The sentence for a command line that begins so; nil for what docker does not know either.

@@ -34,7 +34,12 @@ enum LifecycleCommands {
     static let update = Command(
         "update", group: "container", "CONTAINER [CONTAINER...]",
         "Update configuration of one or more containers", words: Command.atLeast(1),
-        flags: [.value("restart", "Restart policy to apply when a container exits")] + RunFlags.resources
+        flags: [
+            .value("restart", "Restart policy to apply when a container exits"),
+            .value(
+                "publish-from", nil, "container",
+                "Let the published ports of that container lead to this one, without a refused connection"),
+        ] + RunFlags.resources
             + Flag.later("blkio-weight") + Flag.ignored("cpu-rt-period", "cpu-rt-runtime", "kernel-memory")
     ) { arguments, session in
         var change = Containers.Update()
@@ -43,6 +48,18 @@ enum LifecycleCommands {
             var options = HostOptions()
             try options.setRestart(policy)
             change.restart = options.restart
+        }
+        if let old = arguments.value("publish-from") {
+            guard arguments.words.count == 1 else {
+                throw CommandFailure("the ports of a container can lead to one other container")
+            }
+            let containers = try session.containers()
+            try containers.movePorts(
+                from: try containers.records.find(old), to: try containers.records.find(arguments.words[0]))
+            guard change.restart != nil || change.limits != Limits() else {
+                try Standard.out("\(arguments.words[0])\n")
+                return 0
+            }
         }
         guard change.restart != nil || change.limits != Limits() else {
             throw CommandFailure.bare("you must provide one or more flags when using this command")

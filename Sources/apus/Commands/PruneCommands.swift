@@ -4,9 +4,9 @@ import SystemPackage
 
 /// `container prune`, `image prune`, `volume prune`, `builder prune` and `system prune`.
 enum PruneCommands {
-    private static let force = Flag.toggle("force", "f", "Do not prompt for confirmation")
-    private static let dryRun = Flag.toggle("dry-run", "Say what would be removed, and remove nothing")
-    private static let filter = Flag.list(
+    static let force = Flag.toggle("force", "f", "Do not prompt for confirmation")
+    static let dryRun = Flag.toggle("dry-run", "Say what would be removed, and remove nothing")
+    static let filter = Flag.list(
         "filter", nil, "filter", "Only what passes: until=<timestamp>, label=<key>[=<value>] or label!=...")
 
     static let container = Command(
@@ -110,6 +110,8 @@ enum PruneCommands {
         guard try report.isAgreed(warning(all: all, volumes: volumes, filters)) else { return 0 }
         let dry = report.isDryRun
         var gone = try report.add("Containers", session.containers().prune(filters, isDryRun: dry))
+        let networks = Networks(paths: try session.paths())
+        try report.add("Networks", networks.prune(filters, isDryRun: dry, after: gone))
         if volumes {
             let pruned = try session.volumes().prune(filters, isDryRun: dry, after: gone)
             report.add("Volumes", pruned)
@@ -145,7 +147,7 @@ enum PruneCommands {
     }
 
     /// `takes` has the first look at each.
-    private static func filters(
+    static func filters(
         _ arguments: Arguments, _ takes: (String) throws(UsageError) -> Bool = { _ in false }
     ) throws -> PruneFilters {
         var filters = PruneFilters()

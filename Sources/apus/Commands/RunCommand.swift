@@ -86,6 +86,7 @@ enum RunCommand {
         let id = created.id
         try idFile.write(id)
         session.debug("created container \(id)")
+        if let text = PublishedPorts.warning(for: options.host) { Standard.error("WARNING: \(text)") }
         let hello = Hello(options.attach, keys: options.detachKeys)
         if options.isDetached {
             let socket = try containers.start(created, hello: hello)

@@ -64,9 +64,11 @@ enum RunFlags {
         .value("shm-size", nil, "bytes", "Size of /dev/shm"),
     ]
     private static let network: [Flag] = [
-        .value(
-            "network", nil, "network", "Connect a container to a network (bridge, host, none)"
-        ).or("net"),
+        .list("network", nil, "network", "Connect a container to a network").or("net"),
+        .list("network-alias", "Add network-scoped alias for the container").or("net-alias"),
+        .value("ip", "IPv4 address (e.g., 172.30.100.104)"),
+        .value("ip6", "IPv6 address (e.g., 2001:db8::33)"),
+        .value("mac-address", "Container MAC address (e.g., 92:d0:c6:0a:29:33)"),
         .list("publish", "p", "Publish a container's port(s) to the host"),
         .toggle("publish-all", "P", "Publish all exposed ports to random ports"),
         .list("expose", "Expose a port or a range of ports"),
@@ -117,9 +119,7 @@ enum RunFlags {
     private static let refused: [Flag] =
         Flag.later("oom-kill-disable", "use-api-socket", toggle: true)
         + Flag.later(
-            "network-alias", "ip",
-            "ip6",
-            "mac-address", "gpus", "link", "blkio-weight", "blkio-weight-device", "device-read-bps",
+            "gpus", "link", "blkio-weight", "blkio-weight-device", "device-read-bps",
             "device-write-bps", "device-read-iops", "device-write-iops", "memory-swappiness", "storage-opt",
             "volume-driver")
         + Flag.ignored(

@@ -132,7 +132,10 @@ extension RunOptions {
     }
 
     private mutating func takeNetwork(_ arguments: Arguments) throws {
-        if let text = arguments.value("network") { host.network = try HostOptions.Network(parsing: text) }
+        try host.setNetworks(
+            arguments.values("network"), aliases: arguments.values("network-alias"),
+            address: arguments.value("ip"), address6: arguments.value("ip6"),
+            mac: arguments.value("mac-address"))
         host.extraHosts = try arguments.eachParsed("add-host", NameOptions.extraHost)
         host.dns = try arguments.eachParsed("dns", NameOptions.server)
         host.dnsSearch = try arguments.eachParsed("dns-search", NameOptions.searchDomain)

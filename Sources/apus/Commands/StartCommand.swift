@@ -21,6 +21,8 @@ enum StartCommand {
         }
         return try EachName.run(arguments.words) { name in
             let id = try containers.records.find(name)
+            let host = try containers.records.read(id).config.host
+            if let text = PublishedPorts.warning(for: host) { Standard.error("WARNING: \(text)") }
             if let socket = try containers.start(id, hello: Hello([], keys: [])),
                 let failure = try ClientLoop.awaitStart(socket)
             {
