@@ -83,6 +83,7 @@ extension Containers {
         // Another one is the next run's.
         guard let process = try running(config.id), process.pid == pid else { return }
         try process.send(signal: signal)
+        tell("kill", config, ["signal": String(signal)])
         ending.process = consume process
         let seconds = timeout ?? config.stopTimeout ?? 10
         guard seconds >= 0 else { return }
@@ -98,6 +99,7 @@ extension Containers {
         let left = ending.deadline.map { max(0, $0.elapsed(since: .sinceBoot())) * 1000 }
         if try poll.wait(milliseconds: left.map { Int32($0.rounded(.up)) } ?? -1) == 0 {
             try process.send(signal: Signal.kill)
+            tell("kill", ending.record.config, ["signal": String(Signal.kill)])
         }
     }
 }
