@@ -2,11 +2,11 @@ import Support
 import Testing
 
 /// apus beside Debian's docker: the same command lines, the same image, the same answers but for what
-/// docs/differences.md gives a reason for. APUS_CASES=name runs one table.
+/// docs/differences.md gives a reason for. APUS_CASES="life run" runs two tables.
 @Suite(.enabled(if: Caller.docker.isReady, Caller.docker.reason), .serialized)
 struct DifferentialTests {
     @Test func apusAnswersAsDockerDoes() throws {
-        let chosen = Host.environment("APUS_CASES").flatMap { $0.isEmpty ? nil : $0 }
+        let chosen = Host.environment("APUS_CASES")?.split(separator: " ").map(String.init) ?? []
         let cases = try Tables.cases(only: chosen)
         let comparison = try Comparison(cases)
         for (number, each) in cases.enumerated() where !each.isSetUp {
@@ -34,8 +34,9 @@ private enum Tables {
     private static let directory =
         #filePath.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 } + "/cases"
 
-    static func cases(only name: String? = nil) throws -> [Case] {
-        let files = try execute(["ls", directory]).lines.filter { name == nil || $0 == name }
+    /// Of the tables with these names; of all when there are none.
+    static func cases(only names: [String] = []) throws -> [Case] {
+        let files = try execute(["ls", directory]).lines.filter { names.isEmpty || names.contains($0) }
         return try files.flatMap { file in
             guard let text = readFile(directory + "/" + file) else { throw Trouble("read \(file)") }
             return try Case.parse(text, file: file)
