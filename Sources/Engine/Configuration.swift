@@ -57,14 +57,20 @@ public struct Configuration: Equatable, Sendable {
         }
     }
 
+    /// A container that shares another one's network has that one's resolv.conf.
+    private func completeNames(_ host: inout HostOptions) {
+        if case .container = host.network { return }
+        if host.dns.isEmpty { host.dns = dns }
+        if host.dnsSearch.isEmpty { host.dnsSearch = dnsSearch }
+        if host.dnsOptions.isEmpty { host.dnsOptions = dnsOptions }
+    }
+
     /// What was chosen for a container for which the command line says nothing. `typed`: whether a flag was; `security`:
     /// the values of `--security-opt`.
     public func complete(
         _ host: inout HostOptions, security: [String], typed: (String) -> Bool
     ) throws(UsageError) {
-        if host.dns.isEmpty { host.dns = dns }
-        if host.dnsSearch.isEmpty { host.dnsSearch = dnsSearch }
-        if host.dnsOptions.isEmpty { host.dnsOptions = dnsOptions }
+        completeNames(&host)
         if !typed("init") { host.usesInit = usesInit }
         if let shmSize, !typed("shm-size") { host.shmSize = shmSize }
         if noNewPrivileges, !security.contains(where: { $0.hasPrefix("no-new-privileges") }) {
