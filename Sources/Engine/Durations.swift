@@ -47,7 +47,8 @@ public enum Durations {
         let zone = LocalZone(at: time)
         let local = Timestamp(seconds: time.seconds &+ zone.offset)
         let digits = String(1_000_000_000 + Int(time.nanoseconds)).dropFirst()
-        return "\(local.date)T\(local.clock).\(digits)" + (zone.offset == 0 ? "Z" : zone.clock(separator: ":"))
+        return "\(local.date)T\(local.clock).\(digits)"
+            + (zone.offset == 0 ? "Z" : zone.clock(separator: ":"))
     }
 
     /// A duration of Go: `1h30m`, `10s`, `1.5h`, `300ms`; in seconds. nil for anything else.

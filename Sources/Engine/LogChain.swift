@@ -35,7 +35,9 @@ struct LogChain: ~Copyable {
         self.directory = directory
     }
 
-    private func inodeOfNewest() throws(SysError) -> UInt64? { try directory.status(of: FilePath(name))?.inode }
+    private func inodeOfNewest() throws(SysError) -> UInt64? {
+        try directory.status(of: FilePath(name))?.inode
+    }
 
     /// Takes in what has been made since, in its order. A rotation in between is waited for.
     mutating func refresh() throws {

@@ -77,7 +77,8 @@ extension ImageCatalog {
     ) async throws -> [PulledImage] {
         guard name.name != "scratch" else { throw EngineError("'scratch' is a reserved name", exitCode: 1) }
         return try await Registries.with(environment, warn: { report(.warning($0)) }) { registries in
-            let pulled = try await ImagePuller(into: store, from: registries, report: report).pull(name, choice)
+            let pulled = try await ImagePuller(into: store, from: registries, report: report).pull(
+                name, choice)
             for image in pulled { tell("pull", "\(image.name)", image.name.repository) }
             return pulled
         }

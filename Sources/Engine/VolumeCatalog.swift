@@ -44,6 +44,10 @@ public struct VolumeCatalog: Sendable {
         do { _ = try record.backing() } catch {
             throw EngineError("create \(record.name): \(error)", exitCode: 1)
         }
+        // No prune takes what is being made for what somebody has left.
+        let directory = try FD.directory(paths.volumes, make: true)
+        try directory.lock(shared: true)
+        defer { withExtendedLifetime(directory) {} }  // closing it ends the lock
         return try store.hold(record).record.name
     }
 
@@ -59,7 +63,7 @@ public struct VolumeCatalog: Sendable {
                 found.append(
                     VolumeSummary(
                         name: name, mountpoint: store.mountpoint(name).string, labels: record.labels))
-            } catch let error as EngineError { damaged.append(error.description) }
+            } catch { damaged.append("\(error)") }
         }
         return (found, damaged)
     }

@@ -22,6 +22,14 @@ struct VolumeStore {
         func data() throws(SysError) -> FD {
             try directory.open(VolumeStore.data, [.readOnly, .directory], resolve: VolumeStore.beneath)
         }
+
+        /// One command at a time fills it. The lock is where no container can reach it, and hold it for ever.
+        func lockForFilling() throws(SysError) -> FD {
+            let lock = try directory.open(
+                "fill.lock", [.readWrite, .create], mode: 0o600, resolve: VolumeStore.beneath)
+            try lock.lock()
+            return lock
+        }
     }
 
     // MARK: reading
@@ -37,7 +45,8 @@ struct VolumeStore {
     /// All names, in order.
     func names() throws -> [String] {
         guard let directory = try directoryIfThere() else { return [] }
-        return try directory.entries().map(\.name.string).filter(VolumeName.isValid).sorted()
+        let found = try directory.entries().filter { $0.type == nil || $0.type == .directory }
+        return found.map(\.name.string).filter(VolumeName.isValid).sorted()
     }
 
     /// Nil when there is none of this name.

@@ -188,11 +188,14 @@ extension Volumes {
         let directory = store.mountpoint(name).string
         switch try made.record.backing() {
         case .directory:
-            if copies, !made.isNew { try fill(made.volume.data(), option, layers: layers, durable: durable) }
+            if copies, !made.isNew {
+                try fill(made.volume.data(), of: made.volume, option, layers: layers, durable: durable)
+            }
             return bind(option, directory, recursive: true)
         case .bind(let device, let words):
             try fill(
-                try openDevice(device, directory), option, layers: copies ? layers : [], durable: durable)
+                try openDevice(device, directory), of: made.volume, option, layers: copies ? layers : [],
+                durable: durable)
             return bind(option, device, words)
         case .tmpfs(let words):
             guard volume.subpath == nil else {
@@ -206,12 +209,14 @@ extension Volumes {
 
     /// One that was there, and is empty. Only one command at a time fills it.
     private func fill(
-        _ data: consuming FD, _ option: MountOption, layers: [FilePath], durable: Bool
+        _ data: consuming FD, of volume: VolumeStore.Held, _ option: MountOption, layers: [FilePath],
+        durable: Bool
     ) throws {
         guard !layers.isEmpty, try data.status().type == .directory, try data.entries().isEmpty else {
             return
         }
-        try data.lock()
+        let lock = try volume.lockForFilling()
+        defer { withExtendedLifetime(lock) {} }  // closing it ends the lock
         guard try data.entries().isEmpty else { return }
         if try copyUp(option.target, to: data, layers: layers), durable { try data.syncFileSystem() }
     }

@@ -183,10 +183,12 @@ extension RemovalRequest {
         var gone: [String] = []
         for volume in volumes {
             guard let name = volume.lastComponent?.string else { continue }
-            let directory = try FD.open(volume.removingLastComponent(), [.readOnly, .directory])
-            let isGone = try AnonymousVolumes.remove(
-                FilePath(name), of: id, in: directory, containers: containers)
-            if isGone { gone.append(name) }
+            do {
+                let directory = try FD.open(volume.removingLastComponent(), [.readOnly, .directory])
+                let isGone = try AnonymousVolumes.remove(
+                    FilePath(name), of: id, in: directory, containers: containers)
+                if isGone { gone.append(name) }
+            } catch {}  // a prune takes what stays
         }
         try containers.removeTree(hidden)
         return gone

@@ -177,6 +177,45 @@ final class VolumeTests {
         }
     }
 
+    /// A lock on what a container sees, which is the same directory, keeps nobody from making another one.
+    @Test func aContainerCannotHoldUpOthers() throws {
+        try apus.must("volume", "create", "data")
+        // The shell holds it, and its children with it.
+        let script = """
+            exec 9<$APUS_ROOT/volumes/data/_data; flock -x 9
+            timeout 10 \(Host.bin)/apus run --rm --network none -v data:/home busybox echo made
+            """
+        let outcome = try apus.shell(script)
+        #expect(outcome.text == "made", "\(outcome)")
+    }
+
+    @Test func whatIsNoVolumeHurtsNone() throws {
+        try apus.must("volume", "create", "data")
+        #expect(try apus.shell("touch $APUS_ROOT/volumes/file; ln -s /etc $APUS_ROOT/volumes/link").code == 0)
+        #expect(try names() == ["data"])
+        let run = try apus("run", "--rm", "--network", "none", "-v", "link:/x", "busybox", "ls", "/x")
+        #expect(run.code != 0 && run.out.isEmpty, "\(run)")
+        #expect(try apus.must("volume", "prune", "-af").contains("data"))
+    }
+
+    /// Whoever takes the volumes of a container that is just removed has them, or is refused; none is left over.
+    @Test func takersAndEndsMeet() throws {
+        let script = """
+            for round in 1 2 3 4 5 6; do
+                \(Host.bin)/apus run --name d$round --network none -v /d busybox sh -c 'echo x > /d/f'
+                \(Host.bin)/apus rm -v d$round >/dev/null &
+                \(Host.bin)/apus run --rm --network none --volumes-from d$round busybox cat /d/f > $APUS_RUN-out 2>&1
+                echo "$? $(cat $APUS_RUN-out)"; wait
+            done
+            """
+        let outcome = try apus.shell(script, timeout: 120)
+        #expect(outcome.lines.count == 6, "\(outcome)")
+        for line in outcome.lines {
+            #expect(line == "0 x" || line.contains("No such container"), "\(outcome)")
+        }
+        #expect(try names().isEmpty)
+    }
+
     @Test func aVolumeOfAnOlderEngineGoesOn() throws {
         #expect(
             try apus.shell("mkdir -p $APUS_ROOT/volumes/old/_data; echo old > $APUS_ROOT/volumes/old/_data/f")
