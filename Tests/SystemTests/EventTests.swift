@@ -17,7 +17,8 @@ final class EventTests {
 
     @Test func aLifeIsToldInItsOrder() throws {
         let run = try apus(
-            "run", "--name", "box", "--network", "none", "--label", "tier=web", "busybox", "sh", "-c", "exit 3")
+            "run", "--name", "box", "--network", "none", "--label", "tier=web", "busybox", "sh", "-c",
+            "exit 3")
         #expect(run.code == 3)
         try apus.must("start", "box")
         try apus.must("wait", "box")

@@ -66,7 +66,8 @@ final class ImageCommandTests {
         let shapeless = try apus("images", "-f", "bad")
         #expect(shapeless.code == 125 && shapeless.err.contains("for \"-f, --filter\" flag"), "\(shapeless)")
         let dangling = try apus("image", "prune", "-f", "--filter", "dangling=maybe")
-        #expect(dangling.code == 1 && dangling.err.contains("invalid filter 'dangling=[maybe]'"), "\(dangling)")
+        #expect(
+            dangling.code == 1 && dangling.err.contains("invalid filter 'dangling=[maybe]'"), "\(dangling)")
         #expect(try apus.must("image", "prune", "-f", "--filter", "dangling=true").hasSuffix(": 0B"))
         #expect(
             try apus.must("image", "prune", "-f", "--filter", "dangling=false").contains("untagged: busybox"))
