@@ -198,7 +198,14 @@ enum RunLock {
         guard let directory = try? run.open(FilePath(id), [.readOnly, .directory], resolve: [.beneath]) else {
             return nil  // its end is under way
         }
-        let lock = try directory.open("lock", [.readWrite, .create], mode: 0o600, resolve: [.beneath])
+        let lock: FD
+        do throws(SysError) {
+            lock = try directory.open("lock", [.readWrite, .create], mode: 0o600, resolve: [.beneath])
+        } catch {
+            // In a directory that was just removed nothing can be made.
+            guard error.errno == .noSuchFileOrDirectory else { throw error }
+            return nil
+        }
         guard try lock.lock(wait: false) else { return nil }
         // Whoever held it may have removed the directory in the meantime: then this is no container's lock.
         let ours = try directory.status().inode
