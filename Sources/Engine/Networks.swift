@@ -25,7 +25,9 @@ public struct Networks: Sendable {
 
     /// A network by name, id or the beginning of one that only one has; docker's errors.
     public func find(_ text: String) throws -> NetworkRecord {
-        let (all, _) = try all()
+        // A mere look makes nothing: of an engine without networks only its bridge is, by being asked for.
+        let isThere = text == "bridge" || (try? FD.open(paths.networks, .path)) != nil
+        let all = isThere ? try all().networks : [builtIn("host", .host), builtIn("none", .none)]
         if let found = all.first(where: { $0.name == text || $0.id == text }) { return found }
         let matches = text.isEmpty ? [] : all.filter { $0.id.hasPrefix(text) }
         guard let found = matches.first else { throw Self.missing(text) }
