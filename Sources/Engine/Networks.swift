@@ -165,7 +165,7 @@ public struct Networks: Sendable {
         throws -> Reclaimed
     {
         var result = Reclaimed()
-        let (networks, damaged) = try all()
+        let (networks, damaged) = try made()
         let (containers, unread) = try Records(paths).readAll()
         result.warnings = damaged + unread
         // One that cannot be read may have any of them.
@@ -173,7 +173,7 @@ public struct Networks: Sendable {
         let used = Set(
             containers.filter { !gone.contains($0.config.id) }.flatMap(\.config.host.endpoints).map(\.network)
         )
-        for network in networks where !network.isBuiltIn && !used.contains(network.name) {
+        for network in networks where !used.contains(network.name) {
             guard filters.holds(created: network.created, labels: network.labels) else { continue }
             do {
                 if !isDryRun { try remove(network.id) }
