@@ -47,7 +47,7 @@ struct Session: Sendable {
             && environment["APUS_CONFIG"] == nil
         {
             return Configuration()
-        } catch {
+        } catch let error as UsageError {
             throw CommandFailure("the configuration \(path): \(error)", code: 125)
         }
     }
