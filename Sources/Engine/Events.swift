@@ -17,12 +17,8 @@ public struct EventFilters: Equatable, Sendable {
 
     /// Takes one `key=value`.
     public mutating func add(_ text: String) throws(UsageError) {
-        guard let equals = text.firstIndex(of: "=") else {
-            throw UsageError("bad format of filter (expected name=value)")
-        }
-        let key = text[..<equals].lowercased().filter { $0 != " " }
-        guard Self.keys.contains(key) else { throw UsageError("invalid filter '\(key)'") }
-        values[key, default: []].append(String(text[text.index(after: equals)...]))
+        let term = try FilterTerm(text, of: Self.keys)
+        values[term.key, default: []].append(term.value)
     }
 
     func holds(for event: Event) -> Bool {
@@ -37,11 +33,7 @@ public struct EventFilters: Equatable, Sendable {
             let kind = String(event.action.prefix { $0 != ":" })
             return wanted.contains { $0 == event.action || $0 == kind }
         case "label":
-            return wanted.allSatisfy { label in
-                let parts = label.split(separator: "=", maxSplits: 1).map(String.init)
-                guard let value = parts.first.flatMap({ event.attributes[$0] }) else { return false }
-                return parts.count == 1 || value == parts[1]
-            }
+            return wanted.allSatisfy { FilterTerm.hasLabel($0, event.attributes) }
         case "scope": return wanted.contains("local")
         case "image": return wanted.contains { isImage($0, event) }
         case "container", "network", "volume":

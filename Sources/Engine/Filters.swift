@@ -18,15 +18,9 @@ public struct ContainerFilters: Equatable, Sendable {
 
     /// Takes one `key=value`.
     public mutating func add(_ text: String) throws(UsageError) {
-        guard let equals = text.firstIndex(of: "=") else {
-            throw UsageError("bad format of filter (expected name=value)")
-        }
-        let key = text[..<equals].lowercased().filter { $0 != " " }
-        let value = String(text[text.index(after: equals)...])
-        guard ContainerFilters.keys.contains(key) else { throw UsageError("invalid filter '\(key)'") }
-        if key == "status", !ContainerFilters.statuses.contains(value) {
-            throw UsageError("invalid filter 'status=\(value)'")
-        }
+        let term = try FilterTerm(text, of: Self.keys)
+        let (key, value) = (term.key, term.value)
+        if key == "status", !ContainerFilters.statuses.contains(value) { throw term.refusal }
         if key == "exited", Int32(value) == nil {
             throw UsageError("strconv.Atoi: parsing \"\(value)\": invalid syntax")
         }
@@ -38,10 +32,7 @@ public struct ContainerFilters: Equatable, Sendable {
                 "error while looking up for \(key) \(value): strconv.ParseUint: parsing "
                     + "\"\(value.prefix { $0 != "/" })\": invalid syntax")
         }
-        if key == "id" || key == "name" || key == "volume" {
-            // An expression that cannot be read is the user's mistake, whatever containers there are.
-            guard (try? Regex(value)) != nil else { throw UsageError("invalid filter '\(key)=\(value)'") }
-        }
+        if key == "id" || key == "name" || key == "volume" { try term.checkExpression() }
         values[key, default: []].append(value)
     }
 
@@ -68,9 +59,12 @@ public struct ContainerFilters: Equatable, Sendable {
     private func holds(_ key: String, _ wanted: [String], _ container: ContainerSummary) -> Bool {
         let (config, state) = (container.config, container.state)
         switch key {
-        case "id": return wanted.contains { matches(config.id, $0) }
-        case "name": return wanted.contains { matches(config.name, $0) || matches("/\(config.name)", $0) }
-        case "label": return wanted.allSatisfy { hasLabel(config.process.labels, $0) }
+        case "id": return wanted.contains { FilterTerm.matches(config.id, $0) }
+        case "name":
+            return wanted.contains {
+                FilterTerm.matches(config.name, $0) || FilterTerm.matches("/\(config.name)", $0)
+            }
+        case "label": return wanted.allSatisfy { FilterTerm.hasLabel($0, config.process.labels) }
         case "status": return wanted.contains(state.status)
         case "exited":
             guard case .exited(let code?) = state.phase else { return false }
@@ -93,18 +87,6 @@ public struct ContainerFilters: Equatable, Sendable {
         case "is-task": return wanted.contains("false")
         default: return true
         }
-    }
-
-    private func matches(_ text: String, _ pattern: String) -> Bool {
-        guard let expression = try? Regex(pattern) else { return false }  // `add` refused what cannot be read
-        return text.firstMatch(of: expression) != nil
-    }
-
-    private func hasLabel(_ labels: [String: String], _ wanted: String) -> Bool {
-        let parts = wanted.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
-            String.init)
-        guard let value = labels[parts[0]] else { return false }
-        return parts.count == 1 || parts[1] == value
     }
 
     private func isImage(_ wanted: String, of config: ContainerConfig) -> Bool {

@@ -12,14 +12,9 @@ public struct ImageFilters: Equatable, Sendable {
 
     /// Takes one `key=value`.
     public mutating func add(_ text: String) throws(UsageError) {
-        guard let equals = text.firstIndex(of: "=") else {
-            throw UsageError("bad format of filter (expected name=value)")
-        }
-        let key = text[..<equals].lowercased().filter { $0 != " " }
-        let value = String(text[text.index(after: equals)...])
-        guard ["before", "since", "until", "label", "reference", "dangling"].contains(key) else {
-            throw UsageError("invalid filter '\(key)'")
-        }
+        let term = try FilterTerm(
+            text, of: ["before", "since", "until", "label", "reference", "dangling"])
+        let (key, value) = (term.key, term.value)
         if key == "until" { _ = try Durations.moment(value, now: .now()) }
         if key == "reference", PathPattern(value, doubleStars: false) == nil {
             throw UsageError("invalid filter 'reference=\(value)': syntax error in pattern")
@@ -50,7 +45,7 @@ public struct ImageFilters: Equatable, Sendable {
         if let dangling = values["dangling"]?.last.flatMap(parseBool), dangling != image.names.isEmpty {
             return false
         }
-        return (values["label"] ?? []).allSatisfy { PruneFilters.holds($0, image.config.process.labels) }
+        return (values["label"] ?? []).allSatisfy { FilterTerm.hasLabel($0, image.config.process.labels) }
     }
 
     /// Whether a name passes: `repository` and each `reference` are patterns of `name` or `name:tag`.

@@ -41,17 +41,13 @@ public struct NetworkFilters: Equatable, Sendable {
 
     /// Takes one `key=value`.
     public mutating func add(_ text: String) throws(UsageError) {
-        guard let equals = text.firstIndex(of: "=") else {
-            throw UsageError("bad format of filter (expected name=value)")
-        }
-        let key = text[..<equals].lowercased().filter { $0 != " " }
-        let value = String(text[text.index(after: equals)...])
-        guard NetworkFilters.keys.contains(key) else { throw UsageError("invalid filter '\(key)'") }
+        let term = try FilterTerm(text, of: Self.keys)
+        let (key, value) = (term.key, term.value)
         if key == "type", !["custom", "builtin"].contains(value) {
             throw UsageError("invalid filter: 'type'='\(value)'")
         }
         if key == "dangling", !["true", "false", "1", "0"].contains(value) {
-            throw UsageError("invalid filter 'dangling=\(value)'")
+            throw term.refusal
         }
         values[key, default: []].append(value)
     }
@@ -65,7 +61,7 @@ public struct NetworkFilters: Equatable, Sendable {
             case "name": wanted.contains { network.name.contains($0) }
             case "scope": wanted.contains("local")
             case "type": wanted.contains(network.isBuiltIn ? "builtin" : "custom")
-            case "label": wanted.allSatisfy { PruneFilters.holds($0, network.labels) }
+            case "label": wanted.allSatisfy { FilterTerm.hasLabel($0, network.labels) }
             case "dangling":
                 ["true", "1"].contains(wanted.last ?? "")
                     == (!network.isBuiltIn && !used.contains(network.name))

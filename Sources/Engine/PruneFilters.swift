@@ -16,33 +16,21 @@ public struct PruneFilters: Equatable, Sendable {
 
     /// Takes one `key=value`.
     public mutating func add(_ text: String, now: Timestamp = .now()) throws(UsageError) {
-        guard let equals = text.firstIndex(of: "=") else {
-            throw UsageError("bad format of filter (expected name=value)")
-        }
-        let key = text[..<equals].lowercased().filter { $0 != " " }
-        let value = String(text[text.index(after: equals)...])
-        switch key {
-        case "label": labels.append(value)
-        case "label!": otherLabels.append(value)
-        case "until":
+        let term = try FilterTerm(text, of: ["label", "label!", "until"])
+        switch term.key {
+        case "label": labels.append(term.value)
+        case "label!": otherLabels.append(term.value)
+        default:
             guard until == nil else { throw UsageError("more than one until filter specified") }
-            until = try Durations.moment(value, now: now)
-        default: throw UsageError("invalid filter '\(key)'")
+            until = try Durations.moment(term.value, now: now)
         }
-        shown.append("\(key)=\(value)")
+        shown.append("\(term.key)=\(term.value)")
     }
 
     /// Whether something that was made then, with these labels, passes.
     public func holds(created: Timestamp, labels own: [String: String]) -> Bool {
         if let until, created > until { return false }
-        return labels.allSatisfy { Self.holds($0, own) } && !otherLabels.contains { Self.holds($0, own) }
-    }
-
-    /// Whether labels have `name` or `name=value`.
-    static func holds(_ wanted: String, _ labels: [String: String]) -> Bool {
-        let parts = wanted.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
-            String.init)
-        guard let value = labels[parts[0]] else { return false }
-        return parts.count == 1 || parts[1] == value
+        return labels.allSatisfy { FilterTerm.hasLabel($0, own) }
+            && !otherLabels.contains { FilterTerm.hasLabel($0, own) }
     }
 }

@@ -184,24 +184,16 @@ public struct VolumeFilters: Equatable, Sendable {
 
     /// Takes one `key=value`.
     public mutating func add(_ text: String) throws(UsageError) {
-        guard let equals = text.firstIndex(of: "=") else {
-            throw UsageError("bad format of filter (expected name=value)")
-        }
-        let key = text[..<equals].lowercased().filter { $0 != " " }
-        let value = String(text[text.index(after: equals)...])
-        switch key {
+        let term = try FilterTerm(text, of: ["dangling", "driver", "label", "name"])
+        switch term.key {
         case "dangling":
-            guard ["true", "1", "false", "0"].contains(value) else {
-                throw UsageError("invalid filter 'dangling=\(value)'")
-            }
-            isDangling = value == "true" || value == "1"
-        case "driver": drivers.append(value)
-        case "label": labels.append(value)
-        case "name":
-            // An expression that cannot be read is the user's mistake, whatever volumes there are.
-            guard (try? Regex(value)) != nil else { throw UsageError("invalid filter 'name=\(value)'") }
-            names.append(value)
-        default: throw UsageError("invalid filter '\(key)'")
+            guard ["true", "1", "false", "0"].contains(term.value) else { throw term.refusal }
+            isDangling = term.value == "true" || term.value == "1"
+        case "driver": drivers.append(term.value)
+        case "label": labels.append(term.value)
+        default:
+            try term.checkExpression()
+            names.append(term.value)
         }
     }
 
@@ -211,12 +203,7 @@ public struct VolumeFilters: Equatable, Sendable {
     func holds(_ record: VolumeRecord, isUsed: Bool) -> Bool {
         if let isDangling, isDangling == isUsed { return false }
         if !drivers.isEmpty, !drivers.contains("local") { return false }
-        return (names.isEmpty || names.contains { Self.matches(record.name, $0) })
-            && labels.allSatisfy { PruneFilters.holds($0, record.labels) }
-    }
-
-    private static func matches(_ name: String, _ pattern: String) -> Bool {
-        guard let expression = try? Regex(pattern) else { return false }  // `add` refused what cannot be read
-        return name.firstMatch(of: expression) != nil
+        return (names.isEmpty || names.contains { FilterTerm.matches(record.name, $0) })
+            && labels.allSatisfy { FilterTerm.hasLabel($0, record.labels) }
     }
 }
