@@ -1,12 +1,31 @@
-/// An IPv4 address as a number, so that subnets are arithmetic.
-public struct IPv4: Equatable, Hashable, Comparable, Sendable, CustomStringConvertible {
-    /// In host order: 127.0.0.1 is 0x7f000001.
+/// An address as a number, so that subnets are arithmetic.
+public protocol IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible {
+    associatedtype Number: FixedWidthInteger & UnsignedInteger & Sendable
+    /// In host order.
+    var number: Number { get }
+    /// Takes the number in host order.
+    init(_ number: Number)
+    /// Reads the address alone, without brackets, zone or prefix; nil for anything else.
+    init?(_ text: String)
+}
+
+extension IPAddress {
+    /// In network order.
+    public var bytes: [UInt8] {
+        stride(from: Number.bitWidth - 8, through: 0, by: -8).map { UInt8(truncatingIfNeeded: number >> $0) }
+    }
+
+    /// By number.
+    public static func < (a: Self, b: Self) -> Bool { a.number < b.number }
+}
+
+/// An IPv4 address: 127.0.0.1 is 0x7f000001.
+public struct IPv4: IPAddress {
     public let number: UInt32
 
-    /// Takes the number in host order.
     public init(_ number: UInt32) { self.number = number }
 
-    /// Reads `a.b.c.d`; nil for anything else, also for parts with leading zeros, which some read as octal.
+    /// Reads `a.b.c.d`; nil also for parts with leading zeros, which some read as octal.
     public init?(_ text: String) {
         var number: UInt32 = 0
         let parts = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
@@ -19,62 +38,24 @@ public struct IPv4: Equatable, Hashable, Comparable, Sendable, CustomStringConve
         self.number = number
     }
 
-    /// In network order.
-    public var bytes: [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * $0)) } }
-
     /// `a.b.c.d`.
     public var description: String { bytes.map(String.init).joined(separator: ".") }
-
-    /// By number.
-    public static func < (a: IPv4, b: IPv4) -> Bool { a.number < b.number }
 }
 
-/// A range of IPv4 addresses with a common prefix, such as 172.30.0.0/16.
-public struct IPv4Subnet: Equatable, Hashable, Sendable, CustomStringConvertible {
-    /// The lowest address.
-    public let base: IPv4
-    /// How many leading bits are common: 0 to 32.
-    public let prefix: UInt8
+/// An IPv6 address: ::1 is 1.
+public struct IPv6: IPAddress {
+    public let number: UInt128
 
-    /// The subnet that `address` lies in; nil when the prefix is over 32.
-    public init?(_ address: IPv4, prefix: UInt8) {
-        guard prefix <= 32 else { return nil }
-        self.init(base: IPv4(address.number & IPv4Subnet.mask(prefix)), length: prefix)
-    }
+    public init(_ number: UInt128) { self.number = number }
 
-    /// For what is known to be one.
-    init(base: IPv4, length: UInt8) { (self.base, prefix) = (base, length) }
-
-    /// Reads `a.b.c.d/n`.
+    /// Reads any of its forms.
     public init?(_ text: String) {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2, let address = IPv4(String(parts[0])),
-            let prefix = decimal(parts[1].utf8, as: UInt8.self)
-        else { return nil }
-        self.init(address, prefix: prefix)
+        guard let bytes = ipv6Bytes(text) else { return nil }
+        number = bytes.reduce(0) { $0 << 8 | UInt128($1) }
     }
 
-    /// `a.b.c.d/n`.
-    public var description: String { "\(base)/\(prefix)" }
-
-    /// As an address whose leading `prefix` bits are set.
-    var mask: IPv4 { IPv4(IPv4Subnet.mask(prefix)) }
-
-    /// The highest address.
-    var broadcast: IPv4 { IPv4(base.number | ~mask.number) }
-
-    /// How many addresses it has.
-    public var size: UInt64 { 1 << UInt64(32 - prefix) }
-
-    /// Whether `address` lies in it.
-    public func contains(_ address: IPv4) -> Bool {
-        address.number & IPv4Subnet.mask(prefix) == base.number
-    }
-
-    /// Whether the two have an address in common.
-    public func overlaps(_ other: IPv4Subnet) -> Bool { contains(other.base) || other.contains(base) }
-
-    private static func mask(_ prefix: UInt8) -> UInt32 { ~0 << (32 - UInt32(prefix)) }
+    /// As RFC 5952 says.
+    public var description: String { ipv6Text(bytes) }
 }
 
 /// An address of the host on which a port is published.

@@ -133,7 +133,7 @@ extension Attachment {
     }
 
     private func planInside(_ index: UInt32) -> [NetlinkMessage] {
-        let (prefix, broadcast) = (network.subnet.prefix, network.subnet.broadcast.bytes)
+        let (prefix, broadcast) = (network.subnet.prefix, network.subnet.last.bytes)
         var plan = [
             Route.raise("lo"),
             Route.addAddress(leased.bytes, prefix: prefix, broadcast: broadcast, index: index),

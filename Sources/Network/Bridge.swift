@@ -28,7 +28,7 @@ extension BridgeNetwork {
                 try setSysctls()
                 var plan = [
                     Route.addAddress(
-                        gateway.bytes, prefix: subnet.prefix, broadcast: subnet.broadcast.bytes, index: index)
+                        gateway.bytes, prefix: subnet.prefix, broadcast: subnet.last.bytes, index: index)
                 ]
                 if let hostAddress6, let subnet6 {
                     plan.append(

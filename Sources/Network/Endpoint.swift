@@ -29,7 +29,7 @@ public struct Endpoint: Equatable, Sendable {
 
     private func check(_ address: IPv4) throws(NetworkError) {
         let subnet = network.subnet
-        guard subnet.contains(address), address != subnet.base, address != subnet.broadcast else {
+        guard subnet.contains(address), address != subnet.base, address != subnet.last else {
             throw NetworkError(
                 "Invalid address \(address): It does not belong to any of this network's subnets")
         }

@@ -75,7 +75,7 @@ struct Guard {
     }
 
     private func interval(_ subnet: IPv4Subnet) -> [NftElement] {
-        let (behind, isNone) = subnet.broadcast.number.addingReportingOverflow(1)
+        let (behind, isNone) = subnet.last.number.addingReportingOverflow(1)
         let end = isNone ? [] : [NftElement(IPv4(behind).bytes, endsInterval: true)]
         return [NftElement(subnet.base.bytes)] + end
     }

@@ -278,7 +278,7 @@ extension BridgeNetwork {
     func candidates(after last: IPv4?) -> some Sequence<IPv4> {
         let pool = range ?? subnet
         let first = max(pool.base.number, subnet.base.number + 1)
-        let end = min(pool.broadcast.number, subnet.broadcast.number - 1)
+        let end = min(pool.last.number, subnet.last.number - 1)
         let count = end >= first ? end - first + 1 : 0
         let start = last.map { $0.number >= first && $0.number <= end ? $0.number - first + 1 : 0 } ?? 0
         let taken = Set(reserved + [gateway])
