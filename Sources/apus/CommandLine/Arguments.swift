@@ -128,6 +128,11 @@ extension Arguments {
         try values(name).map { try parsed($0, of: name, parse) }
     }
 
+    /// What a repeated flag of labels says; of one key the last counts.
+    func labels(_ name: String) throws -> [String: String] {
+        Dictionary(try eachParsed(name, { try EnvFile.label($0) }).map { ($0.key, $0.value) }) { $1 }
+    }
+
     /// Every `--filter`. One that has no value is a flag's error, one that is not known the command's.
     func eachFilter(_ add: (String) throws(UsageError) -> Void) throws {
         for text in values("filter") {

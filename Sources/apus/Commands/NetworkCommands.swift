@@ -37,14 +37,8 @@ enum NetworkCommands {
         for text in arguments.values("aux-address") { try options.add(reserved: text) }
         (options.isInternal, options.hasIPv6) = (arguments.isOn("internal"), arguments.isOn("ipv6"))
         options.isAttachable = arguments.isOn("attachable")
-        for text in arguments.values("label") {
-            let label = try EnvFile.label(text)
-            options.labels[label.key] = label.value
-        }
-        for text in arguments.values("opt") {
-            let label = try EnvFile.label(text)
-            options.options[label.key] = label.value
-        }
+        options.labels = try arguments.labels("label")
+        options.options = try arguments.labels("opt")
         try options.check()
         try Standard.out("\(try paths(session).create(options))\n")
         return 0

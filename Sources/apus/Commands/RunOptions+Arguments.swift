@@ -42,9 +42,7 @@ extension RunOptions {
                 labels[label.key] = label.value
             }
         }
-        for label in try arguments.eachParsed("label", { try EnvFile.label($0) }) {
-            labels[label.key] = label.value
-        }
+        labels.merge(try arguments.labels("label")) { $1 }
         if let policy = arguments.value("restart") {
             try host.setRestart(policy)
             // docker's: what removes itself has nothing to start again.

@@ -16,9 +16,7 @@ enum VolumeCommands {
     ) { arguments, session in
         var new = NewVolume()
         if let driver = arguments.value("driver") { new.driver = driver }
-        for label in try arguments.eachParsed("label", { try EnvFile.label($0) }) {
-            new.labels[label.key] = label.value
-        }
+        new.labels = try arguments.labels("label")
         for option in arguments.values("opt") {
             let equals = option.firstIndex(of: "=") ?? option.endIndex
             new.options[String(option[..<equals])] = String(option[equals...].dropFirst())
