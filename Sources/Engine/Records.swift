@@ -40,11 +40,11 @@ public struct Records: Sendable {
     static func isID(_ text: String) -> Bool { text.utf8.count == 64 && text.utf8.allSatisfy(isHex) }
 
     // Absent is an answer.
-    func exists(_ id: String) throws -> Bool { try openIfThere(paths.container(id)) != nil }
+    func exists(_ id: String) throws -> Bool { try FD.directoryIfThere(paths.container(id)) != nil }
 
     private func lookUp(name: String) throws -> String? {
         guard ContainerName.isValid(name) else { return nil }
-        guard let names = try openIfThere(paths.names) else { return nil }
+        guard let names = try FD.directoryIfThere(paths.names) else { return nil }
         guard let status = try names.status(of: FilePath(name)), status.type == .symlink else { return nil }
         let id = try names.readSymlink(FilePath(name)).string
         return try Self.isID(id) && exists(id) ? id : nil
@@ -52,24 +52,15 @@ public struct Records: Sendable {
 
     /// All ids, in no order.
     public func ids() throws -> [String] {
-        guard let containers = try openIfThere(paths.containers) else { return [] }
+        guard let containers = try FD.directoryIfThere(paths.containers) else { return [] }
         return try containers.entries().map(\.name.string).filter(Self.isID)
-    }
-
-    private func openIfThere(_ path: FilePath) throws(SysError) -> FD? {
-        do {
-            return try FD.open(path, [.readOnly, .directory])
-        } catch {
-            if error.errno == .noSuchFileOrDirectory { return nil }
-            throw error
-        }
     }
 
     // MARK: reading
 
     /// A container's record. One that is damaged is reported by name and hurts no other.
     public func read(_ id: String) throws -> Record {
-        guard let directory = try openIfThere(paths.container(id)) else {
+        guard let directory = try FD.directoryIfThere(paths.container(id)) else {
             throw EngineError("No such container: \(id)", exitCode: 1)
         }
         guard let config = try document("config.json", id, directory) else {
@@ -90,26 +81,29 @@ public struct Records: Sendable {
 
     /// The monitor writes it without waiting for the disk: a host that loses its power may keep the name alone.
     private func readState(_ id: String, _ directory: borrowing FD) throws -> ContainerState {
-        if try Self.isBlank("state.json", in: directory) {
+        guard let bytes = try directory.contents(of: "state.json") else { return ContainerState() }
+        if Self.isBlank(bytes) {
             return lost(ContainerState(), "the host lost its power while the container ran")
         }
-        return try document("state.json", id, directory).map { try ContainerState($0) } ?? ContainerState()
+        return try ContainerState(parse(bytes, "state.json", id))
     }
 
     /// Whether nothing of a container's record has come to the disk before the host lost its power: only one with --rm
     /// is written without waiting for that.
     func isBlank(_ id: String) -> Bool {
         guard let directory = try? FD.open(paths.container(id), [.readOnly, .directory]) else { return false }
-        return (try? Self.isBlank("config.json", in: directory)) ?? false  // it is damaged otherwise
+        // It is damaged otherwise.
+        return (try? directory.contents(of: "config.json"))?.map(Self.isBlank) ?? false
     }
 
-    /// A file without a byte, or with zeros instead of them.
-    private static func isBlank(_ name: FilePath, in directory: borrowing FD) throws(SysError) -> Bool {
-        try directory.contents(of: name)?.allSatisfy { $0 == 0 } ?? false
-    }
+    /// Of a file without a byte, or with zeros instead of them.
+    private static func isBlank(_ bytes: [UInt8]) -> Bool { bytes.allSatisfy { $0 == 0 } }
 
     private func document(_ name: FilePath, _ id: String, _ directory: borrowing FD) throws -> JSON? {
-        guard let bytes = try directory.contents(of: name) else { return nil }
+        try directory.contents(of: name).map { try parse($0, name, id) }
+    }
+
+    private func parse(_ bytes: [UInt8], _ name: FilePath, _ id: String) throws -> JSON {
         do {
             return try JSON(parsing: bytes)
         } catch {
@@ -144,7 +138,7 @@ public struct Records: Sendable {
 
     /// Whoever makes, starts, runs or ends a container has it.
     func hasRunDirectory(_ id: String) throws(SysError) -> Bool {
-        try openIfThere(paths.runContainer(id)) != nil
+        try FD.directoryIfThere(paths.runContainer(id)) != nil
     }
 
     private func lost(_ state: ContainerState, _ why: String) -> ContainerState {
@@ -265,7 +259,7 @@ public struct Records: Sendable {
         } catch {
             guard error.errno == .noSuchFileOrDirectory else { throw error }
         }
-        if let name, let names = try openIfThere(paths.names),
+        if let name, let names = try FD.directoryIfThere(paths.names),
             try names.status(of: FilePath(name))?.type == .symlink,
             try names.readSymlink(FilePath(name)).string == id
         {

@@ -237,7 +237,8 @@ extension FD {
     /// The whole file from here on, at most `limit` bytes (EFBIG when it is longer).
     public func readAll(limit: Int) throws(SysError) -> [UInt8] {
         var bytes = [UInt8]()
-        var chunk = [UInt8](repeating: 0, count: 65536)
+        // Most files are small.
+        var chunk = [UInt8](repeating: 0, count: 4096)
         while true {
             let n = try sys("read", "descriptor \(raw)") {
                 chunk.withUnsafeMutableBytes { cl_read(raw, $0.baseAddress, $0.count) }
@@ -247,6 +248,7 @@ extension FD {
                 throw SysError(call: "read", subject: "descriptor \(raw)", errno: .fileTooLarge)
             }
             bytes.append(contentsOf: chunk[..<n])
+            if n == chunk.count, n < 65536 { chunk = [UInt8](repeating: 0, count: 65536) }
         }
     }
 

@@ -293,6 +293,14 @@ public enum Process {
 
     /// The kernel's random id of this boot.
     public static func bootID() throws(SysError) -> String {
+        if case .success(let id) = knownBootID { return id }
+        return try readBootID()
+    }
+
+    /// It is asked for once for every container of a list.
+    private static let knownBootID = Result { () throws(SysError) in try readBootID() }
+
+    private static func readBootID() throws(SysError) -> String {
         let bytes = try FD.open("/proc/sys/kernel/random/boot_id").readAll(limit: 128)
         return String(decoding: bytes.prefix(36), as: UTF8.self)
     }

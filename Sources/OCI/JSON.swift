@@ -29,7 +29,9 @@ extension JSON {
     /// member.
     public subscript(name: String) -> JSON? {
         guard case .object(let members) = self else { return nil }
-        let found = members.first { $0.name.utf8.elementsEqual(name.utf8) }?.value
+        let count = name.utf8.count
+        let found = members.first { $0.name.utf8.count == count && $0.name.utf8.elementsEqual(name.utf8) }?
+            .value
         return found == .null ? nil : found
     }
 
