@@ -106,7 +106,7 @@ public struct Sweeper: Sendable {
         if let record, record.config.host.removesItself {
             try records.remove(id, name: record.config.name)
         }
-        if let containers = try? FD.open(paths.containers, [.readOnly, .directory]) {
+        if let containers = try FD.directoryIfThere(paths.containers) {
             try containers.removeTree(FilePath(".new-\(id)"))
             try containers.removeTree(FilePath(".removing-\(id)"))
         }
@@ -121,7 +121,7 @@ public struct Sweeper: Sendable {
             // Gone: its end is recorded.
             guard let directory = try? run.open(FilePath(id), [.readOnly, .directory], resolve: [.beneath])
             else { return }
-            if (try? directory.connectForMessages(to: "attach")) != nil { return }
+            if (try? directory.connectForMessages(to: "attach")) != nil { return }  // else it does not listen yet
             Kernel.sleep(milliseconds: 5)
         }
     }
@@ -157,7 +157,7 @@ public struct Sweeper: Sendable {
 
     /// What a start that was cut off has leased. A container is alive as long as its run directory is there.
     private func sweepAddresses() throws {
-        guard (try? FD.open(paths.leases, .path)) != nil else { return }  // no network was ever made
+        guard try FD.directoryIfThere(paths.leases) != nil else { return }  // no network was ever made
         try sweepNetworks(leases: paths.leases) { id throws(SysError) in
             try Records(paths).hasRunDirectory(id)
         }
@@ -195,22 +195,17 @@ enum RunLock {
 
     /// The lock, when nobody holds it and the directory is still there.
     static func takeIfFree(_ id: String, in run: borrowing FD) throws -> FD? {
-        guard let directory = try? run.open(FilePath(id), [.readOnly, .directory], resolve: [.beneath]) else {
-            return nil  // its end is under way
-        }
+        let name = FilePath("\(id)/lock")
         let lock: FD
         do throws(SysError) {
-            lock = try directory.open("lock", [.readWrite, .create], mode: 0o600, resolve: [.beneath])
+            lock = try run.open(name, [.readWrite, .create], mode: 0o600, resolve: [.beneath])
         } catch {
-            // In a directory that was just removed nothing can be made.
             guard error.errno == .noSuchFileOrDirectory else { throw error }
-            return nil
+            return nil  // its end is under way
         }
         guard try lock.lock(wait: false) else { return nil }
         // Whoever held it may have removed the directory in the meantime: then this is no container's lock.
-        let ours = try directory.status().inode
-        let now = try run.status(of: FilePath(id))?.inode
-        guard now == ours else { return nil }
+        guard try run.status(of: name)?.inode == lock.status().inode else { return nil }
         return lock
     }
 }

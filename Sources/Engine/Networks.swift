@@ -59,7 +59,7 @@ public struct Networks: Sendable {
     }
 
     private func made() throws -> (networks: [NetworkRecord], damaged: [String]) {
-        guard let directory = try? FD.open(paths.networks, [.readOnly, .directory]) else { return ([], []) }
+        guard let directory = try FD.directoryIfThere(paths.networks) else { return ([], []) }
         var (networks, damaged): ([NetworkRecord], [String]) = ([], [])
         for (name, _) in try directory.entries() where name.string.utf8.count == 69 {
             guard name.string.hasSuffix(".json"), Records.isID(String(name.string.dropLast(5))) else {

@@ -35,12 +35,7 @@ struct VolumeStore {
     // MARK: reading
 
     /// Nil where no volume has been yet: a mere look makes nothing.
-    func directoryIfThere() throws -> FD? {
-        do { return try FD.open(paths.volumes, [.readOnly, .directory]) } catch {
-            guard error.errno == .noSuchFileOrDirectory else { throw error }
-            return nil
-        }
-    }
+    func directoryIfThere() throws -> FD? { try FD.directoryIfThere(paths.volumes) }
 
     /// All names, in order.
     func names() throws -> [String] {
@@ -135,11 +130,9 @@ struct VolumeStore {
     func lockAll(_ directory: borrowing FD) throws {
         try directory.lock()
         // Whoever made or removed these is gone, or ends on its own.
-        for entry in try directory.entries() where entry.name.string.hasPrefix(".new-") {
-            _ = try? directory.removeTree(entry.name)  // the next one tries again
-        }
-        for entry in try directory.entries() where entry.name.string.hasPrefix(".removing-") {
-            _ = try? directory.removeTree(entry.name)
+        for (name, _) in try directory.entries()
+        where name.string.hasPrefix(".new-") || name.string.hasPrefix(".removing-") {
+            _ = try? directory.removeTree(name)  // the next one tries again
         }
     }
 

@@ -176,6 +176,16 @@ extension FD {
 }
 
 extension FD {
+    /// Opens a directory by path; nil when nothing has that name.
+    public static func directoryIfThere(_ path: FilePath) throws(SysError) -> FD? {
+        do {
+            return try FD.open(path, [.readOnly, .directory])
+        } catch {
+            if error.errno == .noSuchFileOrDirectory { return nil }
+            throw error
+        }
+    }
+
     /// Opens a directory by path, making it and its parents with this mode, whatever the umask, when missing.
     public static func directory(
         _ path: FilePath, make: Bool = false, mode: UInt32 = 0o700

@@ -61,12 +61,7 @@ struct Session: Sendable {
     /// nil where no engine has been yet: a mere look makes nothing.
     func imagesIfThere() throws -> ImageCatalog? {
         let paths = try paths()
-        do {
-            _ = try FD.open(paths.root, .path)
-        } catch {
-            if error.errno == .noSuchFileOrDirectory { return nil }
-        }
-        return try ImageCatalog(paths: paths)
+        return try FD.directoryIfThere(paths.root) == nil ? nil : ImageCatalog(paths: paths)
     }
 
     /// Pulls by a process of its own: that needs threads, and this one is about to start a container. Its progress goes to
@@ -95,5 +90,10 @@ struct Session: Sendable {
     }
 
     /// Says what is done, where --debug asks for it.
-    func debug(_ text: @autoclosure () -> String) { if debugs { Standard.error("debug: \(text())") } }
+    func debug(_ text: @autoclosure () throws -> String) rethrows {
+        guard debugs else { return }
+        for line in try text().split(separator: "\n") {
+            Standard.error("debug: \(line)")
+        }
+    }
 }
