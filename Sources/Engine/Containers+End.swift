@@ -11,7 +11,7 @@ extension Containers {
         do {
             socket = try attach(id, hello: Hello([], keys: []))
         } catch let error as EngineError {
-            guard let record = try? records.read(id) else { throw error }
+            guard let record = try? records.read(id) else { throw error }  // gone or damaged: the first error says so
             if case .exited(let code) = record.state.phase { return code ?? 255 }
             if case .created = record.state.phase { return record.state.failedStartCode }
             throw error

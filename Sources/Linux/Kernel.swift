@@ -125,6 +125,7 @@ public enum Kernel {
         let (soft, hard) = rlimit(descriptors)
         // Where it is refused, the walk ends as it would have.
         try? setRlimit(descriptors, name: "RLIMIT_NOFILE", soft: hard, hard: hard)
+        // Lowering is never refused.
         defer { try? setRlimit(descriptors, name: "RLIMIT_NOFILE", soft: soft, hard: hard) }
         return try body()
     }

@@ -50,7 +50,7 @@ struct JournalWriter: ~Copyable {
             if (try? socket.sendMessage(message)) ?? true { return }  // an error is the end of the journal
             var poll = Poll()
             poll.add(socket, .writable)
-            _ = try? poll.wait(milliseconds: 1000)
+            _ = try? poll.wait(milliseconds: 1000)  // the next turn tells
         }
     }
 

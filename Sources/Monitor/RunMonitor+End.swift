@@ -63,7 +63,7 @@ extension RunMonitor {
     }
 
     private func exitStatus(_ pidfd: borrowing Pidfd) -> ExitStatus? {
-        if let status = try? pidfd.reap(wait: true) { return status }
+        if let status = try? pidfd.reap(wait: true) { return status }  // fails with ECHILD only
         // Not our child: whoever reaps it does so any moment now, and only then does the kernel tell.
         for _ in 0..<50 {
             if let status = pidfd.exitStatusOfStranger() { return status }

@@ -212,7 +212,7 @@ private func giveStdio(_ facts: CreateFacts, of pid: Int32) throws(RuntimeError)
 
 func abandon(_ pidfd: borrowing Pidfd) {
     _ = try? pidfd.send(signal: Signal.kill)  // it may have ended by itself
-    _ = try? pidfd.reap(wait: true)
+    _ = try? pidfd.reap(wait: true)  // or be no child of ours
 }
 
 /// Gives a system call's error the words of a failed start.

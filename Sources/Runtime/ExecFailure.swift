@@ -45,6 +45,7 @@ private struct ExecDiagnosis {
         let search = environment.last { $0.hasPrefix("PATH=") }?.dropFirst(5) ?? ""
         for directory in search.split(separator: ":") {
             let path = "\(directory)/\(program)"
+            // A directory that denies has nothing for this user.
             if let found = try? root.resolve(FilePath(path)), found.status != nil { return path }
         }
         return nil

@@ -44,6 +44,7 @@ extension ImageStore {
         for entry in try readIndex().manifests { if let name = entry.reference { owners[name] = entry } }
         return images.map { found in
             found.names.compactMap { name in
+                // An image that cannot be read loses nothing by losing its name.
                 guard let owner = owners[name], let old = try? image(ImageEntry(manifest: owner)),
                     old.id != found.config
                 else { return nil }
