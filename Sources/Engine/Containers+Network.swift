@@ -85,11 +85,10 @@ extension Containers {
     }
 
     /// Before a start: what the networks are now. One that is gone is docker's error.
-    func refreshNetworks(_ id: String) throws {
-        let config = try records.read(id).config
+    func refreshNetworks(_ config: ContainerConfig) throws {
         guard !config.host.endpoints.isEmpty else { return }
         let network = try NetworkChoice(paths).request(config)
-        if try request(of: id).network == network { return }
-        try change(id) { _, request in request.network = network }
+        if try request(of: config.id).network == network { return }
+        try change(config.id) { _, request in request.network = network }
     }
 }

@@ -7,31 +7,30 @@ import SystemPackage
 extension Containers {
     /// Starts a container that was just made, with the lock that came with it.
     public func start(_ created: consuming Created, hello: Hello) throws -> FD {
-        tellAttach(created.id, hello)
+        tellAttach(created.config, hello)
         return try launcher.start(paths.container(created.id), lock: created.lock, hello: hello.message)
     }
 
     /// Starts a container that is there; nil when it runs already.
     public func start(_ id: String, hello: Hello) throws -> FD? {
         Sweeper(paths: paths).sweep(id)
-        let state = try records.read(id).state
-        if state.isPaused {
+        let record = try records.read(id)
+        if record.state.isPaused {
             throw EngineError("cannot start a paused container, try unpause instead", exitCode: 1)
         }
-        guard !state.isRunning else { return nil }
-        try refreshNetworks(id)
+        guard !record.state.isRunning else { return nil }
+        try refreshNetworks(record.config)
         let lock: FD
         do { lock = try RunLock.make(id, paths: paths) } catch let error as EngineError {
             if try records.read(id).state.isRunning { return nil }  // another command was first
             throw error
         }
-        tellAttach(id, hello)
+        tellAttach(record.config, hello)
         return try launcher.start(paths.container(id), lock: lock, hello: hello.message)
     }
 
-    private func tellAttach(_ id: String, _ hello: Hello) {
-        guard hello.hasStreams, let config = try? records.read(id).config else { return }
-        tell("attach", config)
+    private func tellAttach(_ config: ContainerConfig, _ hello: Hello) {
+        if hello.hasStreams { tell("attach", config) }
     }
 
     /// Something has happened to a container.
@@ -46,7 +45,8 @@ extension Containers {
             let socket = try connect(id)
             do throws(SysError) {
                 _ = try socket.sendMessage(hello.message.bytes)
-                tellAttach(id, hello)
+                // One whose record is damaged can still be attached to.
+                if hello.hasStreams, let config = try? records.read(id).config { tellAttach(config, hello) }
                 return socket
             } catch { last = error }
             // Its monitor is leaving: soon the record says so, or another one listens.

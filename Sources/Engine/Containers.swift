@@ -33,19 +33,26 @@ public struct Containers: Sendable {
         return try make(options, image: image, store: store)
     }
 
-    private func make(_ options: RunOptions, image: Image, store: ImageStore) throws -> Created {
-        Sweeper(paths: paths).sweepAfterBoot()
-        let id = ContainerName.newID()
-        let name = try options.name ?? freeName()
+    /// The record of a new container, and whose volumes it has; nothing of it is made yet.
+    func newConfig(
+        _ options: RunOptions, image: Image
+    ) throws -> (config: ContainerConfig, donors: [String]) {
         let options = try NetworkChoice(paths).resolved(options)
         var config = try ContainerConfig(
-            id: id, name: name, created: .now(), image: image.id, config: image.config, options: options)
+            id: ContainerName.newID(), name: try options.name ?? freeName(), created: .now(), image: image.id,
+            config: image.config, options: options)
         try config.host.sharing.resolve(findOther)
         if config.host.sharing.uts == "host" { config.hostname = HostInfo.line("/proc/sys/kernel/hostname") }
-        let volumes = Volumes(paths)
         let borrowed = try volumesFrom(config.host)
         config.host.mounts += borrowed.mounts
-        config.host.mounts = volumes.complete(config)
+        config.host.mounts = Volumes(paths).complete(config)
+        return (config, borrowed.containers)
+    }
+
+    private func make(_ options: RunOptions, image: Image, store: ImageStore) throws -> Created {
+        Sweeper(paths: paths).sweepAfterBoot()
+        let (config, donors) = try newConfig(options, image: image)
+        let (id, name, volumes) = (config.id, config.name, Volumes(paths))
         let layers = try store.layerDirectories(of: image)
         let lock = try RunLock.make(id, paths: paths)
         do {
@@ -54,10 +61,11 @@ public struct Containers: Sendable {
                 defer { withExtendedLifetime(held) {} }  // nobody removes them before the record names them
                 let mounts = try volumes.prepare(config, layers: layers, holding: &held)
                 // Its volumes may have gone with it before they were held.
-                for id in borrowed.containers where try !records.exists(id) {
+                for id in donors where try !records.exists(id) {
                     throw EngineError("No such container: \(id)")
                 }
-                let request = try makeRequest(config, layers: layers, mounts: mounts)
+                let request = try makeRequest(
+                    config, layers: layers, mounts: mounts, network: NetworkChoice(paths).request(config))
                 try records.create(config, durable: !config.host.removesItself) { directory in
                     try populate(directory, config, request)
                 }
@@ -76,7 +84,7 @@ public struct Containers: Sendable {
             throw error
         }
         tell("create", config)
-        return Created(id: id, name: name, lock: lock)
+        return Created(config, lock: lock)
     }
 
     private static func removedMeanwhile(_ image: String) -> EngineError {
@@ -86,12 +94,11 @@ public struct Containers: Sendable {
     /// A container that was just made, with the lock of its run directory.
     @frozen
     public struct Created: ~Copyable {
-        public let id: String
-        public let name: String
+        let config: ContainerConfig
         public let lock: FD
-        init(id: String, name: String, lock: consuming FD) {
-            self.id = id
-            self.name = name
+        public var id: String { config.id }
+        init(_ config: ContainerConfig, lock: consuming FD) {
+            self.config = config
             self.lock = lock
         }
     }
@@ -147,8 +154,8 @@ public struct Containers: Sendable {
         return options.extraHosts.map { $0.replacingSuffix("host-gateway", with: gateway) }
     }
 
-    private func makeRequest(
-        _ config: ContainerConfig, layers: [FilePath], mounts: Volumes.Prepared
+    func makeRequest(
+        _ config: ContainerConfig, layers: [FilePath], mounts: Volumes.Prepared, network: NetworkRequest
     ) throws -> MonitorRequest {
         let directory = paths.container(config.id)
         let facts = HostFacts(
@@ -175,7 +182,7 @@ public struct Containers: Sendable {
             user: config.process.user, additionalGroups: config.host.groups,
             seccomp: try seccomp(config, facts), seccompCache: paths.seccompCache,
             cgroup: cgroupParent(config.host).appending(config.id),
-            network: try NetworkChoice(paths).request(config),
+            network: network,
             hosts: directory.appending("hosts"), hostsNames: ContainerFiles.ownNames(config),
             directory: directory, runDirectory: paths.runContainer(config.id))
         request.nameServers = config.host.dns

@@ -37,32 +37,73 @@ struct Volumes {
     func prepare(
         _ config: ContainerConfig, layers: [FilePath], holding held: inout [VolumeStore.Held]
     ) throws -> Prepared {
-        var mounts: [RuntimeSpec.Mount] = []
-        var sources: [String: BindSource] = [:]
+        var prepared = Prepared()
         for option in all(config) {
             switch option.kind {
-            case .tmpfs(let options): mounts.append(tmpfs(option, options))
+            case .tmpfs(let options): prepared.mounts.append(tmpfs(option, options))
             case .bind(let bind):
-                let status = try checkSource(bind.source, makes: bind.makesSource)
-                var source = BindSource(device: status.device, inode: status.inode)
-                source.mapsOwner = bind.mapsOwner
-                sources[option.target] = source
-                mounts.append(self.bind(option, bind.source, recursive: bind.isRecursive))
+                let status =
+                    try sourceStatus(bind)
+                    ?? FD.directory(FilePath(bind.source), make: true, mode: 0o755).status()
+                prepared.add(self.bind(option, bind.source, recursive: bind.isRecursive), bind, status)
             case .volume(let volume):
-                mounts.append(try mount(volume, option, config, layers: layers, holding: &held))
-                if let subpath = volume.subpath {
-                    sources[option.target] = BindSource(subpath: FilePath(subpath))
-                }
+                prepared.add(try mount(volume, option, config, layers: layers, holding: &held), volume)
             }
         }
-        return Prepared(
-            mounts: mounts.sorted { depth($0.destination) < depth($1.destination) }, sources: sources)
+        prepared.sort()
+        return prepared
+    }
+
+    /// The mounts that `prepare` would answer, and what it would make for them. Makes nothing.
+    func plan(_ config: ContainerConfig) throws -> (prepared: Prepared, made: [String]) {
+        var prepared = Prepared()
+        var made: [String] = []
+        for option in named(config) {
+            switch option.kind {
+            case .tmpfs(let options): prepared.mounts.append(tmpfs(option, options))
+            case .bind(let bind):
+                let status = try sourceStatus(bind)
+                if status == nil { made.append("directory \(bind.source)") }
+                prepared.add(self.bind(option, bind.source, recursive: bind.isRecursive), bind, status)
+            case .volume(let volume):
+                let name = volume.name ?? ""
+                let found = try store.read(name)
+                if found == nil { made.append(volume.isAnonymous ? "a nameless volume" : "volume \(name)") }
+                var new = VolumeRecord(name, created: .now(), isAnonymous: volume.isAnonymous)
+                new.options = volume.options
+                prepared.add(try mount(volume, option, name, try (found ?? new).backing()), volume)
+            }
+        }
+        prepared.sort()
+        return (prepared, made)
     }
 
     /// The mounts, and what is to be known of their sources by where they are mounted.
     struct Prepared {
-        var mounts: [RuntimeSpec.Mount]
-        var sources: [String: BindSource]
+        var mounts: [RuntimeSpec.Mount] = []
+        var sources: [String: BindSource] = [:]
+
+        /// `status` is the source's, where it is there.
+        mutating func add(_ mount: RuntimeSpec.Mount, _ bind: MountOption.Bind, _ status: FileStatus?) {
+            mounts.append(mount)
+            guard let status else { return }
+            var source = BindSource(device: status.device, inode: status.inode)
+            source.mapsOwner = bind.mapsOwner
+            sources[mount.destination] = source
+        }
+
+        mutating func add(_ mount: RuntimeSpec.Mount, _ volume: MountOption.Volume) {
+            mounts.append(mount)
+            if let subpath = volume.subpath {
+                sources[mount.destination] = BindSource(subpath: FilePath(subpath))
+            }
+        }
+
+        /// Parents before what lies below them.
+        mutating func sort() {
+            func depth(_ path: String) -> Int { path.utf8.count { $0 == UInt8(ascii: "/") } }
+            mounts.sort { depth($0.destination) < depth($1.destination) }
+        }
     }
 
     /// Options of the command line, then the image's own volumes where nothing else is mounted.
@@ -132,8 +173,6 @@ struct Volumes {
         volume.name ?? SHA256.hex(of: Array("\(config.id):\(option.target)".utf8))
     }
 
-    private func depth(_ path: String) -> Int { path.utf8.count { $0 == UInt8(ascii: "/") } }
-
     private func tmpfs(_ option: MountOption, _ options: [String]) -> RuntimeSpec.Mount {
         RuntimeSpec.Mount(
             destination: option.target, type: "tmpfs", source: "tmpfs",
@@ -143,7 +182,7 @@ struct Volumes {
     private func bind(_ option: MountOption, _ source: String, recursive: Bool) -> RuntimeSpec.Mount {
         var words = [recursive ? "rbind" : "bind", option.propagation ?? "rprivate"]
         // Devices only work where they were put on purpose.
-        if !source.hasPrefix("/dev") { words += ["nosuid", "nodev"] }
+        if source != "/dev", !source.hasPrefix("/dev/") { words += ["nosuid", "nodev"] }
         if option.isReadOnly {
             words.append("ro")
             // What is mounted below is read-only, too.
@@ -152,18 +191,19 @@ struct Volumes {
         return RuntimeSpec.Mount(destination: option.target, type: "bind", source: source, options: words)
     }
 
-    private func checkSource(_ source: String, makes: Bool) throws -> FileStatus {
+    /// Nil when it is missing and to be made.
+    private func sourceStatus(_ bind: MountOption.Bind) throws -> FileStatus? {
         do {
-            return try FD.open(FilePath(source), .path).status()
+            return try FD.open(FilePath(bind.source), .path).status()
         } catch {
             guard error.errno == .noSuchFileOrDirectory else {
                 throw EngineError("invalid mount config for type \"bind\": \(error)")
             }
-            guard makes else {
+            guard bind.makesSource else {
                 throw EngineError(
-                    "invalid mount config for type \"bind\": bind source path does not exist: \(source)")
+                    "invalid mount config for type \"bind\": bind source path does not exist: \(bind.source)")
             }
-            return try FD.directory(FilePath(source), make: true, mode: 0o755).status()
+            return nil
         }
     }
 }
@@ -185,18 +225,28 @@ extension Volumes {
             copies ? try copyUp(option.target, to: data, layers: layers) : false
         }
         held.append(made.volume)
-        let directory = store.mountpoint(name).string
-        switch try made.record.backing() {
+        let backing = try made.record.backing()
+        switch backing {
         case .directory:
             if copies, !made.isNew {
                 try fill(made.volume.data(), of: made.volume, option, layers: layers, durable: durable)
             }
-            return bind(option, directory, recursive: true)
-        case .bind(let device, let words):
+        case .bind(let device, _):
             try fill(
-                try openDevice(device, directory), of: made.volume, option, layers: copies ? layers : [],
-                durable: durable)
-            return bind(option, device, words)
+                try openDevice(device, store.mountpoint(name).string), of: made.volume, option,
+                layers: copies ? layers : [], durable: durable)
+        case .tmpfs: break
+        }
+        return try mount(volume, option, name, backing)
+    }
+
+    /// A volume as its driver's options have it mounted.
+    private func mount(
+        _ volume: MountOption.Volume, _ option: MountOption, _ name: String, _ backing: VolumeBacking
+    ) throws -> RuntimeSpec.Mount {
+        switch backing {
+        case .directory: return bind(option, store.mountpoint(name).string, recursive: true)
+        case .bind(let device, let words): return bind(option, device, words)
         case .tmpfs(let words):
             guard volume.subpath == nil else {
                 throw EngineError("a tmpfs volume has no directories yet: leave volume-subpath out")

@@ -7,18 +7,7 @@ import SystemPackage
 extension RunMonitor {
     /// The document with devices and namespaces as they are now; what it binds of others goes to `sources`.
     func currentSpec(_ sources: inout [String: BindSource]) throws(RuntimeError) -> RuntimeSpec {
-        var spec = request.spec
-        for device in request.devices {
-            let nodes = try device.devices()
-            let places = Set(nodes.map(\.path))
-            spec.linux.devices.removeAll { places.contains($0.path) }
-            spec.linux.devices += nodes
-            spec.linux.resources.devices += nodes.map { node in
-                RuntimeSpec.DeviceRule(
-                    allow: true, kind: node.kind == .block ? .block : .character, major: node.major,
-                    minor: node.minor, access: device.access)
-            }
-        }
+        var spec = try request.specWithDevices()
         if let id = Self.container(request.pidMode) {
             let other = try running(id) { $0 }
             spec.linux.namespaces.append(.init(.pid, path: "/proc/\(other.pid)/ns/pid"))

@@ -60,16 +60,8 @@ final class RunMonitor {
         let created = try makeContainerCgroup(spec)
         try reserveNetwork()
         let streams = try asStartError { () throws(SysError) in try openStreams() }
-        var facts = CreateFacts(
-            credentials: credentials, stdio: streams.stdio, seccomp: filter, keyringName: "_ses.\(request.id)"
-        )
+        var facts = try request.facts(credentials, streams.stdio, filter)
         facts.sources = sources
-        if !spec.linux.namespaces.contains(where: { $0.kind == .cgroup }) {
-            facts.cgroupDirectory = CgroupTree.find()?.mountPoint.pushing(request.cgroup).string
-        }
-        if request.usesInit {
-            facts.initProgram = try asStartError { () throws(SysError) in try InitProgram() }
-        }
         spec.process.limitCapabilities(for: credentials)
         let plan = try planCreate(joiningNetwork(spec), facts)
         let files = try asStartError { () throws(SysError) in try root.duplicate() }

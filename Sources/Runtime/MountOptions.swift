@@ -128,6 +128,19 @@ struct MountOptions: Equatable, Sendable {
         }
     }
 
+    /// The words again, as mount(8) would show them.
+    var words: [String] {
+        func named<S: OptionSet>(_ table: [String: S], _ set: S, _ prefix: String = "") -> [String]
+        where S.Element == S {
+            table.filter { set.contains($0.value) }.map { prefix + $0.key }.sorted()
+        }
+        var result = named(Self.attributeWords, attributes) + named(Self.timeWords, times)
+        result += named(Self.attributeWords, recursive, "r")
+        if let propagation { result.append((propagatesRecursively ? "r" : "") + "\(propagation)") }
+        if mapsIDs { result.append(mapsIDsRecursively ? "ridmap" : "idmap") }
+        return result + superblock + data
+    }
+
     /// What a new mount is made with.
     var newAttributes: MountAttributes { attributes.union(times.attributes) }
 

@@ -2,7 +2,7 @@ import Linux
 public import OCI
 
 /// One value for one file of a cgroup.
-public struct CgroupWrite: Equatable, Sendable {
+public struct CgroupWrite: Equatable, Sendable, CustomStringConvertible {
     /// What happens when it fails.
     enum Failure: Equatable, Sendable {
         case refuse
@@ -21,6 +21,8 @@ public struct CgroupWrite: Equatable, Sendable {
     init(_ controller: String, _ file: String, _ value: String, _ failure: Failure = .refuse) {
         (self.controller, self.file, self.value, self.failure) = (controller, file, value, failure)
     }
+
+    public var description: String { "\(file) = \(value)" }
 }
 
 /// The writes for a container's limits, and one sentence for each that this host cannot have and nobody asked for.

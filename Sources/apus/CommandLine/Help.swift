@@ -65,7 +65,7 @@ enum Help {
 
             Global Options:
                   --config path Where config.json with the credentials is (DOCKER_CONFIG, ~/.docker)
-                  --debug       Say on stderr what is done
+                  --debug       Say on stderr what is done: of a start, its plan (as explain shows it)
                   --help        Print usage
               -l, --log-level word
                                 Taken as docker's: debug is --debug, others change nothing

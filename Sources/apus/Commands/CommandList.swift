@@ -42,7 +42,7 @@ enum CommandList {
             "Other Commands",
             [
                 InspectCommand.any, SystemCommands.version, SystemCommands.info, SystemCommands.completion,
-                EventsCommand.events,
+                EventsCommand.events, ExplainCommand.explain,
                 DiskUsageCommand.df, PruneCommands.system, CheckCommand.check, LifecycleCommands.boot,
             ]
         ),

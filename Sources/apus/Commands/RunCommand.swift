@@ -22,6 +22,7 @@ enum RunCommand {
             let created = try containers.create(
                 options, puller: session.puller(policy: options.pull, isQuiet: options.quiet))
             try idFile.write(created.id)
+            try session.debug("created container \(created.id)\n\(try containers.plan(of: created.id).text)")
             containers.release(created.id)
             try Standard.out("\(created.id)\n")
             return 0
@@ -29,7 +30,7 @@ enum RunCommand {
     }
 
     /// Errors of the engine carry their own code; all others get this one.
-    private static func withCode(_ code: Int32, _ body: () throws -> Int32) throws -> Int32 {
+    static func withCode(_ code: Int32, _ body: () throws -> Int32) throws -> Int32 {
         do { return try body() } catch let error as FlagError { throw error } catch let error
             as CommandFailure
         {
@@ -42,8 +43,7 @@ enum RunCommand {
 
     /// Everything that was typed, checked. What is wrong ends with code 125; what only docker's daemon would find, with 1
     /// in `create`.
-    private static func options(_ arguments: Arguments, _ session: Session, path: String) throws -> RunOptions
-    {
+    static func options(_ arguments: Arguments, _ session: Session, path: String) throws -> RunOptions {
         let configuration = try session.configuration()
         var options: RunOptions
         do {
@@ -85,7 +85,7 @@ enum RunCommand {
             options, puller: session.puller(policy: options.pull, isQuiet: options.quiet))
         let id = created.id
         try idFile.write(id)
-        session.debug("created container \(id)")
+        try session.debug("created container \(id)\n\(try containers.plan(of: id).text)")
         if let text = PublishedPorts.warning(for: options.host) { Standard.error("WARNING: \(text)") }
         let hello = Hello(options.attach, keys: options.detachKeys)
         if options.isDetached {

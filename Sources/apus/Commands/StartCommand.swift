@@ -17,11 +17,12 @@ enum StartCommand {
             guard arguments.words.count == 1 else {
                 throw CommandFailure.bare("you cannot start and attach multiple containers at once")
             }
-            return try attached(arguments, containers)
+            return try attached(arguments, containers, session)
         }
         return try EachName.run(arguments.words) { name in
             let id = try containers.records.find(name)
             let host = try containers.records.read(id).config.host
+            try session.debug(containers.plan(of: id).text)
             if let text = PublishedPorts.warning(for: host) { Standard.error("WARNING: \(text)") }
             if let socket = try containers.start(id, hello: Hello([], keys: [])),
                 let failure = try ClientLoop.awaitStart(socket)
@@ -32,8 +33,11 @@ enum StartCommand {
         }
     }
 
-    private static func attached(_ arguments: Arguments, _ containers: Containers) throws -> Int32 {
+    private static func attached(
+        _ arguments: Arguments, _ containers: Containers, _ session: Session
+    ) throws -> Int32 {
         let id = try containers.records.find(arguments.words[0])
+        try session.debug(containers.plan(of: id).text)
         let config = try containers.records.read(id).config
         let input = arguments.isOn("interactive") && config.openStdin
         let streams: RunOptions.Streams = input ? [.stdin, .stdout, .stderr] : [.stdout, .stderr]
