@@ -6,10 +6,9 @@ import Testing
 
 /// Files of a log as its writer leaves them.
 private final class LogFiles {
-    private let name = FilePath("apus-logs-\(SHA256.hex(of: Kernel.random(8)).prefix(16))")
+    private let scratch: Scratch
     private var next = 0
-    init() throws { _ = try FD.directory(FilePath("/tmp").appending(name.components), make: true) }
-    deinit { _ = try? FD.directory("/tmp").removeTree(name) }  // the test's own failure counts
+    init() throws { scratch = try Scratch() }
 
     func append(_ count: Int, isWhole: Bool = true) throws {
         let file = try fd().open("log", [.writeOnly, .create, .append], mode: 0o600)
@@ -18,6 +17,14 @@ private final class LogFiles {
             let line = "{\"log\":\"\(next)\(end)\",\"stream\":\"stdout\",\"time\":\"2026-01-01T00:00:00Z\"}\n"
             try file.writeAll(Array(line.utf8))
             next += 1
+        }
+    }
+
+    /// The same number of lines into each of as many files.
+    func append(_ count: Int, rotations: Int) throws {
+        for _ in 0..<rotations {
+            try append(count)
+            try rotate(keeping: rotations + 1)
         }
     }
 
@@ -31,7 +38,7 @@ private final class LogFiles {
         try append(0)
     }
 
-    func fd() throws -> FD { try FD.directory(FilePath("/tmp").appending(name.components)) }
+    func fd() throws -> FD { try FD.directory(scratch.path) }
     func chain() throws -> LogChain { LogChain(directory: try fd()) }
 }
 
@@ -45,10 +52,7 @@ private func numbers(_ chain: inout LogChain) throws -> [Int] {
 
 @Test func rotatedFilesAreReadInTheirOrder() throws {
     let log = try LogFiles()
-    for _ in 0..<3 {
-        try log.append(10)
-        try log.rotate(keeping: 4)
-    }
+    try log.append(10, rotations: 3)
     try log.append(5)
     var chain = try log.chain()
     try chain.refresh()
@@ -76,10 +80,7 @@ private func numbers(_ chain: inout LogChain) throws -> [Int] {
 @Test(arguments: [0, 1, 2, 9, 10, 11, 24, 25, 26, 1000])
 func theLastLinesAreFoundFromTheEnd(count: Int) throws {
     let log = try LogFiles()
-    for _ in 0..<2 {
-        try log.append(10)
-        try log.rotate(keeping: 4)
-    }
+    try log.append(10, rotations: 2)
     try log.append(5)
     var chain = try log.chain()
     try chain.refresh()

@@ -24,10 +24,9 @@ private func masked(_ hidden: [String] = []) -> Set<String> {
 
 @Test func ghsa_6fw5_interruptsAndHeatAreMasked() throws {
     #expect(masked().contains("/proc/interrupts"))
-    let parent = try FD.open("/tmp", [.readOnly, .directory])
-    let name = FilePath("apus-test-\(SHA256.hex(of: Kernel.random(16)).prefix(16))")
-    let directory = try parent.openMaking(name)
-    let path = FilePath("/tmp").appending(name.components)
+    let scratch = try Scratch()
+    let path = scratch.path
+    let directory = try FD.directory(path)
     #expect(HostFacts.thermalCounts(below: path).isEmpty)
     for name in ["cpu0/thermal_throttle", "cpu12/thermal_throttle", "cpufreq", "cpuidle"] {
         _ = try directory.openMaking(FilePath(name))
@@ -35,5 +34,4 @@ private func masked(_ hidden: [String] = []) -> Set<String> {
     let found = HostFacts.thermalCounts(below: path)
     #expect(found == ["\(path)/cpu0/thermal_throttle", "\(path)/cpu12/thermal_throttle"])
     #expect(masked(found).isSuperset(of: found))
-    try parent.removeTree(name)
 }

@@ -40,11 +40,9 @@ import Testing
     }
 
     @Test func noPruneComesBetweenAVolumeAndItsRecord() throws {
-        let name = FilePath("apus-prune-\(Process.pid)")
-        let temporary = try FD.open("/tmp", [.readOnly, .directory])
-        defer { _ = try? temporary.removeTree(name) }  // the test's own failure counts
-        let place = FilePath("/tmp").appending(name.components)
-        let paths = EnginePaths(root: place, run: place.appending("run"))
+        let scratch = try Scratch()
+        defer { withExtendedLifetime(scratch) {} }
+        let paths = scratch.paths
         let id = String(repeating: "ab", count: 32)
         var image = ImageConfig(platform: Platform(architecture: "amd64"))
         (image.process.cmd, image.process.volumes) = (["sh"], ["/data"])

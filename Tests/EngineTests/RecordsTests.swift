@@ -8,11 +8,9 @@ import Testing
 @Suite struct RecordsTests {
     /// A record that says running, of a process that is gone, with or without its run directory.
     private func phase(hasRunDirectory: Bool) throws -> Engine.ContainerState.Phase {
-        let name = FilePath("apus-records-\(Process.pid)-\(hasRunDirectory)")
-        let temporary = try FD.open("/tmp", [.readOnly, .directory])
-        defer { _ = try? temporary.removeTree(name) }  // the test's own failure counts
-        let place = FilePath("/tmp").appending(name.components)
-        let paths = EnginePaths(root: place, run: place.appending("run"))
+        let scratch = try Scratch()
+        defer { withExtendedLifetime(scratch) {} }
+        let paths = scratch.paths
         let id = String(repeating: "ab", count: 32)
         var image = ImageConfig(platform: Platform(architecture: "amd64"))
         image.process.cmd = ["sh"]

@@ -7,12 +7,9 @@ import Testing
 @testable import Engine
 
 @Suite struct VolumeTests {
-    private func withStore(_ name: String, _ body: (VolumeStore) throws -> Void) throws {
-        let name = FilePath("apus-volumes-\(name)-\(Process.pid)")
-        let temporary = try FD.open("/tmp", [.readOnly, .directory])
-        defer { _ = try? temporary.removeTree(name) }  // the test's own failure counts
-        let place = FilePath("/tmp").appending(name.components)
-        try body(VolumeStore(paths: EnginePaths(root: place, run: place.appending("run"))))
+    private func withStore(_ body: (VolumeStore) throws -> Void) throws {
+        let scratch = try Scratch()
+        try withExtendedLifetime(scratch) { try body(VolumeStore(paths: scratch.paths)) }
     }
 
     private func backing(_ options: [String: String]) throws(UsageError) -> VolumeBacking {
@@ -49,8 +46,29 @@ import Testing
         #expect(throws: UsageError(why)) { try backing(options) }
     }
 
+    /// A source whose name only begins like it has none.
+    @Test func devicesOfABindWorkBelowDevOnly() throws {
+        let scratch = try Scratch()
+        let id = String(repeating: "ab", count: 32)
+        var image = ImageConfig(platform: Platform(architecture: "amd64"))
+        image.process.cmd = ["sh"]
+        var options = RunOptions(image: "busybox")
+        options.host.mounts = ["/dev/missing-here", "/development-missing"].map { source in
+            var bind = MountOption.Bind(source)
+            bind.makesSource = true
+            return MountOption(.bind(bind), target: "/a" + source)
+        }
+        let config = try ContainerConfig(
+            id: id, name: "box", created: .now(), image: try #require(Digest(hex: id)), config: image,
+            options: options)
+        let plan = try Volumes(scratch.paths).plan(config)
+        #expect(plan.made == ["directory /dev/missing-here", "directory /development-missing"])
+        let safe = plan.prepared.mounts.filter { Set(["nodev", "nosuid"]).isSubset(of: $0.options) }
+        #expect(safe.map(\.source) == ["/development-missing"])
+    }
+
     @Test func aVolumeIsMadeOnceAndKeepsItsRecord() throws {
-        try withStore("once") { store in
+        try withStore { store in
             var record = VolumeRecord("data", created: Timestamp(seconds: 1_700_000_000))
             record.labels = ["a": "b"]
             #expect(try store.hold(record).isNew)
@@ -64,7 +82,7 @@ import Testing
     }
 
     @Test func aDirectoryWithoutARecordIsAVolume() throws {
-        try withStore("older") { store in
+        try withStore { store in
             let id = String(repeating: "ab", count: 32)
             for name in ["old", id] {
                 _ = try FD.directory(store.mountpoint(name), make: true)
@@ -75,7 +93,7 @@ import Testing
     }
 
     @Test func aDamagedRecordHurtsNoOther() throws {
-        try withStore("damaged") { store in
+        try withStore { store in
             _ = try store.hold(VolumeRecord("good", created: .now()))
             _ = try store.hold(VolumeRecord("worse", created: .now()))
             try FD.open(store.paths.volumes.appending("worse"), [.readOnly, .directory])
@@ -91,7 +109,7 @@ import Testing
 
     /// Whoever makes a container with a volume and whoever removes that volume with another one do not meet.
     @Test func aNamelessVolumeGoesWithItsLastContainer() throws {
-        try withStore("users") { store in
+        try withStore { store in
             let containers = try FD.directory(store.paths.containers, make: true)
             let ids = ["11", "22"].map { String(repeating: $0, count: 32) }
             for id in ids { try containers.makeDirectory(FilePath(id)) }
@@ -112,7 +130,7 @@ import Testing
     }
 
     @Test func whatCutCommandsLeftIsSweptByThePrune() throws {
-        try withStore("sweep") { store in
+        try withStore { store in
             _ = try FD.directory(store.paths.containers, make: true)
             for name in [".new-1/_data", ".removing-x/_data"] {
                 _ = try FD.directory(store.paths.volumes.appending(name), make: true)
