@@ -106,13 +106,15 @@ enum RunCommand {
 /// container came of it.
 private final class IDFile {
     private let path: FilePath?
-    private var isWritten = false
+    /// Made by us, and empty.
+    private var isOurs = false
 
     init(_ path: String?) throws {
         self.path = path.map { FilePath($0) }
         guard let path = self.path else { return }
         do throws(SysError) {
             _ = try FD.open(path, [.writeOnly, .create, .exclusive], mode: 0o644)
+            isOurs = true
         } catch {
             guard error.errno == .fileExists else { throw error }
             throw UsageError(
@@ -121,13 +123,13 @@ private final class IDFile {
     }
 
     func write(_ id: String) throws {
-        isWritten = true
         guard let path else { return }
+        isOurs = false
         try FD.open(path, .writeOnly).writeAll(Array(id.utf8))
     }
 
     deinit {
-        guard let path, !isWritten, let name = path.lastComponent else { return }
+        guard let path, isOurs, let name = path.lastComponent else { return }
         let parent = path.removingLastComponent()
         // The container's own error is the one to report.
         _ = try? FD.open(parent.isEmpty ? "." : parent, [.readOnly, .directory]).remove(FilePath(name.string))
