@@ -75,11 +75,13 @@ extension RunMonitor {
     /// Record, ports, cgroup, run directory, the container itself when it was `--rm`; then the clients hear of it,
     /// and the link goes while nobody waits.
     func end(_ code: Int32?, tell: (MonitorMessage) -> Void) {
-        if state.status == "running" { recordEnd(code) }
-        if ["running", "restarting"].contains(state.status) {
+        let hasRun = state.status == "running"
+        if hasRun { recordEnd(code) }
+        if hasRun || state.status == "restarting" {
             state.status = "exited"
             saveState()
         }
+        if hasRun { tellEnd(code) }
         leaveHost()
         // Unknown is never reported as success.
         tell(.exited(code: code ?? 255))
@@ -93,6 +95,10 @@ extension RunMonitor {
             state.error = "the exit status is unknown: the container ended while it had no monitor"
         }
         state.finishedAt = .now()
+    }
+
+    /// Only once it is recorded: who hears of it may want to start the container again.
+    func tellEnd(_ code: Int32?) {
         if state.oomKilled { tell("oom") }
         let ran = state.finishedAt.elapsed(since: state.startedAt)
         tell("die", ["exitCode": String(code ?? 255), "execDuration": String(Int(max(0, ran)))])

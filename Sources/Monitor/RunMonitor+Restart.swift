@@ -45,6 +45,7 @@ extension RunMonitor {
             state.restartCount += 1
         }
         saveState()
+        tellEnd(code)
         removeCgroup()
         allowMountAgain()
         disconnectNetwork()
