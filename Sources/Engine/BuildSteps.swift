@@ -27,7 +27,7 @@ public struct BuildSteps: StepRunner {
             let request = try makeRequest(step, id, directory)
             try ContainerFiles.write(to: files, hostname: Self.hostname, HostOptions(network: step.network))
             try files.replace("request.json", with: request.json.bytes, durable: false)
-            let hello = ClientMessage.hello([.stdout, .stderr], detachKeys: [])
+            let hello = ClientMessage.hello([.stdout, .stderr, .lossless], detachKeys: [])
             let socket = try Launcher(paths: paths).start(directory, lock: lock, hello: hello)
             return try follow(socket, output)
         } catch {
@@ -83,7 +83,7 @@ public struct BuildSteps: StepRunner {
             case .exited(let code): return code
             case .failed(let code, let text): throw EngineError(text, exitCode: code)
             case .started: continue
-            case .detached, .done, nil:
+            case .detached, .done, .missed, nil:
                 throw EngineError("the step's monitor ended without a word; run the build again")
             }
         }

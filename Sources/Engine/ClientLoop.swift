@@ -8,6 +8,8 @@ public enum ClientOutcome: Equatable, Sendable {
     case detached
     /// The process was not started: exit code and reason.
     case failed(code: Int32, String)
+    /// This side alone ends, as a signal would end it: its terminal is gone, or the signal cannot be handed on.
+    case left(signal: Int32)
     /// The monitor went away without a word.
     case lost
 }
@@ -17,17 +19,22 @@ public struct ClientLoop: ~Copyable {
     private let socket: FD
     private let forwardsInput: Bool
     private let isTerminal: Bool
+    /// 0 or 1, where that is a terminal before a terminal of the container.
+    private let ownTerminal: CInt?
     private let signals: SignalDescriptor?
     private var inputOpen: Bool
     private var buffer = [UInt8](repeating: 0, count: MonitorMessage.limit)
     private var pending: [UInt8] = []
-    /// Called once when the process runs.
-    private let onStart: () -> Void
+    /// A way for signals past input that the process does not take; false where there is none.
+    private let sendsBeside: (Int32) -> Bool
 
-    /// `signals` are handed to the process; SIGWINCH resizes the terminal.
+    /// Whether signals are the process's; else they end this side.
+    private let proxiesSignals: Bool
+
+    /// `signals` are handed to the process, or end this side; SIGWINCH resizes the terminal.
     public init(
         socket: consuming FD, input: Bool, terminal: Bool, signals: consuming SignalDescriptor?,
-        onStart: @escaping () -> Void = {}
+        proxiesSignals: Bool = true, sendsBeside: @escaping (Int32) -> Bool = { _ in false }
     ) {
         _ = try? socket.setNonBlocking(true)  // a socket always can
         self.socket = socket
@@ -35,7 +42,9 @@ public struct ClientLoop: ~Copyable {
         isTerminal = terminal
         self.signals = signals
         inputOpen = input
-        self.onStart = onStart
+        self.proxiesSignals = proxiesSignals
+        self.sendsBeside = sendsBeside
+        ownTerminal = terminal ? [0, 1].first(where: Terminal.isTerminal) : nil
     }
 
     /// Waits only for the start: what a detached run does.
@@ -46,6 +55,13 @@ public struct ClientLoop: ~Copyable {
         case .exited(let code): return .exited(code: code)
         default: return .lost
         }
+    }
+
+    /// A program draws its window again when that changes its size; what comes next has the size that it is.
+    public static func askForPicture(_ socket: borrowing FD) {
+        guard var size = Terminal.windowSize(0) else { return }
+        (size.rows, size.columns) = (size.rows &+ 1, size.columns &+ 1)
+        _ = try? socket.sendMessage(ClientMessage.resize(size).bytes)  // a monitor that is gone needs no size
     }
 
     /// The next message of a monitor; nil when it is gone.
@@ -66,9 +82,14 @@ public struct ClientLoop: ~Copyable {
             let fromUser = inputOpen && pending.isEmpty ? poll.add(raw: 0, .readable) : nil
             let fromSignals = addSignals(to: &poll)
             _ = try poll.wait(milliseconds: -1)
-            if let p = fromSignals, !poll[p].isEmpty { try forwardSignals() }
+            if let p = fromSignals, !poll[p].isEmpty, let signal = forwardSignals() {
+                return .left(signal: signal)
+            }
             if poll[fromMonitor].contains(.writable) { try sendPending() }
-            if let p = fromUser, !poll[p].isEmpty { try forwardInput() }
+            if let p = fromUser, !poll[p].isEmpty {
+                try forwardInput()
+                if !inputOpen, hasLostTerminal { return .left(signal: Signal.hangUp) }
+            }
             if !poll[fromMonitor].isDisjoint(with: [.readable, .hungUp, .failed]), let end = try takeMessage()
             {
                 return end
@@ -99,13 +120,11 @@ public struct ClientLoop: ~Copyable {
         guard count > 0 else { return .lost }
         // Output is written from where it was received.
         switch buffer[0] {
-        case 18, 19:
-            try write(buffer[0] == 18 ? 1 : 2, count)
-            return nil
+        case 18, 19: return try write(buffer[0] == 18 ? 1 : 2, count)
         default: break
         }
         switch MonitorMessage(buffer[..<count]) {
-        case .started: onStart()
+        case .missed(let bytes): try tellMissed(bytes)
         case .failed(let code, let text): return .failed(code: code, text)
         case .exited(let code): return .exited(code: code)
         case .detached: return .detached
@@ -115,13 +134,25 @@ public struct ClientLoop: ~Copyable {
     }
 
     /// The user's end may be gone (`| head -1`): the process hears of it by its own means, as with docker.
-    private func write(_ target: CInt, _ count: Int) throws(SysError) {
+    private func write(_ target: CInt, _ count: Int) throws(SysError) -> ClientOutcome? {
         do {
             try StandardStream.write(target, buffer[1..<count])
         } catch {
+            if hasLostTerminal { return .left(signal: Signal.hangUp) }
             guard error.errno == .brokenPipe else { throw error }
         }
+        return nil
     }
+
+    private func tellMissed(_ bytes: UInt64) throws(SysError) {
+        let end = ownTerminal == nil ? "\n" : "\r\n"
+        let text =
+            "\(end)apus: \(bytes) bytes of output are left out here: nothing was read for some seconds\(end)"
+        try StandardStream.write(2, Array(text.utf8)[...])
+    }
+
+    /// Whoever sat before it has gone: every call on it fails.
+    private var hasLostTerminal: Bool { ownTerminal.map { Terminal.windowSize($0) == nil } ?? false }
 
     private mutating func forwardInput() throws(SysError) {
         let bytes = try StandardStream.readInput(limit: MonitorMessage.limit - 1)
@@ -146,14 +177,19 @@ public struct ClientLoop: ~Copyable {
         }
     }
 
-    private func forwardSignals() throws(SysError) {
+    /// Nil, or the signal that ends this side.
+    private func forwardSignals() -> Int32? {
         while let signal = nextSignal() {
             if signal == Signal.windowChange, isTerminal {
                 if let size = Terminal.windowSize(0) { send(.resize(size)) }
             } else if ![Signal.child, Signal.urgent, Signal.pipe, Signal.windowChange].contains(signal) {
-                send(.signal(signal))
+                if !proxiesSignals || (signal == Signal.hangUp && hasLostTerminal) { return signal }
+                if !sendsBeside(signal), !send(.signal(signal)), Signal.endings.contains(signal) {
+                    return signal
+                }
             }
         }
+        return nil
     }
 
     private func nextSignal() -> Int32? {
@@ -163,7 +199,9 @@ public struct ClientLoop: ~Copyable {
         }
     }
 
-    private func send(_ message: ClientMessage) {
-        _ = try? socket.sendMessage(message.bytes)  // a monitor that is gone needs no signal
+    /// False when there is no room.
+    @discardableResult
+    private func send(_ message: ClientMessage) -> Bool {
+        (try? socket.sendMessage(message.bytes)) ?? true  // a monitor that is gone needs no signal
     }
 }

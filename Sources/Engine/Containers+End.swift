@@ -16,7 +16,7 @@ extension Containers {
             if case .created = record.state.phase { return record.state.failedStartCode }
             throw error
         }
-        return try awaitEnd(socket) ?? recordedCode(id)
+        return try awaitEnd(socket) ?? recordedEnd(id) ?? 255
     }
 
     /// Nil when the monitor was leaving already and said nothing.
@@ -27,8 +27,8 @@ extension Containers {
     }
 
     /// The exit code that stands in the record; a container that is gone or still runs has none.
-    private func recordedCode(_ id: String) -> Int32 {
-        guard case .exited(let code?)? = try? records.read(id).state.phase else { return 255 }
+    public func recordedEnd(_ id: String) -> Int32? {
+        guard case .exited(let code?)? = try? records.read(id).state.phase else { return nil }
         return code
     }
 
@@ -42,6 +42,12 @@ extension Containers {
         }
         // Whoever says `kill X && rm X` wants it to have ended.
         if signal == Signal.kill { _ = try awaitEnd(asked.takeSocket()) }
+    }
+
+    /// Hands a signal to the first process, by a connection of its own: on that of a client, input that is not taken may
+    /// stand before it. False when it cannot be reached.
+    public func signal(_ id: String, _ number: Int32) -> Bool {
+        (try? connect(id).sendMessage(ClientMessage.signal(number).bytes)) ?? false
     }
 
     /// The first process, proven by its start time to be the container's.
@@ -93,7 +99,7 @@ extension Containers {
                 case .done(let pid): return pid
                 case .failed(_, let text): throw EngineError(text, exitCode: 1)
                 case .exited, nil: return nil
-                case .started, .stdout, .stderr, .detached: continue
+                case .started, .stdout, .stderr, .missed, .detached: continue
                 }
             }
         } catch let error as SysError {

@@ -137,14 +137,15 @@ public struct Hello: Equatable, Sendable {
     /// A client that has none only waits.
     let hasStreams: Bool
 
-    /// `keys` detach it from a terminal.
-    public init(_ streams: RunOptions.Streams, keys: [UInt8]) {
+    /// `keys` detach it from a terminal. Output waits for one that is `lossless` as long as it takes.
+    public init(_ streams: RunOptions.Streams, keys: [UInt8], lossless: Bool = false) {
         var wanted: ClientMessage.Streams = []
         if streams.contains(.stdin) { wanted.insert(.stdin) }
         if streams.contains(.stdout) { wanted.insert(.stdout) }
         if streams.contains(.stderr) { wanted.insert(.stderr) }
-        message = .hello(wanted, detachKeys: keys)
         hasStreams = !wanted.isEmpty
+        if lossless { wanted.insert(.lossless) }
+        message = .hello(wanted, detachKeys: keys)
     }
 }
 

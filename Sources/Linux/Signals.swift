@@ -48,9 +48,12 @@ public enum Signal {
     /// From now on a write to a closed pipe is EPIPE.
     public static func ignorePipe() { _ = cl_signal_ignore(pipe) }
 
+    /// Those by which people and systems end a program.
+    public static let endings = [hangUp, interrupt, quit, terminate]
+
     /// A monitor is not ended by its starter's terminal or session; its container's end ends it.
     public static func ignoreEndings() {
-        for signal in [hangUp, interrupt, quit, pipe, terminate] { _ = cl_signal_ignore(signal) }
+        for signal in endings + [pipe] { _ = cl_signal_ignore(signal) }
     }
 }
 

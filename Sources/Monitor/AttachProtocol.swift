@@ -4,13 +4,14 @@ public import Linux
 //     | --- hello(streams, detach keys) ----> |   first message of a client
 //     | <-- started | failed ---------------- |   once the process runs, or never will
 //     | --- stdin, stdinEnd, resize, signal > |
-//     | <-- stdout, stderr ------------------ |
+//     | <-- stdout, stderr, missed ---------- |
 //     | --- control ------------------------> |   what commands want
 //     | <-- done | failed ------------------- |
 //     | <-- detached | exited(code) --------- |   last message
 //
 // One seqpacket socket for each client: the first byte of a message is its kind. A full buffer stops the sender;
-// nothing is queued beyond one message.
+// nothing is queued beyond one message. Who only looks on (`lossless` is not among its streams) stops it for some
+// seconds, then output goes by.
 
 /// What a client of a monitor says.
 public enum ClientMessage: Equatable, Sendable {
@@ -29,6 +30,8 @@ public enum ClientMessage: Equatable, Sendable {
         public static let stdin = Streams(rawValue: 1)
         public static let stdout = Streams(rawValue: 2)
         public static let stderr = Streams(rawValue: 4)
+        /// No stream: output waits for this client as long as it takes.
+        public static let lossless = Streams(rawValue: 8)
     }
 
     /// Head and body of the message.
@@ -71,6 +74,8 @@ public enum MonitorMessage: Equatable, Sendable {
     case exited(code: Int32)
     /// What was wanted has been done, or will be with the end of this process; 0: none runs now.
     case done(pid: Int32)
+    /// So many bytes of output went by because the client had taken nothing for some seconds.
+    case missed(bytes: UInt64)
 
     /// The first byte of messages that carry output.
     static let stdoutKind: UInt8 = 18
@@ -87,6 +92,8 @@ public enum MonitorMessage: Equatable, Sendable {
         case .detached: [20]
         case .exited(let code): [21, UInt8(clamping: code)]
         case .done(let pid): [22] + Bytes.of(UInt32(bitPattern: pid))
+        case .missed(let count):
+            [23] + Bytes.of(UInt32(truncatingIfNeeded: count)) + Bytes.of(UInt32(count >> 32))
         }
     }
 
@@ -101,6 +108,9 @@ public enum MonitorMessage: Equatable, Sendable {
         case (20, 0): self = .detached
         case (21, 1): self = .exited(code: Int32(body[0]))
         case (22, 4): self = .done(pid: Int32(bitPattern: Bytes.uint32(body)))
+        case (23, 8):
+            let high = UInt64(Bytes.uint32(Array(body[4...])))
+            self = .missed(bytes: high << 32 | UInt64(Bytes.uint32(body)))
         default: return nil
         }
     }

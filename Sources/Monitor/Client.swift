@@ -7,14 +7,98 @@ final class Client {
     /// Nil until its hello has come.
     var streams: ClientMessage.Streams?
     var keys = DetachKeys([])
-    /// Output it has not taken yet; while there is any, the container's output is not read.
-    var isBehind = false
+    /// Nothing more is read from it until the process has taken its input.
+    var waitsForInput = false
     var isGone = false
 
-    init(_ socket: consuming FD, streams: ClientMessage.Streams? = nil) {
+    /// Output waits for it as long as it takes; without it for `grace`.
+    var isWaitedFor: Bool
+    /// Since when it has taken nothing of the output that waits for it; no more is read meanwhile.
+    private(set) var behindSince: ContinuousClock.Instant?
+    /// Bytes of output that went on without it.
+    private(set) var missed: UInt64 = 0
+    /// Messages that it had not taken at the process's end.
+    private(set) var rest: [[UInt8]] = []
+
+    /// As long as nobody waits for ever, a container stands still for a client that takes nothing.
+    static let grace = Duration.seconds(5)
+    /// What is kept after the end: more than a pipe holds.
+    private static let restLimit = 4 << 20
+
+    init(_ socket: consuming FD, isWaitedFor: Bool = false) {
         _ = try? socket.setNonBlocking(true)  // a socket always can
         self.socket = socket
-        self.streams = streams
+        self.isWaitedFor = isWaitedFor
+    }
+
+    var isBehind: Bool { behindSince != nil }
+    /// At the end: it has not taken all there was.
+    var isLate: Bool { missed > 0 || !rest.isEmpty }
+
+    /// What it wants to hear of: room for output that waits, or for the word that some went by.
+    var awaited: PollEvents {
+        let output: PollEvents = isBehind || missed > 0 ? .writable : []
+        return waitsForInput ? output : output.union(.readable)
+    }
+
+    /// How long it is still waited for; nil: for ever, or not at all.
+    var graceLeft: Int32? {
+        guard let behindSince, !isWaitedFor else { return nil }
+        let left = (behindSince + Self.grace - ContinuousClock.now) / .milliseconds(1)
+        return Int32(max(0, left.rounded(.up)))
+    }
+
+    /// Hands on a piece of output. One that is over for it is counted; one that it has no room for makes it be behind.
+    func take(_ kind: UInt8, _ body: UnsafeRawBufferPointer) {
+        if missed > 0 {
+            missed += UInt64(body.count)
+        } else if send([kind], body) {
+            behindSince = nil
+        } else {
+            behindSince = behindSince ?? .now
+        }
+    }
+
+    /// Output goes on without one whose time is up, and that has still no room for what waits.
+    func passOver(_ kind: UInt8, _ body: UnsafeRawBufferPointer) {
+        take(kind, body)
+        guard isBehind else { return }
+        missed = UInt64(body.count)
+        behindSince = nil
+    }
+
+    /// Tells it what it has missed, once it takes something again.
+    func tellMissed() {
+        guard missed > 0, send(MonitorMessage.missed(bytes: missed).bytes) else { return }
+        missed = 0
+    }
+
+    /// After the process's end nobody is slowed down: what a client has no room for waits here.
+    func keep(_ kind: UInt8, _ body: UnsafeRawBufferPointer) {
+        behindSince = nil
+        let kept = rest.reduce(0) { $0 + $1.count }
+        if missed > 0 || kept + body.count > Self.restLimit {
+            missed += UInt64(body.count)
+        } else if !rest.isEmpty || !send([kind], body) {
+            rest.append([kind] + body)
+        }
+    }
+
+    /// The rest and the last message, as it makes room for them.
+    func sendRest(_ last: MonitorMessage, waitsForEver: Bool) {
+        if missed > 0 { rest.append(MonitorMessage.missed(bytes: missed).bytes) }
+        let patience = waitsForEver ? -1 : Int32(Self.grace / .milliseconds(1))
+        for message in rest + [last.bytes] where !isGone {
+            if send(message) { continue }
+            waitForRoom(milliseconds: patience)
+            if !isGone, !send(message) { isGone = true }
+        }
+    }
+
+    private func waitForRoom(milliseconds: Int32) {
+        var poll = Poll()
+        poll.add(socket, .writable)
+        _ = try? poll.wait(milliseconds: milliseconds)  // the answer is whether there is room
     }
 
     /// Sends a message without waiting; a client that is gone is marked so. False when its buffer is full.
@@ -55,9 +139,7 @@ final class Client {
     func sendLast(_ message: MonitorMessage) {
         for _ in 0..<50 where !isGone {
             if send(message.bytes) { return }
-            var poll = Poll()
-            poll.add(socket, .writable)
-            _ = try? poll.wait(milliseconds: 100)  // a client that never reads loses its last message
+            waitForRoom(milliseconds: 100)  // a client that never reads loses its last message
         }
     }
 }

@@ -18,6 +18,7 @@ func runExec(_ request: ExecRequest, client: Client) throws(RuntimeError) {
         let status = session.withPidfd { try? $0.reap(wait: true) }  // our child: it can be reaped
         tell("exec_die", ["exitCode": String(status?.code ?? 255)])
         session.finish(.exited(code: status?.code ?? 255))
+        session.finishLate(isLast: true)
     } catch {
         client.refuse(error)
         throw error

@@ -146,7 +146,7 @@ final class HealthCheck {
             switch MonitorMessage(buffer[..<count]) {
             case .stdout(let bytes), .stderr(let bytes):
                 output += bytes.prefix(max(0, Self.limit - output.count))
-            case .started, .done: break
+            case .started, .done, .missed: break
             case .exited(let code): finish(code: code)
             case .failed(_, let text):
                 output = Array(text.utf8.prefix(Self.limit))

@@ -23,7 +23,7 @@ public enum MonitorCommand: String, Sendable {
             switch self {
             case .exec:
                 let request = try ExecRequest(JSON(parsing: FD(adopting: 3).readAll(limit: 8 << 20)))
-                try runExec(request, client: Client(FD(adopting: 4)))
+                try runExec(request, client: Client(FD(adopting: 4), isWaitedFor: true))
             case .start: try monitor().start(client: Client(FD(adopting: 5)))
             case .adopt: try monitor().adopt()
             }

@@ -86,6 +86,7 @@ extension RunMonitor {
         // Unknown is never reported as success.
         tell(.exited(code: code ?? 255))
         leaveNetwork()
+        session?.finishLate(isLast: true)
     }
 
     func recordEnd(_ code: Int32?) {

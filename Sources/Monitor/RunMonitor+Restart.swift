@@ -16,6 +16,7 @@ extension RunMonitor {
             }
             if session != nil { leaveRun(code) }
             session?.finish(.exited(code: code ?? 255))
+            session?.finishLate(isLast: false)
             session = nil
             guard let clients = waitForStart() else { return }
             do throws(RuntimeError) { session = try startContainer(clients) } catch {

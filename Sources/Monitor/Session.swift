@@ -3,7 +3,8 @@ import SystemPackage
 
 /// The loop of one process: its output goes to the log and the clients, the clients' input to it. One chunk is
 /// under way at a time; while a client has not taken it, no more is read, so that a slow reader slows the process
-/// down as a pipe would, and nothing is held in memory.
+/// down as a pipe would, and nothing is held in memory. One that takes nothing at all is passed over after a while,
+/// unless it is the one that the process was started for.
 final class Session {
     private let pidfd: Pidfd
     private var io: ProcessIO
@@ -24,8 +25,7 @@ final class Session {
     private var input: [UInt8] = []
     private var inputEnds = false
     private var hasEnded = false
-    /// Process time spent waiting on clients after the end.
-    private var roundsBehindAfterEnd = 0
+    private var last: MonitorMessage?
 
     init(
         pidfd: consuming Pidfd, io: consuming ProcessIO, reception: Reception?, log: consuming LogSink?,
@@ -53,8 +53,7 @@ final class Session {
             let positions = Positions(self, &poll)
             let names = names
             let asked = names?.add(to: &poll)
-            let n = try poll.wait(milliseconds: hasEnded ? 100 : patience)
-            if hasEnded, n == 0 { giveUpOnStalledClients() }
+            _ = try poll.wait(milliseconds: hasEnded ? 0 : patience)
             try handle(poll, positions)
             if let names, let asked { names.step(poll, asked) }
             if !hasEnded, let health {
@@ -67,15 +66,24 @@ final class Session {
     /// How long nothing may happen; -1: for ever.
     private var patience: Int32 {
         let ends = [health?.milliseconds ?? -1, names?.milliseconds ?? -1].filter { $0 >= 0 }
-        return ends.min() ?? -1
+        return (ends + clients.compactMap(\.graceLeft)).min() ?? -1
     }
 
     /// No check of the container's health goes on.
     func endChecks() { health?.end() }
 
-    /// Tells the clients how it ended.
+    /// Tells the clients how it ended: first those that have taken all there was.
     func finish(_ last: MonitorMessage) {
-        for client in clients where client.streams != nil { client.sendLast(last) }
+        for client in clients where client.streams != nil && !client.isLate { client.sendLast(last) }
+        clients.removeAll { $0.streams == nil || !$0.isLate }
+        self.last = last
+    }
+
+    /// Then the others; `isLast`: nothing else is to be done, and who is waited for may take its time.
+    func finishLate(isLast: Bool) {
+        guard let last else { return }
+        for client in clients { client.sendRest(last, waitsForEver: isLast && client.isWaitedFor) }
+        clients = []
     }
 
     /// The pid of the process, as long as it has not been reaped.
@@ -104,9 +112,9 @@ final class Session {
             if let reception = session.reception { listener = poll.add(reception.socket, .readable) }
             health = session.health?.add(to: &poll)
             for client in session.clients {
-                var wanted: PollEvents = session.input.isEmpty ? .readable : []
-                if client.isBehind { wanted.insert(.writable) }
-                clients.append(poll.add(client.socket, wanted))
+                let wanted = client.awaited
+                // One that is asked for nothing would still report that it has gone, again and again.
+                clients.append(wanted.isEmpty ? poll.add(raw: -1, []) : poll.add(client.socket, wanted))
             }
         }
     }
@@ -114,9 +122,13 @@ final class Session {
     private func handle(_ poll: Poll, _ at: Positions) throws(SysError) {
         if let p = at.input, !poll[p].isEmpty { writeInput() }
         for (client, p) in zip(clients, at.clients) where !poll[p].isEmpty { serve(client, poll[p]) }
+        for client in clients where client.graceLeft == 0 { withChunk(client.passOver) }
         clients.removeAll { $0.isGone }
         if let p = at.listener, !poll[p].isEmpty { clients += reception?.arrivals() ?? [] }
-        if let p = at.pidfd, !poll[p].isEmpty { hasEnded = true }
+        if let p = at.pidfd, !poll[p].isEmpty {
+            hasEnded = true
+            for client in clients where client.isBehind { withChunk(client.keep) }
+        }
         guard !isBehind else { return }
         if at.output != nil || hasEnded { try readOutput() }
         if !isBehind, at.error != nil || hasEnded { try readError() }
@@ -141,35 +153,25 @@ final class Session {
     /// To the clients first: they pass it on while it is written down.
     private func deliver(_ stream: LogStream) {
         let wanted: ClientMessage.Streams = chunkKind == MonitorMessage.stdoutKind ? .stdout : .stderr
-        for client in clients where client.streams?.contains(wanted) == true { sendChunk(to: client) }
+        for client in clients where client.streams?.contains(wanted) == true {
+            withChunk(hasEnded ? client.keep : client.take)
+        }
         clients.removeAll { $0.isGone }
         chunk.withUnsafeBytes { bytes in
             log?.write(UnsafeRawBufferPointer(rebasing: bytes[..<chunkCount]), stream)
         }
     }
 
-    private func sendChunk(to client: Client) {
-        chunk.withUnsafeBytes { bytes in
-            client.isBehind = !client.send(
-                [chunkKind], UnsafeRawBufferPointer(rebasing: bytes[..<chunkCount]))
-        }
-    }
-
-    /// After the end nobody can be slowed down any more; a client that takes nothing for 30 seconds is left.
-    private func giveUpOnStalledClients() {
-        roundsBehindAfterEnd += 1
-        if roundsBehindAfterEnd > 300 { for client in clients where client.isBehind { client.isGone = true } }
-        clients.removeAll { $0.isGone }
+    private func withChunk(_ body: (UInt8, UnsafeRawBufferPointer) -> Void) {
+        chunk.withUnsafeBytes { body(chunkKind, UnsafeRawBufferPointer(rebasing: $0[..<chunkCount])) }
     }
 
     // MARK: from the clients
 
     private func serve(_ client: Client, _ events: PollEvents) {
-        if client.isBehind, events.contains(.writable) {
-            roundsBehindAfterEnd = 0
-            sendChunk(to: client)
-        }
-        guard !events.isDisjoint(with: [.readable, .hungUp, .failed]), input.isEmpty else { return }
+        if client.isBehind, events.contains(.writable) { withChunk(client.take) }
+        if events.contains(.writable) { client.tellMissed() }
+        guard !client.waitsForInput, !events.isDisjoint(with: [.readable, .hungUp, .failed]) else { return }
         guard let message = client.receive() else {
             if client.isGone { leave(client) }
             return
@@ -188,12 +190,14 @@ final class Session {
         switch message {
         case .hello(let streams, let keys):
             client.streams = streams
+            if streams.contains(.lossless) { client.isWaitedFor = true }
             client.keys = DetachKeys(io.isTerminal ? keys : [])
             withPidfd { client.sendLast(.started(pid: $0.pid)) }
         case .stdin(let bytes):
             let (forward, detached) = client.keys.filter(bytes)
             input += forward
             if !input.isEmpty { writeInput() }
+            client.waitsForInput = !input.isEmpty
             if detached {
                 client.sendLast(.detached)
                 client.isGone = true
@@ -215,6 +219,8 @@ final class Session {
     private func writeInput() {
         let written = io.writeInput(input)
         input.removeFirst(written)
-        if inputEnds, input.isEmpty { io.closeInput() }
+        guard input.isEmpty else { return }
+        for client in clients { client.waitsForInput = false }
+        if inputEnds { io.closeInput() }
     }
 }

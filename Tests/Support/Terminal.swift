@@ -4,7 +4,7 @@ import Glibc
 
 /// A program under a pseudo-terminal of its own, as a person would sit before it.
 public final class Terminal {
-    private let controller: CInt
+    private var controller: CInt
     public let pid: Int32
     private var unread: [UInt8] = []
     private var status: Int32?
@@ -49,6 +49,13 @@ public final class Terminal {
         _ = ioctl(controller, UInt(TIOCSWINSZ), &size)
     }
 
+    /// Closes the terminal from the outside, as a window that is shut or a connection that breaks off.
+    public func hangUp() {
+        take()
+        close(controller)
+        controller = -1
+    }
+
     /// Reads until `text` was seen; what came up to its end is taken away and returned.
     @discardableResult
     public func expect(_ text: String, timeout: Double = 10) throws -> String {
@@ -82,6 +89,7 @@ public final class Terminal {
     }
 
     private func take() {
+        guard controller >= 0 else { return }
         let bytes = readSome(controller)
         unread += bytes
         transcript += String(decoding: bytes, as: UTF8.self)

@@ -58,17 +58,6 @@ final class TerminalTests {
         #expect(session.wait() == 0)
     }
 
-    @Test func theTerminalIsRestored() throws {
-        let script =
-            "stty -g > before; \(Host.bin)/apus run -it --rm --network none busybox true; stty -g > after"
-        let session = try Terminal(
-            (apus.enclosure?.prefix ?? []) + ["sh", "-c", "cd \(apus.directory); " + script],
-            environment: apus.environment)
-        #expect(session.wait() == 0)
-        let before = readFile(apus.directory + "/before")
-        #expect(before != nil && before == readFile(apus.directory + "/after"))
-    }
-
     @Test func startTakesInputForATerminalFromAPipe() throws {
         try apus.must("create", "-it", "--name", "box", "--network", "none", "busybox", "sh")
         let started = try apus("start", "-i", "box", stdin: "exit 4\n")

@@ -51,6 +51,7 @@ enum ExecCommand {
         let signals = try Attached.signals(proxied: true)
         let socket = try containers.exec(id, options, hello: Hello(streams, keys: keys))
         return try Attached.run(
-            socket, input: options.openStdin, terminal: options.terminal, signals: signals, detachedCode: 1)
+            socket, of: nil, input: options.openStdin, terminal: options.terminal, signals: signals,
+            detachedCode: 1)
     }
 }

@@ -87,7 +87,9 @@ enum RunCommand {
         try idFile.write(id)
         try session.debug("created container \(id)\n\(try containers.plan(of: id).text)")
         if let text = PublishedPorts.warning(for: options.host) { Standard.error("WARNING: \(text)") }
-        let hello = Hello(options.attach, keys: options.detachKeys)
+        let hello = Hello(
+            options.attach, keys: options.detachKeys,
+            lossless: Terminals.takesEveryByte(options.attach, terminal: options.terminal))
         if options.isDetached {
             let socket = try containers.start(created, hello: hello)
             if let failure = try ClientLoop.awaitStart(socket) { return try Attached.code(of: failure) }
@@ -98,7 +100,8 @@ enum RunCommand {
         let signals = try Attached.signals(proxied: options.proxiesSignals)
         let socket = try containers.start(created, hello: hello)
         return try Attached.run(
-            socket, input: options.attach.contains(.stdin), terminal: options.terminal, signals: signals)
+            socket, of: .init(containers: containers, id: id), input: options.attach.contains(.stdin),
+            terminal: options.terminal, signals: signals, proxied: options.proxiesSignals)
     }
 }
 

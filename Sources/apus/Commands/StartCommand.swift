@@ -41,18 +41,23 @@ enum StartCommand {
         let config = try containers.records.read(id).config
         let input = arguments.isOn("interactive") && config.openStdin
         let streams: RunOptions.Streams = input ? [.stdin, .stdout, .stderr] : [.stdout, .stderr]
-        let hello = Hello(streams, keys: try RunOptions.detachKeys(arguments.value("detach-keys") ?? ""))
+        let keys = try RunOptions.detachKeys(arguments.value("detach-keys") ?? "")
+        let hello = Hello(
+            streams, keys: keys, lossless: Terminals.takesEveryByte(streams, terminal: config.terminal))
         let signals = try Attached.signals(proxied: true)
+        let target = Attached.Target(containers: containers, id: id)
         if let socket = try containers.start(id, hello: hello) {
             do {
-                return try Attached.run(socket, input: input, terminal: config.terminal, signals: signals)
+                return try Attached.run(
+                    socket, of: target, input: input, terminal: config.terminal, signals: signals)
             } catch let error as CommandFailure {
                 // Only `run` tells by its code why a start failed.
                 throw CommandFailure(error.description)
             }
         }
-        let socket = try containers.attach(id, hello: hello)
-        return try Attached.run(socket, input: input, terminal: config.terminal, signals: signals)
+        let socket = try containers.attach(id, hello: Hello(streams, keys: keys))
+        return try Attached.run(
+            socket, of: target, input: input, terminal: config.terminal, signals: signals)
     }
 }
 
@@ -82,9 +87,13 @@ enum AttachCommand {
         try Terminals.requireInput(terminal: record.config.terminal, stdin: input)
         let streams: RunOptions.Streams = input ? [.stdin, .stdout, .stderr] : [.stdout, .stderr]
         let keys = try RunOptions.detachKeys(arguments.value("detach-keys") ?? "")
-        let signals = try Attached.signals(proxied: arguments.isOn("sig-proxy"))
-        let socket = try containers.attach(record.config.id, hello: Hello(streams, keys: keys))
+        let proxied = arguments.isOn("sig-proxy")
+        let signals = try Attached.signals(proxied: proxied)
+        let id = record.config.id
+        let socket = try containers.attach(id, hello: Hello(streams, keys: keys))
+        if record.config.terminal { ClientLoop.askForPicture(socket) }
         return try Attached.run(
-            socket, input: input, terminal: record.config.terminal, signals: signals, detachedCode: 1)
+            socket, of: .init(containers: containers, id: id), input: input,
+            terminal: record.config.terminal, signals: signals, proxied: proxied, detachedCode: 1)
     }
 }

@@ -1,0 +1,126 @@
+import Glibc
+import Support
+import Testing
+
+/// Clients that take no output, and processes that take no input.
+@Suite(.enabled(if: Host.isReady, Comment(rawValue: Host.reason)), .serialized)
+final class StalledClientTests {
+    let apus: Engine
+    init() throws { apus = try Engine(withBusybox: true) }
+    deinit { apus.tearDown() }
+
+    /// Writes when it is told to, more than all buffers hold.
+    private static let writer =
+        "echo ready; until [ -e /go ]; do echo tick; sleep 0.05; done; seq 100000; echo end; exec sleep 1000"
+
+    private func run(_ name: String, _ script: String) throws {
+        try apus.must("run", "-d", "--name", name, "--network", "none", "busybox", "sh", "-c", script)
+    }
+
+    /// Lets a stopped client go on: nsenter, its parent, stops itself once more when it sees that its child was stopped.
+    private func goOn(_ client: Running, until: () throws -> Bool) rethrows {
+        let came = try eventually {
+            kill(-client.pid, SIGCONT)
+            return try until()
+        }
+        #expect(came, "it did not come")
+    }
+
+    @Test func oneThatOnlyLooksOnIsPassedOver() throws {
+        try run("box", Self.writer)
+        let stalled = try apus.start("attach", "box")
+        let other = try apus.start("attach", "box")
+        try expectSoon { stalled.output.contains("tick") && other.output.contains("tick") }
+        kill(-stalled.pid, SIGSTOP)
+        // A terminal whose window does not move is the same.
+        let window = try apus.terminal(
+            "run", "-it", "--name", "window", "--network", "none", "busybox", "sh", "-c", Self.writer)
+        try window.expect("tick")
+        for name in ["box", "window"] { try apus.must("exec", name, "touch", "/go") }
+        try expectSoon { other.output.hasSuffix("\n100000\nend\n") }
+        try expectSoon {
+            try self.apus("logs", "--tail", "2", "box").out == "100000\nend\n"
+                && self.apus("logs", "--tail", "2", "window").out == "100000\r\nend\r\n"
+        }
+        let numbers = other.output.split(separator: "\n").compactMap { Int($0) }
+        #expect(numbers == Array(1...100_000), "\(numbers.count)")
+        // Going on it hears that something is missing, and then what comes.
+        try window.expect("bytes of output are left out here")
+        try apus.must("exec", "box", "sh", "-c", "echo later > /proc/1/fd/1")
+        try expectSoon { other.output.hasSuffix("later\n") }
+        try goOn(stalled) {
+            try apus.must("exec", "box", "sh", "-c", "echo latest > /proc/1/fd/1")
+            return stalled.output.hasSuffix("latest\n")
+        }
+        try apus.must("rm", "-f", "box")
+        goOn(stalled) { !stalled.isRunning }
+        let outcome = stalled.finish()
+        #expect(
+            outcome.code == 137 && outcome.err.contains("bytes of output are left out here"), "\(outcome)")
+        // The last one before the gap may be cut.
+        let seen = outcome.lines.compactMap { Int($0) }.dropLast()
+        #expect(seen.elementsEqual(1...max(1, seen.count)) && seen.count < 100_000, "\(seen.count)")
+        #expect(!outcome.out.contains("later\n"))
+    }
+
+    /// Longer than those who only look on are waited for.
+    @Test func aPipeOfTheStartersCarriesEveryByte() throws {
+        let script = "\(Host.bin)/apus run --rm --network none busybox seq 100000 | (sleep 7; md5sum)"
+        #expect(try apus.shell(script).text == apus.shell("seq 100000 | md5sum").text)
+    }
+
+    @Test func aContainerEndsThoughItsClientTakesNothing() throws {
+        let client = try apus.start("run", "--name", "box", "--network", "none", "busybox", "yes")
+        try expectSoon { client.output.hasPrefix("y\n") }
+        kill(-client.pid, SIGSTOP)
+        pause(0.5)
+        #expect(try apus("kill", "box", timeout: 4).text == "box")
+        #expect(
+            try apus.must("inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", "box") == "exited 137")
+        #expect(try apus.must("rm", "box") == "box")
+        goOn(client) { !client.isRunning }
+        let outcome = client.finish(timeout: 10)
+        #expect(outcome.code == 137 && outcome.out.hasSuffix("y\n"), "\(outcome.code)")
+    }
+
+    /// A container that reads none of what is poured into it.
+    private func flood() throws -> Running {
+        let script = "trap \"exit 9\" INT; echo ready; while :; do sleep 0.05; done"
+        let run = "\(Host.bin)/apus run -i --name box --network none busybox sh -c '\(script)'"
+        return try Running(
+            (apus.enclosure?.prefix ?? []) + ["sh", "-c", "yes | \(run) & echo $!; wait"],
+            environment: apus.environment)
+    }
+    /// Its client's pid, where the engine is.
+    private func number(_ client: Running) -> Int32 {
+        client.output.split(separator: "\n").compactMap { Int32($0) }.first ?? 0
+    }
+
+    /// Input that nobody takes keeps neither commands nor other clients nor signals away.
+    @Test func inputThatIsNotTakenHoldsNothingUp() throws {
+        let client = try flood()
+        try expectSoon { client.output.contains("ready") }
+        pause(0.5)
+        let other = try apus.start("attach", "--no-stdin", "box")
+        #expect(try apus("exec", "box", "echo", "in", timeout: 5).text == "in")
+        #expect(try apus("pause", "box", timeout: 5).text == "box")
+        #expect(try apus("unpause", "box", timeout: 5).text == "box")
+        #expect(try apus.shell("kill -INT \(number(client))").code == 0)
+        #expect(try apus("wait", "box", timeout: 5).text == "9")
+        #expect(other.finish(timeout: 5).code == 9)
+        _ = client.finish(timeout: 5)
+        #expect(try apus("rm", "box").text == "box")
+        // Not even when the client is gone: the monitor does not run in circles.
+        let second = try flood()
+        try expectSoon { try self.apus("logs", "box").text == "ready" }
+        pause(0.5)
+        #expect(try apus.shell("kill -9 \(number(second))").code == 0)
+        let monitor = try apus.processes(of: "box").monitor
+        let ticks = "awk '{ print $14 + $15 }' /proc/\(monitor)/stat"
+        let before = Int(try apus.shell(ticks).text) ?? 0
+        pause(1)
+        #expect((Int(try apus.shell(ticks).text) ?? 0) - before < 30)
+        #expect(try apus("stop", "-t", "0", "box", timeout: 5).text == "box")
+        _ = second.finish(timeout: 5)
+    }
+}
