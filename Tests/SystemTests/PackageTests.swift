@@ -5,7 +5,7 @@ import Testing
 /// engine's own bridge in the machine's own network namespace, which is removed afterwards.
 @Suite(.serialized)
 struct PackageTests {
-    private static let obstacle: String? = {
+    static let obstacle: String? = {
         if let obstacle = Host.obstacle { return obstacle }
         if !Host.has(Host.fixture("debian.tar")) {
             return "no Debian root: the package mirror could not be reached"
@@ -22,15 +22,16 @@ struct PackageTests {
     }()
 
     @Test(.enabled(if: obstacle == nil, Comment(rawValue: obstacle ?? "ready")))
-    func aWebServerIsInstalledFromTheMirrorAndServes() throws { try withDebian(serves) }
+    func aWebServerIsInstalledFromTheMirrorAndServes() throws { try Self.withDebian(serves) }
 
     /// A large image: built, pushed, pulled into an empty store, saved and loaded, it is the same and works.
     @Test(
         .enabled(if: obstacle == nil, Comment(rawValue: obstacle ?? "ready")),
         .enabled(if: Host.environment("APUS_FAULTS") == "all", "takes minutes: make sweep"))
-    func anImageWithPythonAndNumpyGoesRound() throws { try withDebian(goesRound) }
+    func anImageWithPythonAndNumpyGoesRound() throws { try Self.withDebian(goesRound) }
 
-    private func withDebian(_ body: (Engine) throws -> Void) throws {
+    /// An engine in the machine's own namespaces, with Debian's root as `debian:12`.
+    static func withDebian(_ body: (Engine) throws -> Void) throws {
         let forwarding = readFile("/proc/sys/net/ipv4/ip_forward") ?? "0"
         let apus = try Engine(network: .machine)
         defer {
