@@ -173,7 +173,7 @@ public struct Networks: Sendable {
         let used = Set(
             containers.filter { !gone.contains($0.config.id) }.flatMap(\.config.host.endpoints).map(\.network)
         )
-        for network in networks where !used.contains(network.name) {
+        for network in networks.sorted(by: { $0.name < $1.name }) where !used.contains(network.name) {
             guard filters.holds(created: network.created, labels: network.labels) else { continue }
             do {
                 if !isDryRun { try remove(network.id) }
