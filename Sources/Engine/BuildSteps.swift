@@ -63,6 +63,7 @@ public struct BuildSteps: StepRunner {
             cgroup: paths.cgroupParent.appending(id), network: try NetworkChoice(paths).request(step.network),
             hosts: directory.appending("hosts"), hostsNames: Self.hostname, directory: directory,
             runDirectory: paths.runContainer(id))
+        request.needsNameService = ResolvConf(of: options).needsHost(options)
         request.defaultLimits = ["pids"]
         request.endsWithClient = true
         request.mergesStreams = true

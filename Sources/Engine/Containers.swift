@@ -186,6 +186,7 @@ public struct Containers: Sendable {
             hosts: directory.appending("hosts"), hostsNames: ContainerFiles.ownNames(config),
             directory: directory, runDirectory: paths.runContainer(config.id))
         request.nameServers = config.host.dns
+        request.needsNameService = ResolvConf(of: config.host).needsHost(config.host)
         request.allowsDevices = config.host.isPrivileged || config.host.sharing.needsNodesOutsideOfDev
         if config.host.limits.pids == nil { request.defaultLimits = ["pids"] }
         request.log = try config.host.log.target(config)

@@ -13,7 +13,7 @@ extension MonitorRequest {
             "cgroup": .string(cgroup.string), "defaultLimits": .nonEmpty(defaultLimits.sorted()),
             "network": network.json, "hosts": hosts.map { .string($0.string) },
             "hostsNames": .string(hostsNames), "nameServers": .nonEmpty(nameServers),
-            "log": log?.json,
+            "needsNameService": needsNameService ? .bool(true) : nil, "log": log?.json,
             "directory": .string(directory.string), "runDirectory": .string(runDirectory.string),
             "opensStdin": .bool(opensStdin), "closesStdinWithClient": .bool(closesStdinWithClient),
             "endsWithClient": .bool(endsWithClient), "mergesStreams": .bool(mergesStreams),
@@ -45,6 +45,7 @@ extension MonitorRequest {
             directory: FilePath(try json.requireString("directory")),
             runDirectory: FilePath(try json.requireString("runDirectory")))
         nameServers = try json.stringsOrEmpty("nameServers")
+        needsNameService = try json.optionalBool("needsNameService") ?? false
         allowsDevices = try json.optionalBool("allowsDevices") ?? false
         defaultLimits = Set(try json.stringsOrEmpty("defaultLimits"))
         opensStdin = try json.optionalBool("opensStdin") ?? false

@@ -75,6 +75,8 @@ public struct MonitorRequest: Equatable, Sendable {
     public var hostsNames: String
     /// Whom the name service asks what it does not know; none: the host's own.
     public var nameServers: [String] = []
+    /// On the default bridge, too: only the host itself reaches its servers.
+    public var needsNameService = false
     /// nil: what it writes is kept nowhere.
     public var log: LogTarget?
     /// The container's directory: state.json and log.

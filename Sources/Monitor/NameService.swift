@@ -24,9 +24,9 @@ final class NameService {
     /// Opens its sockets in the network namespace of `process`; the monitor has one thread. `servers` are asked for
     /// each question that no container answers, from the host's namespace.
     init(
-        in process: borrowing Pidfd, networks: [BridgeNetwork], servers: @escaping () -> [HostAddress]
+        in process: borrowing Pidfd, _ book: NameBook, servers: @escaping () -> [HostAddress]
     ) throws(SysError) {
-        (book, self.servers) = (NameBook(networks), servers)
+        (self.book, self.servers) = (book, servers)
         var stream: FD?
         datagrams = try Process.visit(.network, of: process.fd) { () throws(SysError) in
             let datagrams = try Internet.datagrams(at: Self.address)
@@ -71,15 +71,15 @@ final class NameService {
     func step(_ poll: Poll, _ at: Positions) {
         for (question, p) in zip(questions, at.questions) where !poll[p].isEmpty { question.step(&buffer) }
         for (stream, p) in zip(streams, at.streams) where !poll[p].isEmpty { stream.step(&buffer) }
-        for stream in streams { takeQuestion(of: stream) }
         if !poll[at.datagrams].isEmpty { takeDatagrams() }
         if let p = at.listener, !poll[p].isEmpty, let socket = listener.acceptClient() {
             streams.append(NameStream(socket))
         }
         let now = ContinuousClock.now
-        for question in questions where question.deadline <= now { question.askNext() }
+        for question in questions where !question.isOver && question.deadline <= now { question.askNext() }
         for question in questions where question.isOver { finish(question) }
         questions.removeAll { $0.isOver }
+        for stream in streams { takeQuestions(of: stream) }
         streams.removeAll { $0.isGone || $0.deadline <= now }
     }
 
@@ -94,9 +94,9 @@ final class NameService {
         }
     }
 
-    private func takeQuestion(of stream: NameStream) {
-        guard let message = stream.takeMessage() else { return }
-        take(message, .stream(stream))
+    /// Resolvers send both questions of a name at once: for one that has come already, its socket has no event.
+    private func takeQuestions(of stream: NameStream) {
+        while !stream.isGone, let message = stream.takeMessage() { take(message, .stream(stream)) }
     }
 
     private func take(_ message: [UInt8], _ client: NameClient) {
@@ -188,13 +188,14 @@ final class NameStream {
     }
 }
 
-/// A question that goes to a server of the host: the next one is asked when one says nothing, and the answer that did
-/// not fit into a datagram is fetched by a stream for who can take it.
+/// A question that goes to a server of the host, the way it came: who hears that the answer does not fit into a datagram
+/// asks again by a stream. The next server is asked when one says nothing, cannot be reached or has no answer to give.
 final class ForwardedQuestion {
     let query: NameQuery
     let client: NameClient
     private(set) var socket = FD(adopting: -1)
     private(set) var deadline = ContinuousClock.now
+    /// The last one's excuse, when no server had better.
     private(set) var answer: [UInt8]?
     private(set) var isOver = false
     private var message: [UInt8]
@@ -237,15 +238,23 @@ final class ForwardedQuestion {
         if !output.isEmpty { return write() }
         guard let n = socket.receiveSome(into: &buffer) else { return }
         guard n > 0 else { return askNext() }
-        input = isStream ? input + buffer[..<n] : Array(buffer[..<n])
-        if isStream {
-            guard input.count >= 2, input.count >= 2 + (Int(input[0]) << 8 | Int(input[1])) else { return }
-            input.removeFirst(2)
-        }
+        isStream ? takeStream(buffer[..<n]) : take(buffer[..<n])
+    }
+
+    private func takeStream(_ bytes: ArraySlice<UInt8>) {
+        input += bytes
+        guard input.count >= 2, input.count >= 2 + (Int(input[0]) << 8 | Int(input[1])) else { return }
+        take(input[2..<(2 + (Int(input[0]) << 8 | Int(input[1])))])
+        // Nobody else can write into a stream: a server that answers something else has nothing better.
+        if !isOver, !input.isEmpty { askNext() }
+    }
+
+    private func take(_ bytes: ArraySlice<UInt8>) {
         // Another's, or a forged one: the right one may come yet.
-        guard isAnswer(input, to: message) else { return }
-        answer = Array(original.prefix(2)) + input.dropFirst(2)
-        isOver = true
+        guard isAnswer(Array(bytes), to: message) else { return }
+        answer = Array(original.prefix(2)) + bytes.dropFirst(2)
+        // SERVFAIL and REFUSED say nothing of the name: another server may know it.
+        if saysNothing(Array(bytes)) { askNext() } else { isOver = true }
     }
 
     private func write() {

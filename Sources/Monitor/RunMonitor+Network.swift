@@ -167,14 +167,16 @@ extension RunMonitor {
         if wasGateway, let next { try next.becomeGateway(pidfd) }
     }
 
-    /// For a container in a network whose containers find each other by name. Questions wait in its sockets until the
-    /// session's loop runs.
+    /// For a container in a network whose containers find each other by name, or without another way to the host's
+    /// servers. Questions wait in its sockets until the session's loop runs.
     func openNameService(_ pidfd: borrowing Pidfd) throws(NetworkError) {
-        let networks = attachments.map(\.endpoint.network).filter(\.hasNames)
+        let networks = attachments.map(\.endpoint.network)
         let servers = request.nameServers.compactMap { HostAddress($0) }
-        guard !networks.isEmpty else { return names = nil }
+        guard networks.contains(where: { $0.hasNames || request.needsNameService }) else {
+            return names = nil
+        }
         do throws(SysError) {
-            names = try NameService(in: pidfd, networks: networks) {
+            names = try NameService(in: pidfd, NameBook(networks)) {
                 servers.isEmpty ? hostServers() : servers
             }
         } catch {

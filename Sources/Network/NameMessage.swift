@@ -195,6 +195,12 @@ public func isAnswer(_ message: [UInt8], to query: [UInt8]) -> Bool {
     return asked.name == answered.name && asked.type == answered.type && asked.class == answered.class
 }
 
+/// Whether an answer is none: the server failed, or does not serve whoever asks.
+public func saysNothing(_ answer: [UInt8]) -> Bool {
+    guard answer.count >= 12, let error = NameError(rawValue: answer[3] & 0xf) else { return false }
+    return error == .serverFailure || error == .refused
+}
+
 /// The servers that a resolv.conf names, in their order.
 public func nameServers(resolvConf text: String) -> [HostAddress] {
     text.split(separator: "\n").compactMap { line in

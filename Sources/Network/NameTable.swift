@@ -110,8 +110,14 @@ struct NameTable {
 public struct NameBook: Sendable {
     /// In the order in which they are asked.
     private let networks: [BridgeNetwork]
+    /// What no container is called may be asked outside.
+    private let mayForward: Bool
 
-    public init(_ networks: [BridgeNetwork]) { self.networks = networks }
+    /// Of a container that is in these networks.
+    public init(_ networks: [BridgeNetwork]) {
+        self.networks = networks.filter(\.hasNames)
+        mayForward = networks.contains { !$0.isInternal }
+    }
 
     /// What becomes of a question.
     public enum Decision: Equatable, Sendable {
@@ -123,7 +129,6 @@ public struct NameBook: Sendable {
     /// `turn` moves the addresses of a name on, so that all are used alike. Whoever is in internal networks alone hears
     /// nothing from outside, and tells nobody outside what it asks (CVE-2024-29018).
     public func decide(_ query: NameQuery, turn: Int, isStream: Bool) throws(SysError) -> Decision {
-        let mayForward = networks.contains { !$0.isInternal }
         switch query.kind {
         case .a, .aaaa:
             if let found = try find(query.name) {
