@@ -1,3 +1,4 @@
+public import Network
 import OCI
 
 /// `/etc/apus/config.json`: what the host's administrator has chosen for all containers, with the names of dockerd's
@@ -6,6 +7,8 @@ public struct Configuration: Equatable, Sendable {
     /// `data-root` and `exec-root`.
     public private(set) var root: String?
     public private(set) var run: String?
+    /// `ip`, `bip`, `default-address-pools`, `ipv6` and `fixed-cidr-v6`.
+    public internal(set) var addresses = AddressPlan()
     private var logDriver: String?
     private var logOptions: [String: String] = [:]
     private var dns: [String] = []
@@ -27,7 +30,12 @@ public struct Configuration: Equatable, Sendable {
         do {
             let json = try JSON(parsing: text)
             guard let members = json.members else { throw JSONError("an object is expected") }
-            for member in members { try take(member.name, json) }
+            for member in members where try !takeAddresses(member.name, json) {
+                try take(member.name, json)
+            }
+            if addresses.bridgeSubnet6 != nil, !addresses.bridgeHasIPv6 {
+                throw JSONError("fixed-cidr-v6 needs \"ipv6\": true")
+            }
             // What is wrong is said now, not when a container is made.
             _ = try LogOptions(driver: logDriver, logOptions)
         } catch { throw UsageError("\(error)") }

@@ -1,13 +1,16 @@
 import Linux
+public import Network
 public import SystemPackage
 
-/// Where an engine keeps what, and the names on the host that derive from its root, so that several engines run
-/// side by side.
+/// Where an engine keeps what, and what it has of the host: names that derive from its root, so that several engines
+/// run side by side, and addresses.
 public struct EnginePaths: Equatable, Sendable {
     /// What lasts: images, containers, volumes.
     public let root: FilePath
     /// What a reboot clears: sockets, locks, leases.
     public let run: FilePath
+    /// What the configuration says of addresses.
+    public var addresses = AddressPlan()
 
     public static let defaultRoot: FilePath = "/var/lib/apus"
     public static let defaultRun: FilePath = "/run/apus"
@@ -32,6 +35,7 @@ public struct EnginePaths: Equatable, Sendable {
         let root = chosen.map { FilePath($0) } ?? Self.defaultRoot
         let fallback = chosen == nil ? Self.defaultRun : root.appending("run")
         self.init(root: root, run: chosenRun.map { FilePath($0) } ?? fallback)
+        addresses = configuration.addresses
     }
 
     public var isDefault: Bool { root == Self.defaultRoot }

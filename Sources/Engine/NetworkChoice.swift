@@ -122,14 +122,16 @@ struct NetworkChoice {
         }
     }
 
-    /// What was published by number, and with `-P` every exposed port on a free one.
+    /// What was published by number, and with `-P` every exposed port on a free one; where no address is typed at the
+    /// configuration's.
     private func ports(_ config: ContainerConfig) throws -> [PortMapping] {
+        let standard = paths.addresses.publishAddress.map { HostAddress.v4($0) }
         var ports: [PortMapping] = []
-        for text in config.host.ports { ports += try PortMapping.parse(text) }
+        for text in config.host.ports { ports += try PortMapping.parse(text, at: standard) }
         if config.host.publishesAll {
             let taken = ports
             for exposed in config.process.exposedPorts.sorted() {
-                ports += try PortMapping.parse(exposed).filter { port in
+                ports += try PortMapping.parse(exposed, at: standard).filter { port in
                     !taken.contains { $0.containerPort == port.containerPort && $0.proto == port.proto }
                 }
             }

@@ -102,16 +102,19 @@ public struct NetworkOptions: Equatable, Sendable {
     }
 
     func bridge(
-        id: String, link: String, table: String, leases: FilePath, suffix: String?, others: [BridgeNetwork]
+        id: String, link: String, table: String, paths: EnginePaths, others: [BridgeNetwork]
     ) throws -> BridgeNetwork {
         let taken = others.map(\.subnet)
         if let subnet, taken.contains(where: { $0.overlaps(subnet) }) { throw Self.overlap }
-        guard let own = try subnet ?? BridgeNetwork.freeSubnet(suffix: suffix, taken: taken) else {
+        let free = { () throws(NetworkError) in
+            try BridgeNetwork.freeSubnet(suffix: paths.suffix, plan: paths.addresses, taken: taken)
+        }
+        guard let own = try subnet ?? free() else {
             throw EngineError(
                 "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the "
                     + "network", exitCode: 1)
         }
-        var bridge = BridgeNetwork(name: name, link: link, table: table, subnet: own, leases: leases)
+        var bridge = BridgeNetwork(name: name, link: link, table: table, subnet: own, leases: paths.leases)
         (bridge.id, bridge.range, bridge.reserved, bridge.isInternal) = (id, range, reserved, isInternal)
         if let gateway { bridge.gateway = gateway }
         if hasIPv6 {

@@ -12,11 +12,11 @@ public struct Networks: Sendable {
 
     // MARK: finding
 
-    /// All of them, by name, and the error of each record that is damaged.
-    public func all() throws -> (networks: [NetworkRecord], damaged: [String]) {
+    /// All of them, by name, and the error of each record that is damaged. A mere look writes nothing.
+    public func all(isLook: Bool = true) throws -> (networks: [NetworkRecord], damaged: [String]) {
         let (own, damaged) = try made()
         return (
-            (own + [try bridge(), builtIn("host", .host), builtIn("none", .none)]).sorted {
+            (own + [try bridge(isLook: isLook), builtIn("host", .host), builtIn("none", .none)]).sorted {
                 $0.name < $1.name
             },
             damaged
@@ -25,9 +25,7 @@ public struct Networks: Sendable {
 
     /// A network by name, id or the beginning of one that only one has; docker's errors.
     public func find(_ text: String) throws -> NetworkRecord {
-        // A mere look makes nothing: of an engine without networks only its bridge is, by being asked for.
-        let isThere = text == "bridge" || (try? FD.open(paths.networks, .path)) != nil
-        let all = isThere ? try all().networks : [builtIn("host", .host), builtIn("none", .none)]
+        let all = try all().networks
         if let found = all.first(where: { $0.name == text || $0.id == text }) { return found }
         let matches = text.isEmpty ? [] : all.filter { $0.id.hasPrefix(text) }
         guard let found = matches.first else { throw Self.missing(text) }
@@ -42,14 +40,23 @@ public struct Networks: Sendable {
         EngineError("network \(name) not found", exitCode: 1)
     }
 
-    /// The engine's default bridge: name, table and subnet derive from the root.
-    func bridge() throws -> NetworkRecord {
+    /// The engine's default bridge: name, table and subnet derive from the root. Its record is written when it is first
+    /// used.
+    func bridge(isLook: Bool = false) throws -> NetworkRecord {
         var record = builtIn("bridge", .bridge)
         var bridge = try BridgeNetwork.standard(
-            suffix: paths.suffix, records: paths.networks, leases: paths.leases)
+            suffix: paths.suffix, plan: paths.addresses, records: paths.networks, leases: paths.leases,
+            isLook: isLook)
         bridge.id = record.id
         record.bridge = bridge
-        record.options = ["com.docker.network.bridge.name": bridge.link]
+        let publish = paths.addresses.publishAddress ?? IPv4(0)
+        record.options = [
+            "com.docker.network.bridge.default_bridge": "true",
+            "com.docker.network.bridge.enable_icc": "true",
+            "com.docker.network.bridge.enable_ip_masquerade": "true",
+            "com.docker.network.bridge.host_binding_ipv4": "\(publish)",
+            "com.docker.network.bridge.name": bridge.link, "com.docker.network.driver.mtu": "1500",
+        ]
         return record
     }
 
@@ -109,7 +116,7 @@ public struct Networks: Sendable {
                 "invalid network name \"\(options.name)\": only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
                 exitCode: 1)
         }
-        let others = try all().networks
+        let others = try all(isLook: false).networks
         guard !others.contains(where: { $0.name == options.name }) else {
             throw EngineError("network with name \(options.name) already exists", exitCode: 1)
         }
@@ -120,8 +127,7 @@ public struct Networks: Sendable {
         let link = try options.link ?? "ap-\(record.id.prefix(12))"
         let table = try bridge().bridge?.table ?? "apus"
         record.bridge = try options.bridge(
-            id: record.id, link: link, table: table, leases: paths.leases, suffix: paths.suffix,
-            others: others.compactMap(\.bridge))
+            id: record.id, link: link, table: table, paths: paths, others: others.compactMap(\.bridge))
         try directory.replace(FilePath("\(record.id).json"), with: record.json.bytes)
         tell("create", record)
         return record.id

@@ -4,18 +4,20 @@ public import SystemPackage
 
 /// Choosing the default network's subnet, once for each engine.
 extension BridgeNetwork {
-    /// The engine's default network as `records/bridge.json` says; chosen and written when there is none.
+    /// The engine's default network as `records/bridge.json` says; chosen and written when there is none. A mere look
+    /// (`isLook`) writes nothing, and sees what would be chosen now.
     /// `suffix` is nil for the engine with the usual root, else 8 hex digits that tell engines apart.
     public static func standard(
-        suffix: String?, records: FilePath, leases: FilePath
+        suffix: String?, plan: AddressPlan = AddressPlan(), records: FilePath, leases: FilePath,
+        isLook: Bool = false
     ) throws(NetworkError) -> BridgeNetwork {
         if let suffix, suffix.utf8.count != 8 || UInt32(suffix, radix: 16) == nil {
             throw NetworkError("network suffix \"\(suffix)\" is not 8 hex digits")
         }
-        let directory = try asking("open \(records)") { () throws(SysError) in
-            try FD.directory(records, make: true)
-        }
+        let found = try asking("open \(records)") { () throws(SysError) in try open(records, makes: !isLook) }
+        guard let directory = found else { return try choose(suffix: suffix, plan, leases: leases) }
         if let network = try recorded(in: directory) { return network.keeping(leases) }
+        if isLook { return try choose(suffix: suffix, plan, leases: leases) }
         let lock = try asking("lock \(records)") { () throws(SysError) in
             let lock = try directory.open(
                 "bridge.lock", [.readWrite, .create, .noFollow], mode: 0o600, resolve: .beneath)
@@ -23,12 +25,19 @@ extension BridgeNetwork {
             return lock
         }
         if let network = try recorded(in: directory) { return network.keeping(leases) }
-        let network = try choose(suffix: suffix, leases: leases)
+        let network = try choose(suffix: suffix, plan, leases: leases)
         try asking("record the network") { () throws(SysError) in
             try directory.replace(file, with: network.json.bytes)
         }
         _ = consume lock  // held to here
         return network
+    }
+
+    private static func open(_ records: FilePath, makes: Bool) throws(SysError) -> FD? {
+        do throws(SysError) { return try FD.directory(records, make: makes) } catch {
+            guard !makes, error.errno == .noSuchFileOrDirectory else { throw error }
+            return nil
+        }
     }
 
     private static var file: FilePath { "bridge.json" }
@@ -45,26 +54,44 @@ extension BridgeNetwork {
         }
     }
 
-    private static func choose(suffix: String?, leases: FilePath) throws(NetworkError) -> BridgeNetwork {
-        let ranges = try asking("list the host's routes") { () throws(SysError) in try Route.rangesInUse() }
-        let used = ranges.compactMap { IPv4Subnet(IPv4($0.base), prefix: $0.prefix) }
-        guard let subnet = firstFree(subnetCandidates(suffix: suffix), used: used) else {
+    private static func choose(
+        suffix: String?, _ plan: AddressPlan, leases: FilePath
+    ) throws(NetworkError) -> BridgeNetwork {
+        let name = suffix.map { "apus-\($0)" }
+        guard let subnet = try plan.bridgeSubnet ?? free(subnetCandidates(suffix: suffix), plan, []) else {
             throw NetworkError("every private subnet we could use is routed by this host already")
         }
-        let name = suffix.map { "apus-\($0)" }
-        return BridgeNetwork(
+        var network = BridgeNetwork(
             name: "bridge", link: name ?? "apus0", table: name ?? "apus", subnet: subnet, leases: leases)
+        if let gateway = plan.bridgeGateway { network.gateway = gateway }
+        if plan.bridgeHasIPv6 {
+            // No two hosts have the same, as long as they have an id.
+            let host = (try? FD.open("/etc/machine-id").readAll(limit: 64)) ?? []
+            network.subnet6 =
+                plan.bridgeSubnet6
+                ?? localSubnet6(id: String(decoding: host, as: UTF8.self) + network.link)
+        }
+        return network
     }
 
     /// A subnet for one more network: none that this host routes, and none of `taken`; nil when all are.
-    public static func freeSubnet(suffix: String?, taken: [IPv4Subnet]) throws(NetworkError) -> IPv4Subnet? {
-        let ranges = try asking("list the host's routes") { () throws(SysError) in try Route.rangesInUse() }
-        let used = taken + ranges.compactMap { IPv4Subnet(IPv4($0.base), prefix: $0.prefix) }
-        if suffix != nil { return firstFree(subnetCandidates(suffix: suffix), used: used) }
+    public static func freeSubnet(
+        suffix: String?, plan: AddressPlan, taken: [IPv4Subnet]
+    ) throws(NetworkError) -> IPv4Subnet? {
+        if suffix != nil { return try free(subnetCandidates(suffix: suffix), plan, taken) }
         // docker's own order.
         let large = (17...31).map { IPv4Subnet(base: IPv4(172 << 24 | $0 << 16), length: 16) }
         let small = (0..<16).map { IPv4Subnet(base: IPv4(192 << 24 | 168 << 16 | $0 << 12), length: 20) }
-        return firstFree(large + small, used: used)
+        return try free(large + small, plan, taken)
+    }
+
+    /// The first of the plan's subnets that is free, of ours where it has none.
+    private static func free(
+        _ own: [IPv4Subnet], _ plan: AddressPlan, _ taken: [IPv4Subnet]
+    ) throws(NetworkError) -> IPv4Subnet? {
+        let ranges = try asking("list the host's routes") { () throws(SysError) in try Route.rangesInUse() }
+        let used = taken + ranges.compactMap { IPv4Subnet(IPv4($0.base), prefix: $0.prefix) }
+        return plan.pools.isEmpty ? firstFree(own, used: used) : firstFree(plan.subnets, used: used)
     }
 
     /// A subnet of unique local addresses (RFC 4193) for the network with this id.

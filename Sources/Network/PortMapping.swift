@@ -52,12 +52,15 @@ public struct PortMapping: Equatable, Hashable, Sendable, CustomStringConvertibl
 }
 
 extension PortMapping {
-    /// Reads the value of `--publish`; a range gives several. Errors are docker's.
-    public static func parse(_ text: String) throws(NetworkError) -> [PortMapping] {
+    /// Reads the value of `--publish`; a range gives several. Without an address it is `standard`. Errors are docker's.
+    public static func parse(
+        _ text: String, at standard: HostAddress? = nil
+    ) throws(NetworkError) -> [PortMapping] {
         var parts = text.split(separator: ":", omittingEmptySubsequences: false)
         let (container, proto) = try protocolPart(parts.removeLast(), of: text)
         let host = parts.popLast() ?? ""
-        let address = try addressPart(parts.joined(separator: ":"))
+        let typed = parts.joined(separator: ":")
+        let address = typed.isEmpty ? standard : try addressPart(typed)
         guard let inner = range(container), inner.lowerBound > 0 else {
             throw NetworkError("invalid containerPort: \(container)")
         }
@@ -103,7 +106,6 @@ extension PortMapping {
     }
 
     private static func addressPart(_ text: String) throws(NetworkError) -> HostAddress? {
-        if text.isEmpty { return nil }
         let bare = text.hasPrefix("[") && text.hasSuffix("]") ? String(text.dropFirst().dropLast()) : text
         guard let address = HostAddress(bare) else { throw NetworkError("invalid IP address: \(bare)") }
         return address == .v4(IPv4(0)) ? nil : address

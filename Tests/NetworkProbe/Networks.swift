@@ -55,6 +55,7 @@ func reach6(_ directory: String) throws {
         [try serve("web", any, port: 80), try serve("hidden", any, port: 9999)]
     }
     let outside = try neighbour.visit { try serve("outside", any, port: 7000) }
+    let daemon = try serve("daemon", IPv6(1).bytes, port: 2375)
     let address = web.attachment.address6 ?? "none"
     print("address", address)
     for place in ["::1", "fd00:1::1", "2001:db8::1"] { print("host [\(place)]:8080", ask(place, 8080)) }
@@ -66,9 +67,11 @@ func reach6(_ directory: String) throws {
         }
         print("neighbour 192.0.2.1:8080", ask("192.0.2.1", 8080))
         print("neighbour gateway:8080", ask("fd00:1::1", 8080))
+        for port in [8080, 2375] as [UInt16] { print("neighbour [::1]:\(port)", ask("::1", port)) }
         print("neighbour container:80", ask(address, 80))
         print("neighbour container:9999", ask(address, 9999))
     }
+    print("host [::1]:2375", ask("::1", 2375))
     try other.node.visit {
         print("container container:9999", ask(address, 9999))
         print("container [2001:db8::1]:8080", ask("2001:db8::1", 8080))
@@ -79,7 +82,7 @@ func reach6(_ directory: String) throws {
     var netfilter = try NetlinkSocket(.netfilter)
     try netfilter.transactAtOnce([Nftables.removeTable(blue.table)])
     print("unguarded container:9999", try neighbour.visit { ask(address, 9999) })
-    withExtendedLifetime((web, other, far, servers, outside)) {}
+    withExtendedLifetime((web, other, far, servers, outside, daemon)) {}
 }
 
 /// Somebody flushes or removes our table in several ways.

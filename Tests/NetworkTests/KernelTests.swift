@@ -123,8 +123,10 @@ struct KernelTests {
                 "host container:80 web", "neighbour [2001:db8::1]:8080 web",
                 "neighbour [2001:db8::1]:8082 web",
                 "neighbour 192.0.2.1:8080 web", "neighbour gateway:8080 closed",
+                "neighbour [::1]:8080 closed", "neighbour [::1]:2375 closed",
                 "neighbour container:80 closed", "neighbour container:9999 closed",
-                "container container:9999 hidden", "container [2001:db8::1]:8080 web",
+                "host [::1]:2375 daemon", "container container:9999 hidden",
+                "container [2001:db8::1]:8080 web",
                 "container outside:7000 outside", "sibling container:80 closed",
                 "itself [2001:db8::1]:8080 web", "unguarded container:9999 hidden",
             ])

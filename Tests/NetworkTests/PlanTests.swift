@@ -48,6 +48,21 @@ import Testing
         #expect(Set(BridgeNetwork.subnetCandidates(suffix: "ffffffff")).count == 1024)
     }
 
+    @Test func poolsAreCutIntoSubnets() throws {
+        var plan = AddressPlan()
+        plan.pools = try [("10.50.0.0/23", 24), ("10.60.0.0/16", 17)].map { base, size in
+            try #require(AddressPlan.Pool(base: #require(IPv4Subnet(base)), size: size))
+        }
+        #expect(
+            plan.subnets.map(\.description) == [
+                "10.50.0.0/24", "10.50.1.0/24", "10.60.0.0/17", "10.60.128.0/17",
+            ])
+        let all = try #require(AddressPlan.Pool(base: #require(IPv4Subnet("0.0.0.0/0")), size: 30))
+        plan.pools = [all]
+        #expect(BridgeNetwork.firstFree(plan.subnets, used: [])?.description == "0.0.0.0/30")
+        #expect(try AddressPlan.Pool(base: #require(IPv4Subnet("10.0.0.0/24")), size: 23) == nil)
+    }
+
     @Test func addressesGoRoundAndSkipTheGateway() throws {
         let network = try small()
         #expect(Array(network.candidates(after: nil)).map(\.description).first == "10.0.0.2")

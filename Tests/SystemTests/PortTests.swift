@@ -82,6 +82,17 @@ final class PortTests {
         }
     }
 
+    @Test func sctpIsPublishedWhereTheKernelHasIt() throws {
+        let out = try apus("run", "-d", "--name", "web", "-p", "8080:80/sctp", "busybox", "sleep", "100")
+        if Host.has("/proc/net/sctp") {
+            #expect(out.code == 0, "\(out)")
+            #expect(try apus.must("port", "web") == "80/sctp -> 0.0.0.0:8080")
+        } else {
+            #expect(out.code == 125 && out.err.contains("this kernel has no SCTP"), "\(out)")
+            #expect(out.err.contains("modprobe sctp"), "\(out)")
+        }
+    }
+
     @Test func aPortIsTakenOnceAndFreeAgainAfterwards() throws {
         try serve("first", ports: "-p", "8080:80")
         let second = try apus("run", "-d", "--name", "second", "-p", "8080:80", "busybox", "sleep", "9")
