@@ -5,18 +5,23 @@ import SystemPackage
 
 /// Waiting, signals and removing.
 extension Containers {
-    /// Waits for a container's end: its exit code, at once when it does not run. 255 when nobody knows it.
-    public func wait(_ id: String) throws -> Int32 {
-        let socket: FD
+    /// Begins to wait for a container's end; several are waited for side by side.
+    public func beginWait(_ id: String) throws -> Waiting {
         do {
-            socket = try attach(id, hello: Hello([], keys: []))
+            return Waiting(id, try attach(id, hello: Hello([], keys: [])))
         } catch let error as EngineError {
-            guard let record = try? records.read(id) else { throw error }  // gone or damaged: the first error says so
-            if case .exited(let code) = record.state.phase { return code ?? 255 }
-            if case .created = record.state.phase { return record.state.failedStartCode }
+            // Gone or damaged: the first error says so.
+            guard let record = try? records.read(id) else { throw error }
+            if case .exited(let code) = record.state.phase { return Waiting(id, code: code ?? 255) }
+            if case .created = record.state.phase { return Waiting(id, code: record.state.failedStartCode) }
             throw error
         }
-        return try awaitEnd(socket) ?? recordedEnd(id) ?? 255
+    }
+
+    /// Its exit code, at once when it does not run. 255 when nobody knows it.
+    public func finishWait(_ waiting: Waiting) throws -> Int32 {
+        guard let socket = waiting.socket.take() else { return waiting.code }
+        return try awaitEnd(socket) ?? recordedEnd(waiting.id) ?? 255
     }
 
     /// Nil when the monitor was leaving already and said nothing.
@@ -32,16 +37,20 @@ extension Containers {
         return code
     }
 
-    /// Sends a signal to a running container's first process. As with docker, it is not started again after it, and
-    /// SIGKILL comes back when it has ended.
-    public func kill(_ id: String, signal: Int32) throws {
+    /// Sends a signal to a running container's first process. As with docker, it is not started again after it.
+    public func beginKill(_ id: String, signal: Int32) throws -> Waiting {
         let stop = try records.read(id).config.process.stopSignal.flatMap(Signal.number)
         let ends = signal == Signal.kill || signal == stop ?? signal
         guard let asked = try ask(.kill(signal, ends: ends), id) else {
             throw EngineError("Container \(id) is not running", exitCode: 1)
         }
-        // Whoever says `kill X && rm X` wants it to have ended.
-        if signal == Signal.kill { _ = try awaitEnd(asked.takeSocket()) }
+        guard signal == Signal.kill else { return Waiting(id) }
+        return Waiting(id, asked.takeSocket())
+    }
+
+    /// Comes back when what SIGKILL ends has ended: whoever says `kill X && rm X` wants that.
+    public func finishKill(_ waiting: Waiting) throws {
+        if let socket = waiting.socket.take() { _ = try awaitEnd(socket) }
     }
 
     /// Hands a signal to the first process, by a connection of its own: on that of a client, input that is not taken may
@@ -116,36 +125,66 @@ extension Containers {
         }
     }
 
-    /// Removes a container; a running one only by force. `volumes` takes its nameless volumes with it.
-    public func remove(_ id: String, force: Bool, volumes: Bool) throws {
+    /// Begins to remove a container: a running one, which only goes by force, is told to end.
+    public func beginRemove(_ id: String, force: Bool) throws -> Removal {
         Sweeper(paths: paths).sweep(id)
-        let record: Records.Record
+        let removal: Removal
         do {
-            record = try records.read(id)
+            removal = Removal(id, try records.read(id))
         } catch {
             // What cannot be read can still be removed, on demand.
             guard force, (error as? EngineError)?.description.contains("is damaged") == true else {
                 throw error
             }
-            return try records.remove(id, name: nil)
+            return Removal(id, nil)
         }
-        if record.state.isRunning {
-            guard force else {
-                let before = record.state.isPaused ? "Unpause and then stop" : "Stop"
-                throw EngineError(
-                    "You cannot remove a \(record.state.status) container \(id). \(before) the container before "
-                        + "attempting removal or force remove", exitCode: 1)
-            }
-            try killAndWait(id)
+        guard let state = removal.record?.state, state.isRunning else { return removal }
+        guard force else {
+            let before = state.isPaused ? "Unpause and then stop" : "Stop"
+            throw EngineError(
+                "You cannot remove a \(state.status) container \(id). \(before) the container before "
+                    + "attempting removal or force remove", exitCode: 1)
+        }
+        if let asked = try ask(.kill(Signal.kill, ends: true), id) { removal.socket = asked.takeSocket() }
+        return removal
+    }
+
+    /// Comes back when it is gone. `volumes` takes its nameless volumes with it.
+    public func finishRemove(_ removal: Removal, volumes: Bool) throws {
+        let id = removal.id
+        guard let record = removal.record else { return try records.remove(id, name: nil) }
+        if let socket = removal.socket.take() { _ = try awaitEnd(socket) }
+        // Named twice; one with --rm goes by itself.
+        guard try record.state.isRunning || records.exists(id) else {
+            throw EngineError("No such container: \(id)", exitCode: 1)
         }
         release(id)
         try records.remove(id, name: record.config.name)
         tell("destroy", record.config)
         if volumes { try Volumes(paths).removeAnonymous(of: record.config) }
     }
+}
 
-    private func killAndWait(_ id: String) throws {
-        guard let asked = try ask(.kill(Signal.kill, ends: true), id) else { return }
-        _ = try awaitEnd(asked.takeSocket())
+/// A container whose end is waited for.
+public final class Waiting {
+    fileprivate let id: String
+    /// nil: there is nothing to wait for.
+    fileprivate var socket: FD?
+    fileprivate let code: Int32
+
+    fileprivate init(_ id: String, _ socket: consuming FD? = nil, code: Int32 = 0) {
+        (self.id, self.code) = (id, code)
+        self.socket = socket
     }
+}
+
+/// A container that is about to be removed.
+public final class Removal {
+    fileprivate let id: String
+    /// nil: it cannot be read.
+    fileprivate let record: Records.Record?
+    /// Of one that has been told to end.
+    fileprivate var socket: FD?
+
+    fileprivate init(_ id: String, _ record: Records.Record?) { (self.id, self.record) = (id, record) }
 }

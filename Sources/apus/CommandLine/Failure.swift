@@ -37,15 +37,20 @@ struct CommandFailure: Error, Equatable, CustomStringConvertible {
 
 /// Commands that take several names go on past an error and end with 1.
 enum EachName {
-    /// All are begun before the first is waited for: it takes as long as the slowest one.
+    /// How many are begun before the first is waited for, as with docker; each has a few descriptors.
+    private static let mostAtOnce = 50
+
+    /// Side by side: it takes as long as the slowest one. What is printed has the names' order.
     static func run<Begun>(
         _ names: [String], begin: (String) throws -> Begun, finish: (String, Begun) throws -> Void
     ) throws -> Int32 {
-        let begun = names.map { name in (name, Result { try begin(name) }) }
-        var left = begun[...]
+        var waiting = names[...]
+        var begun: [Result<Begun, any Error>] = []
         return try run(names) { name in
-            guard let (_, result) = left.popFirst() else { return }
-            try finish(name, result.get())
+            while begun.count < mostAtOnce, let next = waiting.popFirst() {
+                begun.append(Result { try begin(next) })
+            }
+            try finish(name, begun.removeFirst().get())
         }
     }
 

@@ -26,9 +26,11 @@ enum EndCommands {
         let signal = try signal(arguments) ?? Signal.kill
         let containers = try session.containers()
         return try EachName.run(arguments.words) { name in
-            do { try containers.kill(try containers.records.find(name), signal: signal) } catch {
+            do { return try containers.beginKill(try containers.records.find(name), signal: signal) } catch {
                 throw EngineError("Cannot kill container: \(name): \(error)", exitCode: 1)
             }
+        } finish: { name, ending in
+            try containers.finishKill(ending)
             try Standard.out("\(name)\n")
         }
     }
@@ -39,7 +41,9 @@ enum EndCommands {
     ) { arguments, session in
         let containers = try session.containers()
         return try EachName.run(arguments.words) { name in
-            try Standard.out("\(try containers.wait(try containers.records.find(name)))\n")
+            try containers.beginWait(try containers.records.find(name))
+        } finish: { _, waiting in
+            try Standard.out("\(try containers.finishWait(waiting))\n")
         }
     }
 
@@ -54,15 +58,21 @@ enum EndCommands {
     ) { arguments, session in
         let (force, volumes) = (arguments.isOn("force"), arguments.isOn("volumes"))
         let containers = try session.containers()
-        return try EachName.run(arguments.words) { name in
+        return try EachName.run(arguments.words) { name -> Result<Removal, any Error> in
             let id: String
             do { id = try containers.records.find(name) } catch {
                 guard force else { throw error }
-                // docker: what is already gone is what was asked for.
-                return Standard.error("apus: \(error)")
+                return .failure(error)
             }
-            try containers.remove(id, force: force, volumes: volumes)
-            try Standard.out("\(name)\n")
+            return .success(try containers.beginRemove(id, force: force))
+        } finish: { name, found in
+            switch found {
+            case .success(let removal):
+                try containers.finishRemove(removal, volumes: volumes)
+                try Standard.out("\(name)\n")
+            // docker: what is already gone is what was asked for.
+            case .failure(let error): Standard.error("apus: \(error)")
+            }
         }
     }
 
