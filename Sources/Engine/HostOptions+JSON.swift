@@ -23,6 +23,7 @@ extension HostOptions {
             "Tmpfs": .nonEmpty(tmpfsFlags),
             "Ulimits": .array(ulimits.map(\.json)), "Init": usesInit ? .bool(true) : nil,
             "OomScoreAdjSet": oomScoreAdjustment == nil ? nil : .bool(true),
+            "ContainerIDFile": .string(idFile ?? ""),
         ]).appending(limits.json).appending(sharing.json)
     }
 
@@ -60,6 +61,7 @@ extension HostOptions {
         if try json.optionalBool("OomScoreAdjSet") == true {
             oomScoreAdjustment = try json.optionalInt("OomScoreAdj").map { Int(truncatingIfNeeded: $0) }
         }
+        idFile = try json.optionalString("ContainerIDFile").flatMap { $0.isEmpty ? nil : $0 }
         removesItself = try json.optionalBool("AutoRemove") ?? false
         limits = try Limits(json)
         log = try json["LogConfig"].map { value throws(JSONError) in try LogOptions(value) } ?? log

@@ -55,6 +55,8 @@ public struct HostOptions: Equatable, Sendable {
     /// `--rm`.
     public var removesItself = false
     public var restart = RestartPolicy()
+    /// The path of a file that must not exist yet; the id is written there.
+    public var idFile: String?
 
     /// What a container gets when nothing is typed.
     public init() {}

@@ -13,12 +13,13 @@ public enum InspectView {
     ) -> JSON {
         let (config, state) = (summary.config, summary.state)
         let record = config.json
+        let files = self.files(config, directory)
         return .fields([
             "Id": .string(config.id), "Created": record["Created"], "Path": record["Path"] ?? .string(""),
             "Args": record["Args"] ?? .array([]), "State": self.state(state), "Image": record["Image"],
-            "ResolvConfPath": .string("\(directory)/resolv.conf"),
-            "HostnamePath": .string("\(directory)/hostname"), "HostsPath": .string("\(directory)/hosts"),
-            "LogPath": .string("\(directory)/log"), "Name": record["Name"],
+            "ResolvConfPath": .string("\(files)/resolv.conf"),
+            "HostnamePath": .string("\(files)/hostname"), "HostsPath": .string("\(files)/hosts"),
+            "LogPath": .string(logPath(summary, directory)), "Name": record["Name"],
             "RestartCount": .int(Int64(state.restartCount)),
             "Driver": .string("overlay2"), "Platform": .string(config.platform.os), "MountLabel": .string(""),
             "ProcessLabel": .string(""), "AppArmorProfile": .string(""), "ExecIDs": .null,
@@ -30,14 +31,25 @@ public enum InspectView {
         ])
     }
 
+    /// Where its /etc/hosts and the like are: those of the container whose network it shares.
+    private static func files(_ config: ContainerConfig, _ directory: String) -> String {
+        guard case .container(let other) = config.host.network else { return directory }
+        return directory.split(separator: "/").dropLast().map { "/\($0)" }.joined() + "/\(other)"
+    }
+
+    /// Empty where there is no such file: nothing was written yet, or it goes elsewhere.
+    private static func logPath(_ summary: ContainerSummary, _ directory: String) -> String {
+        let isFile = summary.config.host.log.driver == .jsonFile && summary.state.startedAt != nil
+        return isFile ? "\(directory)/log" : ""
+    }
+
     /// docker's PortBindings stand where the record has what was typed.
     private static func hostConfig(_ config: ContainerConfig) -> JSON {
         let hidden: Set<String> = ["AllMounts", "Endpoints", "OomScoreAdjSet", "PublishedPorts"]
         let members = (config.host.json.members ?? []).filter { !hidden.contains($0.name) }
         let isPrivileged = config.host.isPrivileged
         let rest: JSON = .fields([
-            "PortBindings": portBindings(config.host), "ContainerIDFile": .string(""),
-            "VolumeDriver": .string(""), "ConsoleSize": .array([.int(0), .int(0)]),
+            "PortBindings": portBindings(config.host), "VolumeDriver": .string(""), "ConsoleSize": .array([.int(0), .int(0)]),
             "Cgroup": .string(""), "Links": .null,
             "Isolation": .string(""), "BlkioWeight": .int(0),
             "DeviceRequests": .null,

@@ -32,7 +32,7 @@ struct NetworkChoice {
 
     /// What others find a container by: its own name, its short id, its aliases and the host name it was given.
     static func names(_ config: ContainerConfig, _ aliases: [String]) -> [String] {
-        [config.name, String(config.id.prefix(12))] + aliases + (config.hostname.map { [$0] } ?? [])
+        [config.name] + aliases + [String(config.id.prefix(12))] + (config.hostname.map { [$0] } ?? [])
     }
 
     /// With the names of networks in the place of ids, the id of another container, and the host name that goes with

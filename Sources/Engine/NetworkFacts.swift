@@ -31,7 +31,8 @@ public struct EndpointFacts: Equatable, Sendable {
     public var interface = ""
     public var ports = JSON.object([])
 
-    public init() {}
+    /// Of one that is not there now.
+    public init(networkID: String = "") { self.networkID = networkID }
 }
 
 extension NetworkFacts {

@@ -49,8 +49,6 @@ public struct RunOptions: Equatable, Sendable {
     public var platform: Platform?
     public var pull = Pull.missing
     public var quiet = false
-    /// The path of a file that must not exist yet; the id is written there.
-    public var idFile: String?
     public var proxiesSignals = true
     /// The bytes that detach a client from a terminal.
     public var detachKeys = RunOptions.standardDetachKeys

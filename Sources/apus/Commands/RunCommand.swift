@@ -18,7 +18,7 @@ enum RunCommand {
         try withCode(1) {
             let options = try options(arguments, session, path: "create")
             let containers = try session.containers()
-            let idFile = try IDFile(options.idFile)
+            let idFile = try IDFile(options.host.idFile)
             let created = try containers.create(
                 options, puller: session.puller(policy: options.pull, isQuiet: options.quiet))
             try idFile.write(created.id)
@@ -80,7 +80,7 @@ enum RunCommand {
         }
         try Terminals.requireInput(terminal: options.terminal, stdin: options.attach.contains(.stdin))
         let containers = try session.containers()
-        let idFile = try IDFile(options.idFile)
+        let idFile = try IDFile(options.host.idFile)
         let created = try containers.create(
             options, puller: session.puller(policy: options.pull, isQuiet: options.quiet))
         let id = created.id

@@ -31,7 +31,7 @@ extension RunOptions {
         // docker shows names with a slash before them, and takes them so.
         name = arguments.value("name").map { $0.hasPrefix("/") ? String($0.dropFirst()) : $0 }
             .flatMap { $0.isEmpty ? nil : $0 }
-        idFile = arguments.value("cidfile")
+        host.idFile = arguments.value("cidfile")
         quiet = arguments.isOn("quiet")
         host.removesItself = arguments.isOn("rm")
         host.usesInit = arguments.isOn("init")
