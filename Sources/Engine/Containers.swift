@@ -194,6 +194,11 @@ public struct Containers: Sendable {
         request.closesStdinWithClient = config.stdinOnce
         request.restart = config.host.restart
         request.sources = mounts.sources
+        request.volumes = Volumes(paths).named(config).compactMap { mount in
+            mount.volume?.name.map {
+                VolumeUse(name: $0, destination: mount.target, isReadOnly: mount.isReadOnly)
+            }
+        }
         request.bootID = try Process.bootID()
         let sharing = config.host.sharing
         (request.devices, request.ipcMode, request.pidMode) = (sharing.devices, sharing.ipc, sharing.pid)

@@ -22,7 +22,8 @@ extension MonitorRequest {
             "sources": sources.isEmpty
                 ? nil
                 : .object(sources.sorted { $0.key < $1.key }.map { JSON.Member($0.key, $0.value.json) }),
-            "bootID": .string(bootID), "devices": .array(devices.map(\.json)),
+            "volumes": volumes.isEmpty ? nil : .array(volumes.map(\.json)), "bootID": .string(bootID),
+            "devices": .array(devices.map(\.json)),
             "ipcMode": .string(ipcMode), "pidMode": .string(pidMode),
             "keepsCgroupParent": .bool(keepsCgroupParent),
         ])
@@ -60,6 +61,7 @@ extension MonitorRequest {
         if let policy = json["restart"] { restart = try RestartPolicy(policy) }
         bootID = try json.optionalString("bootID") ?? ""
         for device in try json.arrayOrEmpty("devices") { devices.append(try DeviceRequest(device)) }
+        for volume in try json.arrayOrEmpty("volumes") { volumes.append(try VolumeUse(volume)) }
         ipcMode = try json.optionalString("ipcMode") ?? ""
         pidMode = try json.optionalString("pidMode") ?? ""
         keepsCgroupParent = try json.optionalBool("keepsCgroupParent") ?? false

@@ -101,6 +101,8 @@ public struct MonitorRequest: Equatable, Sendable {
     public var bootID = ""
     /// nil: a build step, of whose life nobody is told.
     public var events: EventSource?
+    /// Of whose use is told.
+    public var volumes: [VolumeUse] = []
     public var devices: [DeviceRequest] = []
     /// docker's words: `container:ID` is found at each start, everything else is in the document.
     public var ipcMode = ""

@@ -9,6 +9,7 @@ extension RunMonitor {
     /// Takes over a container whose monitor has died, or finds that it has ended and cleans up after both.
     func adopt() throws(RuntimeError) {
         if let record = try readState() { state = record }
+        hasVolumes = state.status == "running"
         let running: Pidfd?
         do throws(SysError) { running = try openRunning() } catch {
             throw RuntimeError("adopt container \(request.id): \(error)")
@@ -128,6 +129,7 @@ extension RunMonitor {
     /// the others' failures.
     func leaveHost() {
         unpublish()
+        tellUnmounts()
         removeCgroup()
         if let removal = request.removal, let volumes = try? removal.apply(id: request.id) {
             for name in volumes { request.events?.log.tell(AnonymousVolumes.destroyed(name)) }

@@ -50,6 +50,7 @@ extension RunMonitor {
         removeCgroup()
         allowMountAgain()
         disconnectNetwork()
+        tellUnmounts()
     }
 
     /// An overlay that was mounted `volatile` is not mounted again, lest a crash has lost some of it

@@ -24,6 +24,8 @@ final class RunMonitor {
     var wish: ControlRequest?
     weak var wisher: Client?
     var delay = RestartDelay()
+    /// The run's volumes are in use, and everybody has been told.
+    var hasVolumes = false
 
     init(request: MonitorRequest, directory: consuming FD) throws(SysError) {
         self.request = request
@@ -145,6 +147,7 @@ final class RunMonitor {
         state.startedAt = .now()
         state.network = networkRecord
         try state.write(to: directory)
+        tellMounts()
         tell("start")
     }
 

@@ -66,6 +66,43 @@ final class EventTests {
         }
     }
 
+    @Test func volumesAndNetworksAreTold() throws {
+        try apus.must("network", "create", "blue")
+        try apus.must("volume", "create", "data")
+        try apus.must(
+            "run", "--name", "box", "--network", "blue", "-v", "data:/d", "-v", "data:/e:ro", "busybox",
+            "true")
+        try apus.must("start", "box")
+        try apus.must("wait", "box")
+        let volumes = ["events", "--since", "1h", "--until", "0s", "--filter", "volume=data"]
+        try expectSoon { try apus.apus(volumes).lines.count == 9 }
+        #expect(
+            try past("--filter", "volume=data", format: "{{.Action}} {{.Actor.Attributes.driver}}")
+                == ["create local"]
+                + Array(
+                    repeating: ["mount local", "mount local", "unmount local", "unmount local"], count: 2
+                ).flatMap(\.self))
+        let facts = "{{.Actor.Attributes.destination}} {{index .Actor.Attributes \"read/write\"}}"
+        let mounts = try past("--filter", "volume=data", "--filter", "event=mount", format: facts)
+        #expect(mounts == ["/d true", "/e false", "/d true", "/e false"])
+        let order = try past("--filter", "event=start", "--filter", "event=mount", "--filter", "event=connect")
+        #expect(
+            order == Array(repeating: ["connect", "mount", "mount", "start"], count: 2).flatMap(\.self))
+        let ends = try past(
+            "--filter", "event=die", "--filter", "event=unmount", "--filter", "event=disconnect")
+        #expect(
+            ends == Array(repeating: ["die", "disconnect", "unmount", "unmount"], count: 2).flatMap(\.self))
+        let id = try apus.must("inspect", "-f", "{{.Id}}", "box")
+        let of = try past(
+            "--filter", "network=blue", "--filter", "event=connect", format: "{{.Actor.Attributes.container}}")
+        #expect(of == [id, id])
+        // A start that fails has mounted nothing.
+        try apus.must("create", "--name", "bad", "-v", "other:/o", "busybox", "nosuch")
+        #expect(try apus("start", "bad").code != 0)
+        #expect(try past("--filter", "volume=other", "--filter", "event=mount").isEmpty)
+        #expect(try past("--filter", "volume=other", "--filter", "event=unmount").isEmpty)
+    }
+
     @Test func filtersChoose() throws {
         for name in ["one", "two"] {
             try apus.must(
