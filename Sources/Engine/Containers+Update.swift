@@ -94,7 +94,8 @@ extension Containers {
         try directory.replace("config.json", with: config.json.bytes, durable: durable)
     }
 
-    /// The names of those that their policy starts when the host has booted, the oldest first.
+    /// The names of those that their policy starts when the host has booted, the oldest first: so each comes after those
+    /// whose namespaces it shares, which were there when it was made.
     public func namesForBoot() throws -> [String] {
         try records.readAll().records.reversed().filter { record in
             guard case .exited(let code) = record.state.phase else { return false }

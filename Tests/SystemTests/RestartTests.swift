@@ -48,6 +48,28 @@ final class RestartTests {
         #expect(try apus.must("boot") == "always")
     }
 
+    @Test func whoSharesWithAnotherIsStartedAfterIt() throws {
+        try run("zone", "--restart", "always", command: ["sleep", "1000"])
+        try apus.must(
+            "run", "-d", "--name", "mate", "--restart", "always", "--network", "container:zone", "--pid",
+            "container:zone", "busybox", "sleep", "1000")
+        try apus.must(
+            "run", "-d", "--name", "also", "--restart", "always", "--network", "container:mate",
+            "--volumes-from", "zone", "busybox", "sleep", "1000")
+        try apus.must("stop", "-t", "0", "also", "mate", "zone")
+        let boot = try apus("boot")
+        #expect(boot.code == 0 && boot.lines == ["zone", "mate", "also"], "\(boot)")
+        #expect(try apus.must("ps", "-q").split(separator: "\n").count == 3)
+        // Without the one it shares with, a container stays; the others start.
+        try apus.must("stop", "-t", "0", "also", "mate", "zone")
+        try apus.must("update", "--restart", "no", "zone")
+        try run("free", "--restart", "always", command: ["sleep", "1000"])
+        try apus.must("stop", "-t", "0", "free")
+        let part = try apus("boot")
+        #expect(part.code == 1 && part.lines == ["free"], "\(part)")
+        #expect(part.err.contains("non running container"), "\(part)")
+    }
+
     @Test func aRunningOneThatIsStoppedOrKilledStaysSo() throws {
         for (name, end) in [("stopped", ["stop", "-t", "0"]), ("killed", ["kill"])] {
             try run(name, "--restart", "always", command: ["sleep", "1000"])
