@@ -47,7 +47,8 @@ extension InspectView {
                 var facts = state.network.endpoint(in: options.network) ?? EndpointFacts()
                 let id = endpointID(config.id, facts.networkID)
                 if !state.isRunning { facts = EndpointFacts(networkID: facts.networkID) }
-                return JSON.Member(options.network, endpoint(options, facts, config, id: state.isRunning ? id : ""))
+                return JSON.Member(
+                    options.network, endpoint(options, facts, config, id: state.isRunning ? id : ""))
             }
         }
     }

@@ -49,7 +49,8 @@ public enum InspectView {
         let members = (config.host.json.members ?? []).filter { !hidden.contains($0.name) }
         let isPrivileged = config.host.isPrivileged
         let rest: JSON = .fields([
-            "PortBindings": portBindings(config.host), "VolumeDriver": .string(""), "ConsoleSize": .array([.int(0), .int(0)]),
+            "PortBindings": portBindings(config.host), "VolumeDriver": .string(""),
+            "ConsoleSize": .array([.int(0), .int(0)]),
             "Cgroup": .string(""), "Links": .null,
             "Isolation": .string(""), "BlkioWeight": .int(0),
             "DeviceRequests": .null,

@@ -238,7 +238,7 @@ final class ForwardedQuestion {
         if !output.isEmpty { return write() }
         guard let n = socket.receiveSome(into: &buffer) else { return }
         guard n > 0 else { return askNext() }
-        isStream ? takeStream(buffer[..<n]) : take(buffer[..<n])
+        if isStream { takeStream(buffer[..<n]) } else { take(buffer[..<n]) }
     }
 
     private func takeStream(_ bytes: ArraySlice<UInt8>) {

@@ -58,7 +58,9 @@ extension BridgeNetwork {
         suffix: String?, _ plan: AddressPlan, leases: FilePath
     ) throws(NetworkError) -> BridgeNetwork {
         let name = suffix.map { "apus-\($0)" }
-        guard let subnet = try plan.bridgeSubnet ?? free(subnetCandidates(suffix: suffix), plan, []) else {
+        var chosen = plan.bridgeSubnet
+        if chosen == nil { chosen = try free(subnetCandidates(suffix: suffix), plan, []) }
+        guard let subnet = chosen else {
             throw NetworkError("every private subnet we could use is routed by this host already")
         }
         var network = BridgeNetwork(

@@ -48,6 +48,8 @@ import Testing
     ])
     func whatCannotBeReadIsNamed(_ text: String, _ complaint: String) {
         let error = #expect(throws: UsageError.self) { try read(text) }
-        #expect(error.map { "\($0)".contains(complaint) } == true || complaint.isEmpty, "\(text): \(error as Any)")
+        #expect(
+            error.map { "\($0)".contains(complaint) } == true || complaint.isEmpty, "\(text): \(error as Any)"
+        )
     }
 }

@@ -7,6 +7,7 @@ enum NamesPart {
         let length = bytes.count < 2 ? 0 : min(Int(bytes[0]) << 8 | Int(bytes[1]), bytes.count - 2)
         let (message, other) = (Array(bytes.dropFirst(2).prefix(length)), Array(bytes.dropFirst(2 + length)))
         _ = isAnswer(other, to: message)
+        _ = saysNothing(other)
         _ = nameServers(resolvConf: String(decoding: bytes, as: UTF8.self))
         switch NameQuery.read(message) {
         case .nothing: break

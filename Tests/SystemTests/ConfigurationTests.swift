@@ -24,7 +24,9 @@ final class ConfigurationTests {
             "90", "busybox", "httpd", "-f", "-p", "80", "-h", "/etc")
         #expect(out.code == 0, "\(out)")
         let ports = try apus.must("port", "web").split(separator: "\n").map(String.init)
-        #expect(ports.contains("80/tcp -> 127.0.0.1:8080") && ports.contains("80/tcp -> 0.0.0.0:8081"), "\(ports)")
+        #expect(
+            ports.contains("80/tcp -> 127.0.0.1:8080") && ports.contains("80/tcp -> 0.0.0.0:8081"), "\(ports)"
+        )
         #expect(ports.contains { $0.hasPrefix("90/tcp -> 127.0.0.1:") }, "\(ports)")
         try expectSoon { try fetch("127.0.0.1:8080") }
         #expect(try fetch("192.0.2.1:8081", neighbour: true))
@@ -63,7 +65,9 @@ final class ConfigurationTests {
 
     @Test func aBadValueEndsEveryCommand() throws {
         let out = try configured(#"{"bip": "10.70.0.0/24"}"#, "ps")
-        #expect(out.code == 125 && out.errorLines.count == 1 && out.err.contains("bip: \"10.70.0.0/24\""), "\(out)")
+        #expect(
+            out.code == 125 && out.errorLines.count == 1 && out.err.contains("bip: \"10.70.0.0/24\""),
+            "\(out)")
     }
 
     // MARK: looks

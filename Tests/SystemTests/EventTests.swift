@@ -85,7 +85,8 @@ final class EventTests {
         let facts = "{{.Actor.Attributes.destination}} {{index .Actor.Attributes \"read/write\"}}"
         let mounts = try past("--filter", "volume=data", "--filter", "event=mount", format: facts)
         #expect(mounts == ["/d true", "/e false", "/d true", "/e false"])
-        let order = try past("--filter", "event=start", "--filter", "event=mount", "--filter", "event=connect")
+        let order = try past(
+            "--filter", "event=start", "--filter", "event=mount", "--filter", "event=connect")
         #expect(
             order == Array(repeating: ["connect", "mount", "mount", "start"], count: 2).flatMap(\.self))
         let ends = try past(
@@ -94,7 +95,8 @@ final class EventTests {
             ends == Array(repeating: ["die", "disconnect", "unmount", "unmount"], count: 2).flatMap(\.self))
         let id = try apus.must("inspect", "-f", "{{.Id}}", "box")
         let of = try past(
-            "--filter", "network=blue", "--filter", "event=connect", format: "{{.Actor.Attributes.container}}")
+            "--filter", "network=blue", "--filter", "event=connect", format: "{{.Actor.Attributes.container}}"
+        )
         #expect(of == [id, id])
         // A start that fails has mounted nothing.
         try apus.must("create", "--name", "bad", "-v", "other:/o", "busybox", "nosuch")
