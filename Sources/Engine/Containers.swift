@@ -194,11 +194,7 @@ public struct Containers: Sendable {
         request.closesStdinWithClient = config.stdinOnce
         request.restart = config.host.restart
         request.sources = mounts.sources
-        request.volumes = Volumes(paths).named(config).compactMap { mount in
-            mount.volume?.name.map {
-                VolumeUse(name: $0, destination: mount.target, isReadOnly: mount.isReadOnly)
-            }
-        }
+        request.volumes = Volumes(paths).uses(of: config)
         request.bootID = try Process.bootID()
         let sharing = config.host.sharing
         (request.devices, request.ipcMode, request.pidMode) = (sharing.devices, sharing.ipc, sharing.pid)

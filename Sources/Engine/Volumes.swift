@@ -166,6 +166,15 @@ struct Volumes {
         return result
     }
 
+    /// What is told of them when the container runs.
+    func uses(of config: ContainerConfig) -> [VolumeUse] {
+        named(config).compactMap { option in
+            option.volume?.name.map {
+                VolumeUse(name: $0, destination: option.target, isReadOnly: option.isReadOnly)
+            }
+        }
+    }
+
     /// Older records name no nameless volume: theirs derive from the container and the place.
     private func name(
         _ volume: MountOption.Volume, _ option: MountOption, _ config: ContainerConfig
