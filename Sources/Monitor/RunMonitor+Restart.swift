@@ -50,6 +50,8 @@ extension RunMonitor {
         removeCgroup()
         allowMountAgain()
         disconnectNetwork()
+        // Its sockets would keep the network namespace of this run.
+        names = nil
         tellUnmounts()
     }
 
