@@ -129,7 +129,7 @@ extension Containers {
             }
             do {
                 let bytes = try directories.treeSize(of: FilePath(id))
-                if !isDryRun { try remove(id, force: false, volumes: false) }
+                if !isDryRun { try finishRemove(beginRemove(id, force: false), volumes: false) }
                 result.lines.append(id)
                 result.bytes += bytes
                 result.gone.containers.insert(id)

@@ -1,4 +1,4 @@
-public import OCI
+import OCI
 
 /// A volume of a container: what is told of it when a run begins and ends.
 public struct VolumeUse: Equatable, Sendable {

@@ -301,7 +301,9 @@ private func hold(_ mapping: PortMapping, with6: Bool) throws(NetworkError) -> [
             return [first, try HostPort(address: zeros, port: first.number, mapping.proto.transport)]
         } catch {
             if error.errno == .addressInUse { continue }
-            throw NetworkError("\(prefix): Bind for \(mapping.hostText):\(number) failed: \(error.errno)")
+            let hint = error.hint.map { " (\($0))" } ?? ""
+            throw NetworkError(
+                "\(prefix): Bind for \(mapping.hostText):\(number) failed: \(error.errno)\(hint)")
         }
     }
     let number = mapping.lastHostPort

@@ -49,18 +49,20 @@ import Testing
     }
 
     @Test func poolsAreCutIntoSubnets() throws {
-        var plan = AddressPlan()
-        plan.pools = try [("10.50.0.0/23", 24), ("10.60.0.0/16", 17)].map { base, size in
-            try #require(AddressPlan.Pool(base: #require(IPv4Subnet(base)), size: size))
+        func pool(_ text: String, _ size: UInt8) throws -> AddressPlan.Pool? {
+            AddressPlan.Pool(base: try #require(IPv4Subnet(text)), size: size)
         }
+        var plan = AddressPlan()
+        plan.pools = [
+            try #require(try pool("10.50.0.0/23", 24)), try #require(try pool("10.60.0.0/16", 17)),
+        ]
         #expect(
             plan.subnets.map(\.description) == [
                 "10.50.0.0/24", "10.50.1.0/24", "10.60.0.0/17", "10.60.128.0/17",
             ])
-        let all = try #require(AddressPlan.Pool(base: #require(IPv4Subnet("0.0.0.0/0")), size: 30))
-        plan.pools = [all]
+        plan.pools = [try #require(try pool("0.0.0.0/0", 30))]
         #expect(BridgeNetwork.firstFree(plan.subnets, used: [])?.description == "0.0.0.0/30")
-        #expect(try AddressPlan.Pool(base: #require(IPv4Subnet("10.0.0.0/24")), size: 23) == nil)
+        #expect(try pool("10.0.0.0/24", 23) == nil)
     }
 
     @Test func addressesGoRoundAndSkipTheGateway() throws {

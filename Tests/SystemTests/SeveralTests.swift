@@ -48,20 +48,20 @@ final class SeveralTests {
     }
 
     @Test func oneThatFailsLeavesTheOthersTheirTurn() throws {
-        for name in ["a", "b", "c"] { try run(name) }
-        try apus.must("stop", "-t", "0", "b")
-        let killed = try apus("kill", "a", "b", "nosuch", "c")
-        #expect(killed.code == 1 && killed.lines == ["a", "c"], "\(killed)")
+        for name in ["aa", "bb", "cc"] { try run(name) }
+        try apus.must("stop", "-t", "0", "bb")
+        let killed = try apus("kill", "aa", "bb", "nosuch", "cc")
+        #expect(killed.code == 1 && killed.lines == ["aa", "cc"], "\(killed)")
         #expect(killed.errorLines.count == 2, "\(killed)")
         #expect(killed.errorLines.allSatisfy { $0.hasPrefix("apus: Cannot kill container: ") }, "\(killed)")
-        let waited = try apus("wait", "a", "nosuch", "b")
+        let waited = try apus("wait", "aa", "nosuch", "bb")
         #expect(waited.code == 1 && waited.lines == ["137", "137"], "\(waited)")
-        try apus.must("start", "b")
-        let removed = try apus("rm", "a", "b", "nosuch", "c", "c")
-        #expect(removed.code == 1 && removed.lines == ["a", "c"], "\(removed)")
+        try apus.must("start", "bb")
+        let removed = try apus("rm", "aa", "bb", "nosuch", "cc", "cc")
+        #expect(removed.code == 1 && removed.lines == ["aa", "cc"], "\(removed)")
         #expect(removed.errorLines.count == 3, "\(removed)")
         #expect(removed.errorLines.first?.contains("Stop the container before") == true, "\(removed)")
-        let forced = try apus("rm", "-f", "nosuch", "b", "b")
-        #expect(forced.lines.first == "b" && forced.err.contains("No such container: nosuch"), "\(forced)")
+        let forced = try apus("rm", "-f", "nosuch", "bb", "bb")
+        #expect(forced.lines.first == "bb" && forced.err.contains("No such container: nosuch"), "\(forced)")
     }
 }

@@ -12,7 +12,10 @@ enum HistoryCommand {
             .toggle("quiet", "q", "Only show image IDs"),
         ] + Flag.later("platform")
     ) { arguments, session in
-        let steps = try session.images().history(arguments.words[0])
+        guard let images = try session.imagesIfThere() else {
+            throw CommandFailure("No such image: \(arguments.words[0])")
+        }
+        let steps = try images.history(arguments.words[0])
         let listing = HistoryView.listing(
             steps, now: .now(), truncates: !arguments.isOn("no-trunc"), isHuman: arguments.isOn("human"))
         let format = arguments.value("format").flatMap { $0.isEmpty ? nil : $0 }
