@@ -8,6 +8,10 @@ extension InspectView {
             "SizeRw": .null, "SizeRootFs": .null,
         ],
         "State": ["Health": .null],
+        "NetworkSettings": zeros(lists: ["SecondaryIPAddresses", "SecondaryIPv6Addresses"], maps: []),
+        // A place in a network.
+        TemplateZeros.anyName: zeros(
+            lists: ["Links", "Aliases", "DNSNames"], maps: ["DriverOpts"], pointers: ["IPAMConfig"]),
         "HostConfig": zeros(
             lists: [
                 "Binds", "VolumesFrom", "CapAdd", "CapDrop", "Dns", "DnsOptions", "DnsSearch", "ExtraHosts",
@@ -26,7 +30,7 @@ extension InspectView {
     public static let volumeZeros = TemplateZeros(["": ["Labels": .object([]), "Options": .object([])]])
 
     private static func zeros(
-        lists: [String], maps: [String], pointers: [String], texts: [String] = []
+        lists: [String], maps: [String], pointers: [String] = [], texts: [String] = []
     ) -> [String: JSON] {
         var result: [String: JSON] = [:]
         for name in lists { result[name] = .array([]) }

@@ -32,9 +32,12 @@ public struct TemplateZeros: Sendable {
 
     init(_ groups: [String: [String: JSON]]) { self.groups = groups }
 
+    /// The group of what lies below a name that somebody has chosen.
+    static let anyName = "*"
+
     /// With no parent known (`with`, `range`) the name alone decides.
     func value(of name: String, below parent: String?) -> JSON? {
-        if let parent { return groups[parent]?[name] }
+        if let parent { return (groups[parent] ?? groups[Self.anyName])?[name] }
         return groups.values.lazy.compactMap { $0[name] }.first
     }
 }

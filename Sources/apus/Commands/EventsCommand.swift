@@ -19,6 +19,10 @@ enum EventsCommand {
         let now = Timestamp.now()
         if let text = arguments.value("since") { reader.since = try Durations.moment(text, now: now) }
         if let text = arguments.value("until") { reader.until = try Durations.moment(text, now: now) }
+        if let since = reader.since, let until = reader.until, until < since {
+            throw CommandFailure(
+                "`since` time (\(since.seconds)) cannot be after `until` time (\(until.seconds))")
+        }
         let show: (EventView) throws -> String
         do { show = try EventView.formatter(arguments.value("format") ?? "") } catch {
             throw CommandFailure("template parsing error: \(error)")

@@ -124,8 +124,8 @@ extension RunOptions {
         for text in arguments.values("tmpfs") { host.mounts.append(try MountOption(tmpfs: text)) }
         host.hasReadOnlyRoot = arguments.isOn("read-only")
         if let size = try arguments.parsed("shm-size", Size.parse) {
-            guard size > 0 else { throw UsageError("SHM size can not be less than 0") }
-            host.shmSize = size
+            guard size >= 0 else { throw UsageError("SHM size can not be less than 0") }
+            if size > 0 { host.shmSize = size }
         }
     }
 

@@ -84,7 +84,9 @@ enum AttachCommand {
             throw CommandFailure("You cannot attach to a restarting container, wait until it is running")
         }
         let input = record.config.openStdin && !arguments.isOn("no-stdin")
-        try Terminals.requireInput(terminal: record.config.terminal, stdin: input)
+        // As docker does: also where the container takes no input.
+        try Terminals.requireInput(
+            terminal: record.config.terminal, stdin: !arguments.isOn("no-stdin"))
         let streams: RunOptions.Streams = input ? [.stdin, .stdout, .stderr] : [.stdout, .stderr]
         let keys = try RunOptions.detachKeys(arguments.value("detach-keys") ?? "")
         let proxied = arguments.isOn("sig-proxy")

@@ -34,7 +34,7 @@ struct Comparison {
     }
 
     /// Tables that look at all there is: nothing else runs meanwhile.
-    private static let alone: Set = ["images", "lists", "system", "volumes"]
+    private static let alone: Set = ["events", "images", "lists", "system", "volumes"]
 
     /// Runs each case with time to end, then prints what came of all: after a record separator `NUMBER.STREAM`,
     /// a line feed and the bytes. Cases may say `soon 'CONDITION'`.
