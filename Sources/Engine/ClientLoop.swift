@@ -184,12 +184,22 @@ public struct ClientLoop: ~Copyable {
                 if let size = Terminal.windowSize(0) { send(.resize(size)) }
             } else if ![Signal.child, Signal.urgent, Signal.pipe, Signal.windowChange].contains(signal) {
                 if !proxiesSignals || (signal == Signal.hangUp && hasLostTerminal) { return signal }
-                if !sendsBeside(signal), !send(.signal(signal)), Signal.endings.contains(signal) {
-                    return signal
-                }
+                if sendsBeside(signal) { continue }
+                let isSent = send(.signal(signal))
+                if Signal.endings.contains(signal), !isSent || !hasBeenTaken { return signal }
             }
         }
         return nil
+    }
+
+    /// Whether the monitor has read all that was sent, for which it is given a moment: it reads no more while the
+    /// process does not take its input.
+    private var hasBeenTaken: Bool {
+        for _ in 0..<20 {
+            if socket.hasBeenRead { return true }
+            Kernel.sleep(milliseconds: 10)
+        }
+        return false
     }
 
     private func nextSignal() -> Int32? {

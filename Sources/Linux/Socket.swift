@@ -62,6 +62,12 @@ extension FD {
         return socket
     }
 
+    /// Whether the other side has received all that was sent (SIOCOUTQ), or has gone.
+    public var hasBeenRead: Bool {
+        var count: CInt = 0
+        return cl_ioctl(raw, 0x5411, &count) < 0 || count == 0
+    }
+
     /// The next client, non-blocking; nil when none waits.
     public func acceptClient() -> FD? {
         let client = cl_accept(raw)

@@ -96,6 +96,21 @@ final class StalledClientTests {
         client.output.split(separator: "\n").compactMap { Int32($0) }.first ?? 0
     }
 
+    /// It has no connection but the one that is full: its client leaves it, as docker's does.
+    @Test(arguments: ["head -c 100000 /dev/zero", "yes"])
+    func anInterruptedExecEndsThoughItsInputIsNotTaken(input: String) throws {
+        try run("box", "exec sleep 1000")
+        let exec = "\(input) | \(Host.bin)/apus exec -i box sleep 1000 & echo $!; wait $!; echo code $?"
+        let client = try Running(
+            (apus.enclosure?.prefix ?? []) + ["sh", "-c", exec], environment: apus.environment)
+        try expectSoon { try self.apus.must("top", "box").split(separator: "\n").count == 3 }
+        pause(0.3)
+        #expect(try apus.shell("kill -INT \(number(client))").code == 0)
+        try expectSoon { client.output.contains("code 130") }
+        _ = client.finish(timeout: 5)
+        #expect(try apus.must("ps", "--format", "{{.Names}}") == "box")
+    }
+
     /// Input that nobody takes keeps neither commands nor other clients nor signals away.
     @Test func inputThatIsNotTakenHoldsNothingUp() throws {
         let client = try flood()
