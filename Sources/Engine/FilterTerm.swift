@@ -21,7 +21,8 @@ struct FilterTerm {
 
     /// Refuses an expression that cannot be read: the user's mistake, whatever there is to look through.
     func checkExpression() throws(UsageError) {
-        guard (try? Regex(value)) != nil else { throw refusal }  // what is wrong in it, docker does not say either
+        // What is wrong in it, docker does not say either.
+        guard (try? Regex(value)) != nil else { throw refusal }
     }
 
     /// Whether `text` has what the expression `pattern`, which was checked, describes.

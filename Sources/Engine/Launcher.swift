@@ -121,7 +121,8 @@ public struct Sweeper: Sendable {
             // Gone: its end is recorded.
             guard let directory = try? run.open(FilePath(id), [.readOnly, .directory], resolve: [.beneath])
             else { return }
-            if (try? directory.connectForMessages(to: "attach")) != nil { return }  // else it does not listen yet
+            // A failure says that it does not listen yet.
+            if (try? directory.connectForMessages(to: "attach")) != nil { return }
             Kernel.sleep(milliseconds: 5)
         }
     }
