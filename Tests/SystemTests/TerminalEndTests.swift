@@ -94,8 +94,8 @@ final class TerminalEndTests {
             "run", "-it", "--detach-keys", "ctrl-x,x", "--name", "box", "--network", "none", "busybox", "sh")
         try run.expect("# ")
         // What leaves otherwise is the shell's now, and so is a half of what leaves.
-        run.send("stty raw -echo; dd bs=1 count=4 2>/dev/null | od -An -tu1; stty sane; echo don''e\n")
-        pause(0.3)
+        run.send("stty raw -echo; echo g''o; dd bs=1 count=4 2>/dev/null | od -An -tu1; stty sane; echo don''e\n")
+        try run.expect("go")
         run.send(bytes: [16, 17, 24, 97])
         try run.expect("16  17  24  97")
         try run.expect("done")
@@ -125,6 +125,7 @@ final class TerminalEndTests {
     @Test func whoeverComesSeesThePictureAgain() throws {
         let script = "trap 'echo drawn' WINCH; echo ready; while :; do sleep 0.05; done"
         try apus.must("run", "-dit", "--name", "box", "--network", "none", "busybox", "sh", "-c", script)
+        try expectSoon { try self.apus("logs", "box").out.hasPrefix("ready") }
         for _ in 1...2 {
             let session = try apus.terminal("attach", "box")
             try session.expect("drawn")
@@ -136,6 +137,14 @@ final class TerminalEndTests {
     @Test func everyoneWhoIsAttachedSeesAllAndMayType() throws {
         try apus.must("run", "-dit", "--name", "box", "--network", "none", "busybox", "sh")
         let clients = try (0..<3).map { _ in try apus.terminal("attach", "box") }
+        for (number, client) in clients.enumerated() {
+            // Who sees its own line is attached.
+            let isAttached = eventually {
+                client.send("echo here-'\(number)'\n")
+                return (try? client.expect("here-\(number)\r\n", timeout: 0.5)) != nil  // not yet
+            }
+            #expect(isAttached)
+        }
         for (number, client) in clients.enumerated() {
             client.send("echo from-'\(number)'\n")
             for other in clients { try other.expect("from-\(number)") }
