@@ -6,7 +6,8 @@ extension MountOption {
         for field in try MountOption.fields(text) { try fields.set(field) }
         guard !fields.target.isEmpty else { throw UsageError("target is required") }
         try fields.refuseMixtures()
-        let target = try MountOption.target(fields.target, of: text, as: nil)
+        let target = try MountOption.target(
+            fields.target, after: "invalid mount config for type \"\(fields.type)\": ")
         self.init(try fields.kind(below: directory), target: target)
         isReadOnly = fields.isReadOnly
         propagation = fields.propagation
@@ -88,7 +89,8 @@ private struct MountFields {
     private mutating func setPropagation(_ value: String) throws(UsageError) {
         guard MountOption.propagations.contains(value) else {
             throw UsageError(
-                "invalid mount config for type \"bind\": invalid propagation mode: \(value)")
+                "invalid mount config for type \"bind\": invalid propagation mode: \(value)", isOfEngine: true
+            )
         }
         propagation = value
         special.insert("bind")
@@ -133,7 +135,8 @@ private struct MountFields {
             let parts = value.split(separator: "/", omittingEmptySubsequences: false)
             guard !value.isEmpty, !value.hasPrefix("/"), !parts.contains("..") else {
                 throw UsageError(
-                    "invalid mount config for type \"volume\": subpath must be a relative path within the volume"
+                    "invalid mount config for type \"volume\": subpath must be a relative path within the volume",
+                    isOfEngine: true
                 )
             }
             volume.subpath = value
@@ -180,10 +183,13 @@ private struct MountFields {
         switch type {
         case "bind":
             let invalid = "invalid mount config for type \"bind\": "
-            guard !source.isEmpty else { throw UsageError("\(invalid)field Source must not be empty") }
+            guard !source.isEmpty else {
+                throw UsageError("\(invalid)field Source must not be empty", isOfEngine: true)
+            }
             let absolute = source.hasPrefix(".") ? "\(directory)/\(source)" : source
             guard absolute.hasPrefix("/") else {
-                throw UsageError("\(invalid)invalid mount path: '\(source)' mount path must be absolute")
+                throw UsageError(
+                    "\(invalid)invalid mount path: '\(source)' mount path must be absolute", isOfEngine: true)
             }
             var bind = MountOption.Bind(cleanPath(absolute))
             bind.isRecursive = recursion != "disabled"
@@ -196,19 +202,23 @@ private struct MountFields {
                 (volume.name, volume.isAnonymous) = (try VolumeName.checked(source), false)
             } else if volume.subpath != nil {
                 throw UsageError(
-                    "invalid mount config for type \"volume\": must not set Subpath when using anonymous volumes"
+                    "invalid mount config for type \"volume\": must not set Subpath when using anonymous volumes",
+                    isOfEngine: true
                 )
             }
             return .volume(volume)
         case "tmpfs":
             guard source.isEmpty else {
                 throw UsageError(
-                    "invalid mount config for type \"tmpfs\": field Source must not be specified")
+                    "invalid mount config for type \"tmpfs\": field Source must not be specified",
+                    isOfEngine: true)
             }
             return .tmpfs(options: tmpfs + (isReadOnly ? ["ro"] : []))
         case "image", "cluster", "npipe":
             throw UsageError("mount type \"\(type)\" is not supported yet: use bind, volume or tmpfs")
-        default: throw UsageError("invalid mount config for type \"\(type)\": mount type unknown")
+        default:
+            throw UsageError(
+                "invalid mount config for type \"\(type)\": mount type unknown", isOfEngine: true)
         }
     }
 }

@@ -92,9 +92,13 @@ extension MountOption {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         if text.isEmpty { throw UsageError("invalid empty volume spec") }
         if parts.contains("") { throw UsageError("invalid spec: \(text): empty section between colons") }
-        guard parts.count <= 3 else { throw UsageError("invalid volume specification: '\(text)'") }
+        guard parts.count <= 3 else {
+            throw UsageError("invalid volume specification: '\(text)'", isOfEngine: true)
+        }
         guard parts.count > 1 else {
-            self.init(.volume(Volume(nil)), target: try MountOption.target(text, of: text, as: "volume"))
+            self.init(
+                .volume(Volume(nil)),
+                target: try MountOption.target(text, after: Self.prefix(of: text, "volume")))
             (origin, self.text) = (.volumeFlag, text)
             return
         }
@@ -108,13 +112,13 @@ extension MountOption {
         }
         (origin, self.text) = (.volumeFlag, ([source] + parts.dropFirst()).joined(separator: ":"))
         target = try MountOption.target(
-            parts[1], of: text, as: source.hasPrefix("/") ? "bind" : "volume")
+            parts[1], after: Self.prefix(of: text, source.hasPrefix("/") ? "bind" : "volume"))
         if parts.count == 3 { try setModes(parts[2]) }
     }
 
     /// `ro`, `rw`, `nocopy`, a propagation, and words without a meaning here.
     private mutating func setModes(_ text: String) throws(UsageError) {
-        let refusal = UsageError("invalid mode: \(text)")
+        let refusal = UsageError("invalid mode: \(text)", isOfEngine: true)
         var (access, labels) = (0, 0)
         for mode in text.split(separator: ",", omittingEmptySubsequences: false).map(String.init) {
             switch mode {
@@ -144,7 +148,7 @@ extension MountOption {
     private func misplaced(_ type: String, _ field: String) -> UsageError {
         UsageError(
             "invalid volume specification: '\(text)': invalid mount config for type \"\(type)\": field \(field) "
-                + "must not be specified")
+                + "must not be specified", isOfEngine: true)
     }
 
     /// Whether SELinux labels were asked for, which nothing here sets.
@@ -156,7 +160,7 @@ extension MountOption {
     public func checkLabel(home: String?) throws(UsageError) {
         guard wantsLabel, case .bind(let bind) = kind else { return }
         guard Self.unlabelled.contains(bind.source) || bind.source == home.map(cleanPath) else { return }
-        throw UsageError("SELinux relabeling of \(bind.source) is not allowed")
+        throw UsageError("SELinux relabeling of \(bind.source) is not allowed", isOfEngine: true)
     }
 
     private static let unlabelled: Set<String> = [
@@ -172,12 +176,12 @@ extension MountOption {
         var options: [String] = []
         for option in parts.count == 2 ? parts[1].split(separator: ",").map(String.init) : [] {
             guard MountOption.isTmpfsOption(option) else {
-                throw UsageError("invalid tmpfs option [\"\(option)\"]")
+                throw UsageError("invalid tmpfs option [\"\(option)\"]", isOfEngine: true)
             }
             options.append(option)
         }
         self.init(
-            .tmpfs(options: options), target: try MountOption.target(parts[0], of: text, as: nil))
+            .tmpfs(options: options), target: try MountOption.target(parts[0], after: ""))
         isReadOnly = options.contains("ro")
         (origin, self.text) = (.tmpfsFlag, text)
     }
@@ -187,17 +191,20 @@ extension MountOption {
         return tmpfsWords.contains(option) || tmpfsKeys.contains(key)
     }
 
-    /// `type` is that of a `-v`, whose whole text docker's complaints have.
-    static func target(_ path: String, of text: String, as type: String?) throws(UsageError) -> String {
-        let prefix =
-            type.map { "invalid volume specification: '\(text)': invalid mount config for type \"\($0)\": " }
-            ?? ""
+    /// docker's complaints have the whole text of a `-v`.
+    private static func prefix(of text: String, _ type: String) -> String {
+        "invalid volume specification: '\(text)': invalid mount config for type \"\(type)\": "
+    }
+
+    /// Where it is mounted; `prefix` stands before a complaint.
+    static func target(_ path: String, after prefix: String) throws(UsageError) -> String {
         guard path.hasPrefix("/") else {
-            throw UsageError("\(prefix)invalid mount path: '\(path)' mount path must be absolute")
+            throw UsageError(
+                "\(prefix)invalid mount path: '\(path)' mount path must be absolute", isOfEngine: true)
         }
         let clean = cleanPath(path)
         guard clean != "/" else {
-            throw UsageError("\(prefix)invalid specification: destination can't be '/'")
+            throw UsageError("\(prefix)invalid specification: destination can't be '/'", isOfEngine: true)
         }
         return clean
     }

@@ -8,13 +8,15 @@ enum VolumeName {
         if isValid(name) { return name }
         if name.utf8.count == 1 {
             throw UsageError(
-                "create \(name): volume name is too short, names should be at least two alphanumeric characters"
-            )
+                "create \(name): volume name is too short, names should be at least two alphanumeric characters",
+                isOfEngine: true)
         }
-        if name.utf8.count > 200 { throw UsageError("create \(name): volume name is longer than 200 bytes") }
+        if name.utf8.count > 200 {
+            throw UsageError("create \(name): volume name is longer than 200 bytes", isOfEngine: true)
+        }
         throw UsageError(
             "create \(name): \"\(name)\" includes invalid characters for a local volume name, only "
                 + "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, "
-                + "use absolute path")
+                + "use absolute path", isOfEngine: true)
     }
 }

@@ -52,9 +52,7 @@ final class RunMonitor {
             try openRoot(request.root, allowDevices: request.allowsDevices)
         }
         let credentials = try resolveUser(request.user, request.additionalGroups, in: root)
-        try asStartError { () throws(SysError) in
-            try makeWorkingDirectory(FilePath(request.spec.process.cwd), in: root)
-        }
+        try makeWorkingDirectory(FilePath(request.spec.process.cwd), in: root)
         let filter = try compiledFilter(
             request.seccomp, request.spec.process.capabilities, request.seccompCache)
         var sources = try asStartError { () throws(SysError) in try bindSources() }

@@ -114,11 +114,14 @@ func compiledFilter(
 }
 
 /// A working directory that is missing is made, root's, whoever the user is, as docker does.
-func makeWorkingDirectory(_ path: FilePath, in root: borrowing FD) throws(SysError) {
-    do {
+func makeWorkingDirectory(_ path: FilePath, in root: borrowing FD) throws(RuntimeError) {
+    do throws(SysError) {
         _ = try root.open(path, [.path, .directory])
     } catch {
-        guard error.errno == .noSuchFileOrDirectory else { throw error }
-        try makeMissing(path, in: root, isDirectory: true)
+        if error.errno == .notDirectory { throw RuntimeError("Cannot mkdir: \(path) is not a directory") }
+        try asStartError { () throws(SysError) in
+            guard error.errno == .noSuchFileOrDirectory else { throw error }
+            try makeMissing(path, in: root, isDirectory: true)
+        }
     }
 }

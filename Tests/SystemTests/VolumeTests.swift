@@ -173,7 +173,9 @@ final class VolumeTests {
                 "events", "--since", "1m", "--until", "0s", "--filter", "type=volume", "--format",
                 "{{.Action}}",
             ]
-            return try apus.apus(words).lines == ["create", "create", "destroy", "destroy", "prune"]
+            return try apus.apus(words).lines == [
+                "create", "create", "mount", "unmount", "destroy", "destroy", "prune",
+            ]
         }
     }
 

@@ -144,7 +144,9 @@ extension Arguments {
     }
 
     private func parsed<T>(_ value: String, of name: String, _ parse: (String) throws -> T) throws -> T {
-        do { return try parse(value) } catch {
+        do { return try parse(value) } catch let error as UsageError where error.isOfEngine {
+            throw error
+        } catch {
             throw refusal(name, value, error)
         }
     }

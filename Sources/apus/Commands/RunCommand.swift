@@ -53,6 +53,8 @@ enum RunCommand {
             }
         } catch let error as FlagError {
             throw error
+        } catch let error as UsageError where error.isOfEngine {
+            throw CommandFailure("\(error)", code: path == "create" ? 1 : 125)
         } catch {
             throw CommandFailure.usage("apus: \(error)", nil, code: 125, help: "apus \(path)")
         }
