@@ -94,7 +94,8 @@ final class TerminalEndTests {
             "run", "-it", "--detach-keys", "ctrl-x,x", "--name", "box", "--network", "none", "busybox", "sh")
         try run.expect("# ")
         // What leaves otherwise is the shell's now, and so is a half of what leaves.
-        run.send("stty raw -echo; echo g''o; dd bs=1 count=4 2>/dev/null | od -An -tu1; stty sane; echo don''e\n")
+        run.send(
+            "stty raw -echo; echo g''o; dd bs=1 count=4 2>/dev/null | od -An -tu1; stty sane; echo don''e\n")
         try run.expect("go")
         run.send(bytes: [16, 17, 24, 97])
         try run.expect("16  17  24  97")
