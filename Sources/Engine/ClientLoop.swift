@@ -155,12 +155,11 @@ public struct ClientLoop: ~Copyable {
     private var hasLostTerminal: Bool { ownTerminal.map { Terminal.windowSize($0) == nil } ?? false }
 
     private mutating func forwardInput() throws(SysError) {
-        let bytes = try StandardStream.readInput(limit: MonitorMessage.limit - 1)
-        if bytes.isEmpty {
+        pending = try StandardStream.readInput(
+            limit: MonitorMessage.limit - 1, after: [ClientMessage.stdinKind])
+        if pending.count == 1 {
             inputOpen = false
             pending = ClientMessage.stdinEnd.bytes
-        } else {
-            pending = ClientMessage.stdin(bytes).bytes
         }
         try sendPending()
     }

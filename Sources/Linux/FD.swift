@@ -312,18 +312,19 @@ public enum StandardStream {
         }
     }
 
-    /// What stands in standard input now, at most `limit` bytes; empty at its end.
-    public static func readInput(limit: Int) throws(SysError) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: limit)
+    /// What stands in standard input now, at most `limit` bytes, behind `head`; nothing more at its end.
+    public static func readInput(limit: Int, after head: [UInt8] = []) throws(SysError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: head.count + limit)
+        bytes.replaceSubrange(..<head.count, with: head)
         do {
             let n = try sys("read", "standard input") {
-                bytes.withUnsafeMutableBytes { cl_read(0, $0.baseAddress, $0.count) }
+                bytes.withUnsafeMutableBytes { cl_read(0, $0.baseAddress.map { $0 + head.count }, limit) }
             }
-            bytes.removeSubrange(n...)
+            bytes.removeSubrange((head.count + n)...)
             return bytes
         } catch {
             // The terminal of a background process, or one that has hung up, has no input.
-            if error.errno == .ioError { return [] }
+            if error.errno == .ioError { return head }
             throw error
         }
     }

@@ -34,11 +34,14 @@ public enum ClientMessage: Equatable, Sendable {
         public static let lossless = Streams(rawValue: 8)
     }
 
+    /// The first byte of messages that carry input.
+    public static let stdinKind: UInt8 = 1
+
     /// Head and body of the message.
     public var bytes: [UInt8] {
         switch self {
         case .hello(let streams, let keys): [0, streams.rawValue] + keys
-        case .stdin(let bytes): [1] + bytes
+        case .stdin(let bytes): [Self.stdinKind] + bytes
         case .stdinEnd: [2]
         case .resize(let size): [3] + Bytes.of(size.rows) + Bytes.of(size.columns)
         case .signal(let number): [4, UInt8(clamping: number)]

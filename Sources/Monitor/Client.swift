@@ -113,10 +113,12 @@ final class Client {
 
     /// The next message; nil when none waits. Who has gone, or says what is no message, is marked so.
     func receive() -> ClientMessage? {
-        var buffer = [UInt8](repeating: 0, count: MonitorMessage.limit)
         var count: Int?
-        buffer.withUnsafeMutableBytes {
-            do { count = try socket.receiveMessage(into: $0) } catch { count = 0 }
+        let buffer = [UInt8](unsafeUninitializedCapacity: MonitorMessage.limit) { space, used in
+            do { count = try socket.receiveMessage(into: UnsafeMutableRawBufferPointer(space)) } catch {
+                count = 0
+            }
+            used = count ?? 0
         }
         guard let count else { return nil }
         let message = count == 0 ? nil : ClientMessage(buffer[..<count])

@@ -195,7 +195,7 @@ final class Session {
             withPidfd { client.sendLast(.started(pid: $0.pid)) }
         case .stdin(let bytes):
             let (forward, detached) = client.keys.filter(bytes)
-            input += forward
+            if input.isEmpty { input = forward } else { input += forward }
             if !input.isEmpty { writeInput() }
             client.waitsForInput = !input.isEmpty
             if detached {
