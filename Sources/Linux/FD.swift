@@ -312,6 +312,13 @@ public enum StandardStream {
         }
     }
 
+    /// Moves what stands in standard input into a pipe, without waiting and without copying: how much; 0 at its end, EAGAIN
+    /// when the pipe is full (splice(2)). EINVAL for what is neither pipe, file nor socket.
+    public static func spliceInput(into pipe: borrowing FD) throws(SysError) -> Int {
+        let target = pipe.raw
+        return Int(try sys("splice", "standard input") { cl_splice(0, target, 1 << 20) })
+    }
+
     /// What stands in standard input now, at most `limit` bytes, behind `head`; nothing more at its end.
     public static func readInput(limit: Int, after head: [UInt8] = []) throws(SysError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: head.count + limit)
