@@ -1,9 +1,8 @@
 #define _GNU_SOURCE
-#include <pthread.h>
-#include <signal.h>
-#include <time.h>
 #include "clinux.h"
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
