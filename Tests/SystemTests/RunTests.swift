@@ -34,6 +34,29 @@ final class RunTests {
         #expect(outcome.out.utf8.count == 8_000_000)
     }
 
+    /// Input goes into the process's own pipe, from a pipe and from a file, with pauses, and to who does not want it.
+    @Test func inputArrivesUnchangedOrIsLeft() throws {
+        let run = "\(Host.bin)/apus run --rm -i --network none busybox"
+        let input = apus.directory + "/input"
+        let sums = try apus.shell(
+            """
+            head -c 20000000 /dev/urandom > \(input)
+            sha256sum < \(input)
+            cat \(input) | \(run) sha256sum
+            \(run) sha256sum < \(input)
+            (head -c 100000 \(input); sleep 0.3; tail -c +100001 \(input)) | \(run) sh -c 'sleep 0.1; sha256sum'
+            """)
+        #expect(sums.lines.count == 4 && Set(sums.lines).count == 1, "\(sums)")
+        for (script, words) in [
+            ("yes | \(run) head -n 1; echo $?", "y\n0\n"),
+            ("yes | \(run) sh -c 'exec <&-; sleep 0.5; echo closed'; echo $?", "closed\n0\n"),
+            ("echo x | \(run) true; echo $?", "0\n"), ("\(run) cat < /dev/null; echo $?", "0\n"),
+        ] {
+            let outcome = try apus.shell(script)
+            #expect(outcome.out == words, "\(script): \(outcome)")
+        }
+    }
+
     @Test func detachedContainersPrintTheirIdAndHoldNoPipe() throws {
         let outcome = try apus("run", "-d", "--network", "none", "busybox", "sleep", "100")
         #expect(outcome.code == 0 && outcome.text.utf8.count == 64, "\(outcome)")
