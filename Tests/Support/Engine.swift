@@ -8,7 +8,7 @@ public final class Engine {
     public enum Network {
         /// In namespaces of its own (`Enclosure`): the machine's links and firewall stay untouched.
         case isolated
-        /// In the machine's own namespaces, for the one test that needs the machine's way to the package mirror.
+        /// In the machine's own namespaces, for tests that need the machine's way to the package mirror.
         case machine
     }
 
@@ -131,9 +131,10 @@ public final class Engine {
         _ = try? execute(["rm", "-rf", "--one-file-system", directory])
     }
 
-    /// Only the test that runs in the machine's own namespaces: its bridge and its table, known by being new.
+    /// Only tests that run in the machine's own namespaces: their bridges and tables, known by being new.
     private func removeLinks() {
-        for link in Engine.links().subtracting(linksBefore) where link.hasPrefix("apus") {
+        for link in Engine.links().subtracting(linksBefore)
+        where link.hasPrefix("apus") || link.hasPrefix("ap-") {
             _ = try? execute(["ip", "link", "delete", link])
         }
         let tables = (try? execute(["nft", "list", "tables"]).lines) ?? []

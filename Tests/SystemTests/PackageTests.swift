@@ -1,8 +1,8 @@
 import Support
 import Testing
 
-/// The one test outside an enclosure: a build fetches packages from the mirror that this machine's apt uses, through the
-/// engine's own bridge in the machine's own network namespace, which is removed afterwards.
+/// What needs the mirror that this machine's apt uses runs outside an enclosure, here and in `ScenarioDatabaseTests`: a
+/// build fetches packages through the engine's own bridge in the machine's own network namespace, which is removed afterwards.
 @Suite(.serialized)
 struct PackageTests {
     static let obstacle: String? = {

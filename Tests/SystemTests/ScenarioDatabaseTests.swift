@@ -65,10 +65,12 @@ struct ScenarioDatabaseTests {
             docker run -d --name db -v rows:/data postgres > /dev/null
             eventually up
             ask 'select count(*) from rows'
+            docker rm -f db
+            docker network rm back
             """#,
             prints: [
                 "1", "INSERT 0 1", "db", "3", "INSERT 0 1", "db running", "db", "db", "6", "db", "0", "db",
-                "3",
+                "3", "db", "back",
             ], timeout: 300)
     }
 }
