@@ -1,6 +1,7 @@
 import Images
 import Linux
 import Monitor
+import Network
 public import OCI
 import Runtime
 import SystemPackage
@@ -11,11 +12,14 @@ public struct ContainerPlan {
     private let request: MonitorRequest
     private let start: StartPlan
     private let layers: Int
+    private let ports: [PortMapping]
     /// What would come to be on the host; nil: the container is made.
     private let made: [String]?
 
-    fileprivate init(_ config: ContainerConfig, _ request: MonitorRequest, made: [String]? = nil) throws {
-        (self.config, self.request, self.made) = (config, request, made)
+    fileprivate init(
+        _ config: ContainerConfig, _ request: MonitorRequest, _ ports: [PortMapping], made: [String]? = nil
+    ) throws {
+        (self.config, self.request, self.ports, self.made) = (config, request, ports, made)
         guard case .overlay(let lower, _, _, _) = request.root else {
             throw EngineError("container \(config.id.prefix(12)) has no layers")
         }
@@ -90,11 +94,8 @@ public struct ContainerPlan {
     }
 
     private var networks: [String] {
-        let ports = ((try? config.host.portMappings()) ?? []).map { "published \($0)" }  // were read before
-        let all = config.host.publishesAll ? ["published: all that it exposes"] : []
-        return
-            (config.host.endpoints.isEmpty
-            ? [config.host.network.text] : config.host.endpoints.map(\.network)) + ports + all
+        let names = config.host.endpoints.map(\.network)
+        return (names.isEmpty ? [config.host.network.text] : names) + ports.map { "published \($0)" }
     }
 
     private var shared: [String] {
@@ -118,12 +119,13 @@ extension Containers {
         let layers = try store.layerDirectories(of: image)
         let planned = try Volumes(paths).plan(config)
         let request = try makeRequest(config, layers: layers, mounts: planned.prepared, network: .none)
-        return try ContainerPlan(config, request, made: planned.made)
+        return try ContainerPlan(config, request, NetworkChoice(paths).ports(config), made: planned.made)
     }
 
     /// That of a container that was made.
     public func plan(of id: String) throws -> ContainerPlan {
-        try ContainerPlan(try records.read(id).config, try request(of: id))
+        let config = try records.read(id).config
+        return try ContainerPlan(config, try request(of: id), NetworkChoice(paths).ports(config))
     }
 
     private static func notHere(_ image: String) -> any Error {

@@ -124,7 +124,7 @@ struct NetworkChoice {
 
     /// What was published by number, and with `-P` every exposed port on a free one; where no address is typed at the
     /// configuration's.
-    private func ports(_ config: ContainerConfig) throws -> [PortMapping] {
+    func ports(_ config: ContainerConfig) throws -> [PortMapping] {
         let standard = paths.addresses.publishAddress.map { HostAddress.v4($0) }
         var ports: [PortMapping] = []
         for text in config.host.ports { ports += try PortMapping.parse(text, at: standard) }

@@ -59,6 +59,16 @@ final class ExplainTests {
         #expect(facts.out == "box h ['true'] 0 execve true\n", "\(facts)")
     }
 
+    /// With the configuration's defaults.
+    @Test func portsAreShownWhereTheyWillBe() throws {
+        let file = try apus.write("config.json", #"{"ip": "127.0.0.1"}"#)
+        let plan = try apus(
+            "explain", "run", "-P", "--expose", "81", "-p", "8080:80", "busybox", "true",
+            environment: ["APUS_CONFIG": file])
+        #expect(plan.out.contains("published 127.0.0.1:8080->80/tcp"), "\(plan)")
+        #expect(plan.out.contains("published 127.0.0.1:0->81/tcp"), "\(plan)")
+    }
+
     @Test func whatCannotStartIsRefusedWithTheStartsWords() throws {
         for (words, code, part) in [
             (["run", "missing"], 125, "No such image: missing"),
