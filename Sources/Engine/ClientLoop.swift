@@ -129,7 +129,8 @@ public struct ClientLoop: ~Copyable {
         guard count > 0 else { return .lost }
         // Output is written from where it was received.
         switch buffer[0] {
-        case 18, 19: return try write(buffer[0] == 18 ? 1 : 2, count)
+        case MonitorMessage.stdoutKind: return try write(1, count)
+        case MonitorMessage.stderrKind: return try write(2, count)
         default: break
         }
         return try heed(MonitorMessage(buffer[..<count]))
@@ -140,7 +141,8 @@ public struct ClientLoop: ~Copyable {
         var message = try socket.receiveMessage(limit: MonitorMessage.limit)
         guard !message.bytes.isEmpty else { return .lost }
         hasStarted = true
-        if forwardsInput { pipe = message.descriptor.take() }
+        // Pages of a file are not lent to a container.
+        if forwardsInput, StandardStream.inputIsPipe { pipe = message.descriptor.take() }
         return try heed(MonitorMessage(message.bytes[...]))
     }
 

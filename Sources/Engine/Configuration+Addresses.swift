@@ -29,6 +29,7 @@ extension Configuration {
     private mutating func takeBridge(_ text: String) throws(JSONError) {
         let address = text.split(separator: "/").first.flatMap { IPv4(String($0)) }
         guard let address, let subnet = IPv4Subnet(text), (8...30).contains(subnet.prefix),
+            subnet.isForNetworks,
             address != subnet.base, address.number != subnet.base.number + UInt32(subnet.size - 1)
         else {
             throw JSONError(
@@ -40,7 +41,7 @@ extension Configuration {
     private static func pool(_ json: JSON) throws(JSONError) -> AddressPlan.Pool {
         let (text, size) = (try json.requireString("base"), try json.requireInt("size"))
         guard let base = IPv4Subnet(text), let size = UInt8(exactly: size),
-            let pool = AddressPlan.Pool(base: base, size: size)
+            base.isForNetworks, let pool = AddressPlan.Pool(base: base, size: size)
         else {
             throw JSONError(
                 "default-address-pools: base \"\(text)\" with size \(size) is no IPv4 range to cut subnets of /8 to "

@@ -154,9 +154,14 @@ extension Containers {
         let id = removal.id
         guard let record = removal.record else { return try records.remove(id, name: nil) }
         if let socket = removal.socket.take() { _ = try awaitEnd(socket) }
-        // Named twice; one with --rm goes by itself.
-        guard try record.state.isRunning || records.exists(id) else {
+        guard try records.exists(id) else {
+            // One with --rm goes by itself; else it was named twice.
+            if record.state.isRunning, record.config.host.removesItself { return }
             throw EngineError("No such container: \(id)", exitCode: 1)
+        }
+        // The others took their time.
+        if !record.state.isRunning, try records.read(id).state.isRunning {
+            throw EngineError("container \(id) has just been started: stop it first, or use -f", exitCode: 1)
         }
         release(id)
         try records.remove(id, name: record.config.name)

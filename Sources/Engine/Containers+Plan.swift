@@ -29,16 +29,19 @@ public struct ContainerPlan {
 
     /// A paragraph of what it is, and a numbered line for each step.
     public var text: String {
-        let shown = facts.filter { !$0.value.isEmpty }.map { "\($0.name.padded(to: 14))\($0.value)" }
+        // What images and users say makes no lines of its own.
+        let shown = facts.filter { !$0.value.isEmpty }.map { "\($0.name.padded(to: 14))\(escapeControls($0.value))" }
         let width = String(start.steps.count).count
         let steps = start.steps.enumerated().map { number, step in
-            "\(String(number + 1).padded(to: width, right: true))  \(withoutID(step))"
+            "\(String(number + 1).padded(to: width, right: true))  \(escapeControls(withoutID(step)))"
         }
         return (shown + ["", "the container's first process:"] + steps).joined(separator: "\n") + "\n"
     }
 
-    /// `spec` is the OCI runtime-spec's document.
+    /// `spec` is the OCI runtime-spec's document; of the environment it has the names alone.
     public var json: JSON {
+        var spec = request.spec
+        spec.process.env = spec.process.env.map { String($0.prefix { $0 != "=" }) }
         func list(_ texts: [String]) -> JSON { .array(texts.map { .string($0) }) }
         return .fields([
             "name": .string(config.name), "image": .string(config.image.description),
@@ -49,14 +52,16 @@ public struct ContainerPlan {
             "network": list(networks), "made": list(made ?? []),
             "cgroup": .string(withoutID("/\(request.cgroup)")), "limits": list(start.limits),
             "warnings": list(start.warnings), "steps": list(start.steps.map(withoutID)),
-            "spec": request.spec.json,
+            "spec": spec.json,
         ])
     }
 
     /// The id of what is not made yet will be another one.
     private func withoutID(_ text: String) -> String {
         guard made != nil else { return text }
-        return text.split(separator: config.id, omittingEmptySubsequences: false).joined(separator: "ID")
+        return [config.id, String(config.id.prefix(12))].reduce(text) { text, id in
+            text.split(separator: id, omittingEmptySubsequences: false).joined(separator: "ID")
+        }
     }
 
     private var facts: [(name: String, value: String)] {
@@ -95,7 +100,12 @@ public struct ContainerPlan {
 
     private var networks: [String] {
         let names = config.host.endpoints.map(\.network)
-        return (names.isEmpty ? [config.host.network.text] : names) + ports.map { "published \($0)" }
+        return (names.isEmpty ? [config.host.network.text] : names)
+            + ports.map {
+                "published "
+                    + ($0.hostPort == 0
+                        ? "a free port for \($0.containerPort)/\($0.proto.rawValue)" : "\($0)")
+            }
     }
 
     private var shared: [String] {
@@ -115,7 +125,8 @@ extension Containers {
         do throws(ImageError) { image = try store.image(named: options.image) } catch {
             throw error.kind == .notFound ? Self.notHere(options.image) : error
         }
-        let (config, _) = try newConfig(options, image: image)
+        var config = try newConfig(options, image: image).config
+        if options.name == nil { config.name = "a free name" }
         let layers = try store.layerDirectories(of: image)
         let planned = try Volumes(paths).plan(config)
         let request = try makeRequest(config, layers: layers, mounts: planned.prepared, network: .none)

@@ -82,8 +82,8 @@ public enum MonitorMessage: Equatable, Sendable {
     case missed(bytes: UInt64)
 
     /// The first byte of messages that carry output.
-    static let stdoutKind: UInt8 = 18
-    static let stderrKind: UInt8 = 19
+    public static let stdoutKind: UInt8 = 18
+    public static let stderrKind: UInt8 = 19
     /// The largest message, kind included.
     public static let limit = 65537
 

@@ -69,7 +69,7 @@ final class Client {
 
     /// Tells it what it has missed, once it takes something again.
     func tellMissed() {
-        guard missed > 0, send(MonitorMessage.missed(bytes: missed).bytes) else { return }
+        guard missed > 0, rest.isEmpty, send(MonitorMessage.missed(bytes: missed).bytes) else { return }
         missed = 0
     }
 
@@ -84,15 +84,15 @@ final class Client {
         }
     }
 
-    /// The rest and the last message, as it makes room for them.
-    func sendRest(_ last: MonitorMessage, waitsForEver: Bool) {
+    /// The last message stands behind what is late.
+    func append(_ last: MonitorMessage) {
         if missed > 0 { rest.append(MonitorMessage.missed(bytes: missed).bytes) }
-        let patience = waitsForEver ? -1 : Int32(Self.grace / .milliseconds(1))
-        for message in rest + [last.bytes] where !isGone {
-            if send(message) { continue }
-            waitForRoom(milliseconds: patience)
-            if !isGone, !send(message) { isGone = true }
-        }
+        rest.append(last.bytes)
+    }
+
+    /// Sends of what is late as much as there is room for.
+    func sendRest() {
+        while !isGone, let message = rest.first, send(message) { rest.removeFirst() }
     }
 
     private func waitForRoom(milliseconds: Int32) {

@@ -73,18 +73,32 @@ final class Session {
     /// No check of the container's health goes on.
     func endChecks() { health?.end() }
 
-    /// Tells the clients how it ended: first those that have taken all there was.
+    /// Tells the clients how it ended: first those that have room for it.
     func finish(_ last: MonitorMessage) {
-        for client in clients where client.streams != nil && !client.isLate { client.sendLast(last) }
-        clients.removeAll { $0.streams == nil || !$0.isLate }
+        clients.removeAll { $0.streams == nil || (!$0.isLate && $0.send(last.bytes)) }
         self.last = last
     }
 
-    /// Then the others; `isLast`: nothing else is to be done, and who is waited for may take its time.
+    /// Then the others, side by side. `isLast`: nothing else is to be done, and who is waited for may take its time; else a
+    /// further run waits, for nobody who only looks on.
     func finishLate(isLast: Bool) {
         guard let last else { return }
-        for client in clients { client.sendRest(last, waitsForEver: isLast && client.isWaitedFor) }
-        clients = []
+        let end = ContinuousClock.now + Client.grace
+        for client in clients { client.append(last) }
+        while true {
+            for client in clients { client.sendRest() }
+            let isOver = ContinuousClock.now >= end
+            clients.removeAll { client in
+                client.isGone || client.rest.isEmpty
+                    || (client.isWaitedFor ? isOver && !isLast : isOver || !isLast)
+            }
+            if clients.isEmpty { return }
+            var poll = Poll()
+            for client in clients { poll.add(client.socket, .writable) }
+            let isBounded = !isLast || clients.contains { !$0.isWaitedFor }
+            let left = (end - .now) / .milliseconds(1)
+            _ = try? poll.wait(milliseconds: isBounded ? Int32(max(0, left.rounded(.up))) : -1)  // it is looked again
+        }
     }
 
     /// The pid of the process, as long as it has not been reaped.

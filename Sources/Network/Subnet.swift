@@ -47,6 +47,12 @@ public typealias IPv4Subnet = Subnet<IPv4>
 public typealias IPv6Subnet = Subnet<IPv6>
 
 extension Subnet where Address == IPv4 {
+    /// Whether a network may have it: nothing of it is this host's own, link-local, for groups or reserved (RFC 6890).
+    public var isForNetworks: Bool {
+        !["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"].compactMap { Self($0) }.contains(
+            where: overlaps)
+    }
+
     /// How many addresses it has.
     public var size: UInt64 { 1 << UInt64(32 - prefix) }
 }

@@ -89,10 +89,19 @@ struct Session: Sendable {
         }
     }
 
-    /// Says what is done, where --debug asks for it.
-    func debug(_ text: @autoclosure () throws -> String) rethrows {
+    /// Where --debug asks for it, the plan of a start; what is wrong with it is the start's to tell.
+    func debugPlan(_ id: String, _ containers: Containers) {
         guard debugs else { return }
-        for line in try text().split(separator: "\n") {
+        do {
+            let plan = try containers.plan(of: id).text
+            debug(plan)
+        } catch { debug("no plan: \(error)") }
+    }
+
+    /// Says what is done, where --debug asks for it.
+    func debug(_ text: @autoclosure () -> String) {
+        guard debugs else { return }
+        for line in text().split(separator: "\n") {
             Standard.error("debug: \(line)")
         }
     }

@@ -66,7 +66,7 @@ final class ExplainTests {
             "explain", "run", "-P", "--expose", "81", "-p", "8080:80", "busybox", "true",
             environment: ["APUS_CONFIG": file])
         #expect(plan.out.contains("published 127.0.0.1:8080->80/tcp"), "\(plan)")
-        #expect(plan.out.contains("published 127.0.0.1:0->81/tcp"), "\(plan)")
+        #expect(plan.out.contains("published a free port for 81/tcp"), "\(plan)")
     }
 
     @Test func whatCannotStartIsRefusedWithTheStartsWords() throws {

@@ -69,6 +69,17 @@ final class StalledClientTests {
         #expect(try apus.shell(script).text == apus.shell("seq 100000 | md5sum").text)
     }
 
+    /// Whatever of it the socket between just holds at the end, the exit code comes after it.
+    @Test func theCodeComesBehindAllOutput() throws {
+        let run = "\(Host.bin)/apus run --rm --network none busybox sh -c"
+        let jobs = (4...9).map { count in
+            "(\(run) 'dd if=/dev/zero bs=65536 count=\(count) 2>/dev/null; exit 7'; echo \(count) $? >&2) | (sleep 6; wc -c >&2) &"
+        }
+        let outcome = try apus.shell(jobs.joined(separator: "\n") + "\nwait")
+        let wanted = (4...9).flatMap { ["\($0) 7", "\($0 * 65536)"] }
+        #expect(outcome.errorLines.sorted() == wanted.sorted(), "\(outcome)")
+    }
+
     @Test func aContainerEndsThoughItsClientTakesNothing() throws {
         let client = try apus.start("run", "--name", "box", "--network", "none", "busybox", "yes")
         try expectSoon { client.output.hasPrefix("y\n") }

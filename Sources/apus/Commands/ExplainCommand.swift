@@ -19,7 +19,16 @@ enum ExplainCommand {
             throw CommandFailure("explain: --format is json or nothing, not \(format)")
         }
         let command = name == "run" ? RunCommand.run : RunCommand.create
-        let typed = try Arguments(parsing: Array(words.dropFirst()), flags: command.flags, stopsAtWord: true)
+        if words.dropFirst().first == "--help" {
+            try Standard.out(Help.text(command, path: name))
+            return 0
+        }
+        let typed: Arguments
+        do {
+            typed = try Arguments(parsing: Array(words.dropFirst()), flags: command.flags, stopsAtWord: true)
+        } catch let error as FlagError {
+            throw CommandFailure.usage("\(error)", command.usageLine(name), code: 125, help: "apus \(name)")
+        }
         guard !typed.words.isEmpty else { throw CommandFailure("explain: \(name) needs an image") }
         return try RunCommand.withCode(125) {
             let options = try RunCommand.options(typed, session, path: name)

@@ -22,7 +22,8 @@ enum RunCommand {
             let created = try containers.create(
                 options, puller: session.puller(policy: options.pull, isQuiet: options.quiet))
             try idFile.write(created.id)
-            try session.debug("created container \(created.id)\n\(try containers.plan(of: created.id).text)")
+            session.debug("created container \(created.id)")
+            session.debugPlan(created.id, containers)
             containers.release(created.id)
             try Standard.out("\(created.id)\n")
             return 0
@@ -87,7 +88,8 @@ enum RunCommand {
             options, puller: session.puller(policy: options.pull, isQuiet: options.quiet))
         let id = created.id
         try idFile.write(id)
-        try session.debug("created container \(id)\n\(try containers.plan(of: id).text)")
+        session.debug("created container \(id)")
+        session.debugPlan(id, containers)
         if let text = PublishedPorts.warning(for: options.host) { Standard.error("WARNING: \(text)") }
         let hello = Hello(
             options.attach, keys: options.detachKeys,

@@ -22,7 +22,7 @@ enum StartCommand {
         return try EachName.run(arguments.words) { name in
             let id = try containers.records.find(name)
             let host = try containers.records.read(id).config.host
-            try session.debug(containers.plan(of: id).text)
+            session.debugPlan(id, containers)
             if let text = PublishedPorts.warning(for: host) { Standard.error("WARNING: \(text)") }
             if let socket = try containers.start(id, hello: Hello([], keys: [])),
                 let failure = try ClientLoop.awaitStart(socket)
@@ -37,7 +37,7 @@ enum StartCommand {
         _ arguments: Arguments, _ containers: Containers, _ session: Session
     ) throws -> Int32 {
         let id = try containers.records.find(arguments.words[0])
-        try session.debug(containers.plan(of: id).text)
+        session.debugPlan(id, containers)
         let config = try containers.records.read(id).config
         let input = arguments.isOn("interactive") && config.openStdin
         let streams: RunOptions.Streams = input ? [.stdin, .stdout, .stderr] : [.stdout, .stderr]
