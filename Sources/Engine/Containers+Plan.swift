@@ -30,7 +30,9 @@ public struct ContainerPlan {
     /// A paragraph of what it is, and a numbered line for each step.
     public var text: String {
         // What images and users say makes no lines of its own.
-        let shown = facts.filter { !$0.value.isEmpty }.map { "\($0.name.padded(to: 14))\(escapeControls($0.value))" }
+        let shown = facts.filter { !$0.value.isEmpty }.map {
+            $0.name.padded(to: 14) + escapeControls($0.value)
+        }
         let width = String(start.steps.count).count
         let steps = start.steps.enumerated().map { number, step in
             "\(String(number + 1).padded(to: width, right: true))  \(escapeControls(withoutID(step)))"

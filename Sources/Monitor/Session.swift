@@ -97,7 +97,8 @@ final class Session {
             for client in clients { poll.add(client.socket, .writable) }
             let isBounded = !isLast || clients.contains { !$0.isWaitedFor }
             let left = (end - .now) / .milliseconds(1)
-            _ = try? poll.wait(milliseconds: isBounded ? Int32(max(0, left.rounded(.up))) : -1)  // it is looked again
+            // Whatever it says, each is tried again.
+            _ = try? poll.wait(milliseconds: isBounded ? Int32(max(0, left.rounded(.up))) : -1)
         }
     }
 
