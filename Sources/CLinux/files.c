@@ -47,17 +47,6 @@ int cl_fsync(int fd) { return R(fsync(fd)); }
 int cl_syncfs(int fd) { return R(syncfs(fd)); }
 int cl_dup(int fd, int minimum) { return R(fcntl(fd, F_DUPFD_CLOEXEC, minimum)); }
 int cl_dup3(int from, int to, int flags) { return R(dup3(from, to, flags)); }
-ssize_t cl_splice(int from, int to, size_t count)
-{
-    sigset_t broken, before;
-    sigemptyset(&broken);
-    sigaddset(&broken, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &broken, &before);
-    ssize_t result = R(splice(from, NULL, to, NULL, count, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
-    if (result == -EPIPE) sigtimedwait(&broken, NULL, &(struct timespec){0});
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return result;
-}
 int cl_fcntl(int fd, int command, long argument) { return R(fcntl(fd, command, argument)); }
 int cl_ioctl(int fd, unsigned long request, void *argument) { return R(ioctl(fd, request, argument)); }
 int cl_pipe2(int *ends, int flags) { return R(pipe2(ends, flags | O_CLOEXEC)); }

@@ -25,11 +25,6 @@ public struct ClientLoop: ~Copyable {
     private var inputOpen: Bool
     private var buffer = [UInt8](repeating: 0, count: MonitorMessage.limit)
     private var pending: [UInt8] = []
-    /// The pipe that is the process's stdin, where input goes past the monitor.
-    private var pipe: FD?
-    private var isPipeFull = false
-    /// Input waits for it: it is then that the pipe comes.
-    private var hasStarted = false
     /// A way for signals past input that the process does not take; false where there is none.
     private let sendsBeside: (Int32) -> Bool
 
@@ -84,18 +79,15 @@ public struct ClientLoop: ~Copyable {
         while true {
             poll.reset()
             let fromMonitor = poll.add(socket, pending.isEmpty ? .readable : [.readable, .writable])
-            let takesInput = inputOpen && pending.isEmpty && !isPipeFull && (hasStarted || isTerminal)
-            let fromUser = takesInput ? poll.add(raw: 0, .readable) : nil
-            let intoPipe = isPipeFull ? pipe.raw.map { poll.add(raw: $0, .writable) } : nil
+            let fromUser = inputOpen && pending.isEmpty ? poll.add(raw: 0, .readable) : nil
             let fromSignals = addSignals(to: &poll)
             _ = try poll.wait(milliseconds: -1)
             if let p = fromSignals, !poll[p].isEmpty, let signal = forwardSignals() {
                 return .left(signal: signal)
             }
             if poll[fromMonitor].contains(.writable) { try sendPending() }
-            if let p = intoPipe, !poll[p].isEmpty { isPipeFull = false }
             if let p = fromUser, !poll[p].isEmpty {
-                if try !spliceInput() { try forwardInput() }
+                try forwardInput()
                 if !inputOpen, hasLostTerminal { return .left(signal: Signal.hangUp) }
             }
             if !poll[fromMonitor].isDisjoint(with: [.readable, .hungUp, .failed]), let end = try takeMessage()
@@ -124,7 +116,6 @@ public struct ClientLoop: ~Copyable {
     }
 
     private mutating func takeMessage() throws(SysError) -> ClientOutcome? {
-        if !hasStarted { return try takeFirstMessage() }
         guard let count = try Self.receive(socket, &buffer) else { return nil }
         guard count > 0 else { return .lost }
         // Output is written from where it was received.
@@ -133,21 +124,7 @@ public struct ClientLoop: ~Copyable {
         case MonitorMessage.stderrKind: return try write(2, count)
         default: break
         }
-        return try heed(MonitorMessage(buffer[..<count]))
-    }
-
-    /// The answer to the hello.
-    private mutating func takeFirstMessage() throws(SysError) -> ClientOutcome? {
-        var message = try socket.receiveMessage(limit: MonitorMessage.limit)
-        guard !message.bytes.isEmpty else { return .lost }
-        hasStarted = true
-        // Pages of a file are not lent to a container.
-        if forwardsInput, StandardStream.inputIsPipe { pipe = message.descriptor.take() }
-        return try heed(MonitorMessage(message.bytes[...]))
-    }
-
-    private mutating func heed(_ message: MonitorMessage?) throws(SysError) -> ClientOutcome? {
-        switch message {
+        switch MonitorMessage(buffer[..<count]) {
         case .missed(let bytes): try tellMissed(bytes)
         case .failed(let code, let text): return .failed(code: code, text)
         case .exited(let code): return .exited(code: code)
@@ -178,38 +155,13 @@ public struct ClientLoop: ~Copyable {
     /// Whoever sat before it has gone: every call on it fails.
     private var hasLostTerminal: Bool { ownTerminal.map { Terminal.windowSize($0) == nil } ?? false }
 
-    /// False where input cannot go into the pipe: there is none, the process has closed it, or no splice takes the input.
-    private mutating func spliceInput() throws(SysError) -> Bool {
-        let moved: Result<Int, SysError>? = pipe.withFD { pipe in
-            do throws(SysError) { return .success(try StandardStream.spliceInput(into: pipe)) } catch {
-                return .failure(error)
-            }
-        }
-        switch moved {
-        case .success(let count) where count > 0: return true
-        case .failure(let error) where error.errno == .wouldBlock:
-            isPipeFull = true
-            return true
-        case .success:
-            try endInput()
-            return true
-        case .failure, nil:
-            pipe = nil
-            return false
-        }
-    }
-
-    private mutating func endInput() throws(SysError) {
-        inputOpen = false
-        pipe = nil
-        pending = ClientMessage.stdinEnd.bytes
-        try sendPending()
-    }
-
     private mutating func forwardInput() throws(SysError) {
         pending = try StandardStream.readInput(
             limit: MonitorMessage.limit - 1, after: [ClientMessage.stdinKind])
-        if pending.count == 1 { return try endInput() }
+        if pending.count == 1 {
+            inputOpen = false
+            pending = ClientMessage.stdinEnd.bytes
+        }
         try sendPending()
     }
 

@@ -312,20 +312,6 @@ public enum StandardStream {
         }
     }
 
-    /// Whether standard input is a pipe or a socket.
-    public static var inputIsPipe: Bool {
-        // What cannot be looked at is read as anything else.
-        guard let type = try? FD.open("/proc/self/fd/0", .path).status().type else { return false }
-        return type == .fifo || type == .socket
-    }
-
-    /// Moves what stands in standard input into a pipe, without waiting and without copying: how much; 0 at its end, EAGAIN
-    /// when the pipe is full (splice(2)).
-    public static func spliceInput(into pipe: borrowing FD) throws(SysError) -> Int {
-        let target = pipe.raw
-        return Int(try sys("splice", "standard input") { cl_splice(0, target, 1 << 20) })
-    }
-
     /// What stands in standard input now, at most `limit` bytes, behind `head`; nothing more at its end.
     public static func readInput(limit: Int, after head: [UInt8] = []) throws(SysError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: head.count + limit)

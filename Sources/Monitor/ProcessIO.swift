@@ -75,15 +75,6 @@ struct ProcessIO: ~Copyable {
         return bytes.count
     }
 
-    /// Hands stdin itself to a client; false when there is none, or the client takes nothing now.
-    func sendInput(over socket: borrowing FD, with message: [UInt8]) -> Bool {
-        let sent: Bool? = input.withFD { input in
-            // A client that is gone is found so by the next message.
-            (try? socket.sendMessage(message, descriptor: input)) != nil
-        }
-        return sent ?? false
-    }
-
     /// End of stdin. A terminal has none: it stays.
     mutating func closeInput() { if !isTerminal { input = nil } }
 

@@ -24,7 +24,6 @@ final class Session {
     private var chunkKind = MonitorMessage.stdoutKind
     private var input: [UInt8] = []
     private var inputEnds = false
-    private var hasGivenInput = false
     private var hasEnded = false
     private var last: MonitorMessage?
 
@@ -208,9 +207,7 @@ final class Session {
             client.streams = streams
             if streams.contains(.lossless) { client.isWaitedFor = true }
             client.keys = DetachKeys(io.isTerminal ? keys : [])
-            let started = withPidfd { MonitorMessage.started(pid: $0.pid) }
-            if streams.contains(.stdin), givesInput(to: client, with: started) { return }
-            client.sendLast(started)
+            withPidfd { client.sendLast(.started(pid: $0.pid)) }
         case .stdin(let bytes):
             let (forward, detached) = client.keys.filter(bytes)
             if input.isEmpty { input = forward } else { input += forward }
@@ -226,14 +223,6 @@ final class Session {
             _ = try? pidfd.send(signal: number)  // the process may just have ended
         case .control(let request): client.sendLast(perform(request, client))
         }
-    }
-
-    /// The first client with input gets the pipe itself, past us: what it carries is copied no more. Others could hold it
-    /// open when the input is to end.
-    private func givesInput(to client: Client, with started: MonitorMessage) -> Bool {
-        guard !io.isTerminal, !hasGivenInput, input.isEmpty else { return false }
-        hasGivenInput = io.sendInput(over: client.socket, with: started.bytes)
-        return hasGivenInput
     }
 
     /// Once all that is under way has been written.

@@ -31,8 +31,6 @@ int cl_dup(int fd, int minimum);
 int cl_dup3(int from, int to, int flags);
 int cl_fcntl(int fd, int command, long argument);
 int cl_ioctl(int fd, unsigned long request, void *argument);
-/* Without waiting: -EAGAIN when one side is not ready. A pipe that nobody reads is -EPIPE and no signal. */
-ssize_t cl_splice(int from, int to, size_t count);
 int cl_pipe2(int *ends, int flags);
 int cl_flock(int fd, int operation);
 int cl_stat(int dir, const char *path, int flags, struct cl_stat *out);
