@@ -5,12 +5,12 @@ import Testing
 /// statically.
 @Suite(
     .enabled(if: Host.isReady, Comment(rawValue: Host.reason)),
-    .enabled(if: Host.has(Host.fixture("debian.tar")), "a resolver is needed: Debian's"), .serialized)
+    .enabled(if: Host.has(Host.fixture("small.tar")), "a resolver is needed: Debian's"), .serialized)
 final class NameServiceTests {
     let apus: Engine
     init() throws {
         apus = try Engine()
-        try apus.must("import", Host.fixture("debian.tar"), "debian")
+        try apus.must("import", Host.fixture("small.tar"), "debian")
         try apus.must("network", "create", "--subnet", "10.9.0.0/24", "blue")
     }
     deinit { apus.tearDown() }

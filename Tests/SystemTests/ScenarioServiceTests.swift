@@ -31,9 +31,9 @@ final class ScenarioServiceTests {
             """#, prints: ["site", "version 1", "version 2", "web", "web", "site"])
     }
 
-    @Test(.enabled(if: Host.has(Host.fixture("debian.tar")), "names need a resolver: Debian's"))
+    @Test(.enabled(if: Host.has(Host.fixture("small.tar")), "names need a resolver: Debian's"))
     func aPipelineOfThreeContainersThatFindEachOtherByName() throws {
-        try apus.must("import", Host.fixture("debian.tar"), "debian")
+        try apus.must("import", Host.fixture("small.tar"), "debian")
         try apus.expectScript(
             #"""
             docker network create line > /dev/null
