@@ -25,6 +25,8 @@ public struct ClientLoop: ~Copyable {
     private var inputOpen: Bool
     private var buffer = [UInt8](repeating: 0, count: MonitorMessage.limit)
     private var pending: [UInt8] = []
+    /// What standard output and standard error take at once when they have room.
+    private let room = (StandardStream.room(1), StandardStream.room(2))
     /// A way for signals past input that the process does not take; false where there is none.
     private let sendsBeside: (Int32) -> Bool
 
@@ -134,10 +136,24 @@ public struct ClientLoop: ~Copyable {
         return nil
     }
 
-    /// The user's end may be gone (`| head -1`): the process hears of it by its own means, as with docker.
-    private func write(_ target: CInt, _ count: Int) throws(SysError) -> ClientOutcome? {
+    /// Output that nobody reads keeps no signal from the process. The user's end may be gone (`| head -1`): the process
+    /// hears of it by its own means, as with docker.
+    private mutating func write(_ target: CInt, _ count: Int) throws(SysError) -> ClientOutcome? {
+        var poll = Poll()
+        var rest = buffer[1..<count]
         do {
-            try StandardStream.write(target, buffer[1..<count])
+            while !rest.isEmpty {
+                poll.reset()
+                let toUser = poll.add(raw: target, .writable)
+                let fromSignals = addSignals(to: &poll)
+                _ = try poll.wait(milliseconds: -1)
+                if let p = fromSignals, !poll[p].isEmpty, let signal = forwardSignals() {
+                    return .left(signal: signal)
+                }
+                guard !poll[toUser].isEmpty else { continue }
+                rest = rest.dropFirst(
+                    try StandardStream.writeSome(target, rest.prefix(target == 1 ? room.0 : room.1)))
+            }
         } catch {
             if hasLostTerminal { return .left(signal: Signal.hangUp) }
             guard error.errno == .brokenPipe else { throw error }

@@ -297,18 +297,32 @@ public enum StandardStream {
     public static func write(_ target: CInt, _ bytes: ArraySlice<UInt8>) throws(SysError) {
         var rest = bytes
         while !rest.isEmpty {
-            let now = rest
-            do {
-                let n = try sys("write", target == 1 ? "standard output" : "standard error") {
-                    now.withUnsafeBytes { cl_write(target, $0.baseAddress, $0.count) }
-                }
-                rest = rest.dropFirst(n)
-            } catch {
-                guard error.errno == .wouldBlock else { throw error }
+            let count = try writeSome(target, rest)
+            rest = rest.dropFirst(count)
+            if count == 0 {
                 var poll = Poll()
                 poll.add(raw: target, .writable)
                 _ = try poll.wait(milliseconds: -1)
             }
+        }
+    }
+
+    /// How much 1 or 2 takes at once when poll(2) has found room: a file takes all, a pipe or a terminal PIPE_BUF (pipe(7)).
+    public static func room(_ target: CInt) -> Int {
+        // What cannot be looked at is no file: less at once does no harm.
+        let type = try? FD.open(FilePath("/proc/self/fd/\(target)"), .path).status().type
+        return type == .regular ? .max : 4096
+    }
+
+    /// Writes what 1 or 2 takes at once, at most `bytes`: how many; 0 when it has no room.
+    public static func writeSome(_ target: CInt, _ bytes: ArraySlice<UInt8>) throws(SysError) -> Int {
+        do {
+            return try sys("write", target == 1 ? "standard output" : "standard error") {
+                bytes.withUnsafeBytes { cl_write(target, $0.baseAddress, $0.count) }
+            }
+        } catch {
+            guard error.errno == .wouldBlock else { throw error }
+            return 0
         }
     }
 

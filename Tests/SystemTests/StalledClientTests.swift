@@ -94,6 +94,22 @@ final class StalledClientTests {
         #expect(outcome.code == 137 && outcome.out.hasSuffix("y\n"), "\(outcome.code)")
     }
 
+    /// The starter's pipe is full, and its client in the middle of a write.
+    @Test func outputThatIsNotTakenKeepsNoSignalAway() throws {
+        let script = "trap 'exit 9' TERM; echo ready >&2; yes & wait"
+        let run = "\(Host.bin)/apus run --name box --network none busybox sh -c \"\(script)\""
+        let job = "{ { \(run) & echo $! >&2; wait $!; echo code $? >&2; } | { sleep 8; tail -c 2; }; } 2>&1"
+        let client = try Running(
+            (apus.enclosure?.prefix ?? []) + ["sh", "-c", job], environment: apus.environment)
+        try expectSoon { client.output.contains("ready") }
+        pause(1)
+        #expect(try apus.shell("kill -TERM \(number(client))").code == 0)
+        #expect(try apus("wait", "box", timeout: 5).text == "9")
+        #expect(!client.output.contains("code"))
+        let lines = client.finish(timeout: 20).lines
+        #expect(lines.suffix(2).sorted() == ["code 9", "y"], "\(lines)")
+    }
+
     /// A container that reads none of what is poured into it.
     private func flood() throws -> Running {
         let script = "trap \"exit 9\" INT; echo ready; while :; do sleep 0.05; done"
