@@ -24,8 +24,12 @@ public struct BuildSteps: StepRunner {
         let directory = steps.appending(id)
         do {
             let files = try FD.directory(directory, make: true)
-            let request = try makeRequest(step, id, directory)
-            try ContainerFiles.write(to: files, hostname: Self.hostname, HostOptions(network: step.network))
+            var options = HostOptions(network: step.network)
+            options.removesItself = true
+            let resolvConf = ResolvConf(of: options)
+            var request = try makeRequest(step, id, directory, options)
+            request.needsNameService = resolvConf.needsHost(options)
+            try ContainerFiles.write(to: files, hostname: Self.hostname, options, resolvConf)
             try files.replace("request.json", with: request.json.bytes, durable: false)
             let hello = ClientMessage.hello([.stdout, .stderr, .lossless], detachKeys: [])
             let socket = try Launcher(paths: paths).start(directory, lock: lock, hello: hello)
@@ -41,9 +45,9 @@ public struct BuildSteps: StepRunner {
     /// The same for every build, so that what a step writes does not depend on it.
     private static let hostname = "build"
 
-    private func makeRequest(_ step: RunStep, _ id: String, _ directory: FilePath) throws -> MonitorRequest {
-        var options = HostOptions(network: step.network)
-        options.removesItself = true
+    private func makeRequest(
+        _ step: RunStep, _ id: String, _ directory: FilePath, _ options: HostOptions
+    ) throws -> MonitorRequest {
         let facts = HostFacts(
             capabilities: try ProcessCapabilities.current(last: CapabilitySet.lastOfKernel).permitted,
             devices: [], hiddenPaths: HostFacts.thermalCounts())
@@ -63,7 +67,6 @@ public struct BuildSteps: StepRunner {
             cgroup: paths.cgroupParent.appending(id), network: try NetworkChoice(paths).request(step.network),
             hosts: directory.appending("hosts"), hostsNames: Self.hostname, directory: directory,
             runDirectory: paths.runContainer(id))
-        request.needsNameService = ResolvConf(of: options).needsHost(options)
         request.defaultLimits = ["pids"]
         request.endsWithClient = true
         request.mergesStreams = true

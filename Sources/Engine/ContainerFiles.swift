@@ -21,7 +21,7 @@ enum ContainerFiles {
 
     /// Writes the three files into a container's directory.
     static func write(
-        to directory: borrowing FD, hostname: String, _ options: HostOptions
+        to directory: borrowing FD, hostname: String, _ options: HostOptions, _ resolvConf: ResolvConf
     ) throws {
         let names =
             options.network == .host ? (try? FD.open("/etc/hosts").readAll(limit: 1 << 20)) ?? [] : nil
@@ -30,7 +30,7 @@ enum ContainerFiles {
                 "hosts",
                 hosts(extra: options.extraHosts, host: names.map { String(decoding: $0, as: UTF8.self) })
             ), ("hostname", hostname + "\n"),
-            ("resolv.conf", ResolvConf(of: options).text(options)),
+            ("resolv.conf", resolvConf.text(options)),
         ]
         for (name, text) in texts {
             let file = try directory.open(

@@ -131,7 +131,8 @@ extension Containers {
         if options.name == nil { config.name = "a free name" }
         let layers = try store.layerDirectories(of: image)
         let planned = try Volumes(paths).plan(config)
-        let request = try makeRequest(config, layers: layers, mounts: planned.prepared, network: .none)
+        let request = try makeRequest(
+            config, layers: layers, mounts: planned.prepared, network: .none, ResolvConf(of: config.host))
         return try ContainerPlan(config, request, NetworkChoice(paths).ports(config), made: planned.made)
     }
 

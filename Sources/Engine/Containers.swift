@@ -64,10 +64,12 @@ public struct Containers: Sendable {
                 for id in donors where try !records.exists(id) {
                     throw EngineError("No such container: \(id)")
                 }
+                let resolvConf = ResolvConf(of: config.host)
                 let request = try makeRequest(
-                    config, layers: layers, mounts: mounts, network: NetworkChoice(paths).request(config))
+                    config, layers: layers, mounts: mounts, network: NetworkChoice(paths).request(config),
+                    resolvConf)
                 try records.create(config, durable: !config.host.removesItself) { directory in
-                    try populate(directory, config, request)
+                    try populate(directory, config, request, resolvConf)
                 }
             }
             guard try store.holds(trees: layers) else {
@@ -119,13 +121,14 @@ public struct Containers: Sendable {
     }
 
     private func populate(
-        _ directory: borrowing FD, _ config: ContainerConfig, _ request: MonitorRequest
+        _ directory: borrowing FD, _ config: ContainerConfig, _ request: MonitorRequest,
+        _ resolvConf: ResolvConf
     ) throws {
         try makeUpper(in: directory, like: request.root)
         try directory.makeDirectory("work", mode: 0o700)
         var options = config.host
         options.extraHosts = try extraHosts(options)
-        try ContainerFiles.write(to: directory, hostname: config.effectiveHostname, options)
+        try ContainerFiles.write(to: directory, hostname: config.effectiveHostname, options, resolvConf)
         try directory.replace("request.json", with: request.json.bytes, durable: !config.host.removesItself)
     }
 
@@ -155,7 +158,8 @@ public struct Containers: Sendable {
     }
 
     func makeRequest(
-        _ config: ContainerConfig, layers: [FilePath], mounts: Volumes.Prepared, network: NetworkRequest
+        _ config: ContainerConfig, layers: [FilePath], mounts: Volumes.Prepared, network: NetworkRequest,
+        _ resolvConf: ResolvConf
     ) throws -> MonitorRequest {
         let directory = paths.container(config.id)
         let facts = HostFacts(
@@ -186,7 +190,7 @@ public struct Containers: Sendable {
             hosts: directory.appending("hosts"), hostsNames: ContainerFiles.ownNames(config),
             directory: directory, runDirectory: paths.runContainer(config.id))
         request.nameServers = config.host.dns
-        request.needsNameService = ResolvConf(of: config.host).needsHost(config.host)
+        request.needsNameService = resolvConf.needsHost(config.host)
         request.allowsDevices = config.host.isPrivileged || config.host.sharing.needsNodesOutsideOfDev
         if config.host.limits.pids == nil { request.defaultLimits = ["pids"] }
         request.log = try config.host.log.target(config)

@@ -12,15 +12,16 @@ public struct Networks: Sendable {
 
     // MARK: finding
 
-    /// All of them, by name, and the error of each record that is damaged. A mere look writes nothing.
-    public func all(isLook: Bool = true) throws -> (networks: [NetworkRecord], damaged: [String]) {
-        let (own, damaged) = try made()
-        return (
-            (own + [try bridge(isLook: isLook), builtIn("host", .host), builtIn("none", .none)]).sorted {
-                $0.name < $1.name
-            },
-            damaged
-        )
+    /// All of them, by name, and the error of each record that is damaged. A mere look: it writes nothing, and shows
+    /// a default bridge that no subnet is left for without one.
+    public func all() throws -> (networks: [NetworkRecord], damaged: [String]) {
+        var (networks, damaged) = try made()
+        networks += [builtIn("host", .host), builtIn("none", .none)]
+        do { networks.append(try bridge(isLook: true)) } catch {
+            networks.append(builtIn("bridge", .bridge))
+            damaged.append("network bridge: \(error)")
+        }
+        return (networks.sorted { $0.name < $1.name }, damaged)
     }
 
     /// A network by name, id or the beginning of one that only one has; docker's errors.
@@ -116,7 +117,8 @@ public struct Networks: Sendable {
                 "invalid network name \"\(options.name)\": only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
                 exitCode: 1)
         }
-        let others = try all(isLook: false).networks
+        let standard = try bridge()
+        let others = try all().networks
         guard !others.contains(where: { $0.name == options.name }) else {
             throw EngineError("network with name \(options.name) already exists", exitCode: 1)
         }
@@ -125,7 +127,7 @@ public struct Networks: Sendable {
         (record.isAttachable, record.hasChosenSubnet) = (options.isAttachable, options.subnet != nil)
         record.hasChosenSubnet6 = options.subnet6 != nil
         let link = try options.link ?? "ap-\(record.id.prefix(12))"
-        let table = try bridge().bridge?.table ?? "apus"
+        let table = standard.bridge?.table ?? "apus"
         record.bridge = try options.bridge(
             id: record.id, link: link, table: table, paths: paths, others: others.compactMap(\.bridge))
         try directory.replace(FilePath("\(record.id).json"), with: record.json.bytes)

@@ -37,7 +37,7 @@ struct ResolvConf {
         case .bridge, .named: break
         }
         let servers = nameServers(resolvConf: host)
-        return !servers.isEmpty && servers.allSatisfy { Self.isLoopback("\($0)") }
+        return !servers.isEmpty && servers.allSatisfy(\.isLoopback)
     }
 
     /// The host's file without servers that only the host reaches, unless the container shares its network; what
@@ -50,12 +50,16 @@ struct ResolvConf {
             let words = line.split(whereSeparator: \.isWhitespace).map(String.init)
             guard let key = words.first, words.count > 1 else { continue }
             switch key {
-            case "nameserver" where options.network == .host || !Self.isLoopback(words[1]):
+            case "nameserver" where options.network == .host || !isLoopback(line):
                 servers.append(words[1])
             case "search", "domain": search = Array(words.dropFirst())
             case "options": settings += words.dropFirst()
             default: break
             }
+        }
+        // What is no address is the container's to judge.
+        func isLoopback(_ line: Substring) -> Bool {
+            nameServers(resolvConf: String(line)).contains(where: \.isLoopback)
         }
         if !options.dns.isEmpty { servers = options.dns }
         // The container's own, which asks those servers.
@@ -71,10 +75,6 @@ struct ResolvConf {
         lines += servers.map { "nameserver \($0)" }
         if !settings.isEmpty { lines.append("options \(settings.joined(separator: " "))") }
         return lines.map { $0 + "\n" }.joined()
-    }
-
-    private static func isLoopback(_ address: String) -> Bool {
-        address.hasPrefix("127.") || address == "::1"
     }
 }
 

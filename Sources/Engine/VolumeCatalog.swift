@@ -82,7 +82,7 @@ public struct VolumeCatalog: Sendable {
     /// Removes a volume that no container has; false where there is none and `force` takes that for done.
     @discardableResult
     public func remove(_ name: String, force: Bool) throws -> Bool {
-        guard VolumeName.isValid(name), let directory = try store.directoryIfThere(),
+        guard VolumeName.isValid(name), let directory = try FD.directoryIfThere(paths.volumes),
             try directory.status(of: FilePath(name)) != nil
         else {
             if force { return false }
@@ -122,7 +122,7 @@ public struct VolumeCatalog: Sendable {
         after gone: Reclaimed.Gone = Reclaimed.Gone()
     ) throws -> Reclaimed {
         var result = Reclaimed()
-        guard let directory = try store.directoryIfThere() else { return result }
+        guard let directory = try FD.directoryIfThere(paths.volumes) else { return result }
         if isDryRun { try directory.lock() } else { try store.lockAll(directory) }
         let (containers, damaged) = try Records(paths).readAll()
         guard damaged.isEmpty else {
@@ -164,7 +164,7 @@ extension Volumes {
         for container in containers {
             for name in Set(mounted(by: container).values.map(\.name)) { links[name, default: 0] += 1 }
         }
-        guard let directory = try store.directoryIfThere() else { return [] }
+        guard let directory = try FD.directoryIfThere(paths.volumes) else { return [] }
         return try store.names().map { name in
             VolumeUsage(
                 name: name, links: links[name] ?? 0,

@@ -34,19 +34,18 @@ struct VolumeStore {
 
     // MARK: reading
 
-    /// Nil where no volume has been yet: a mere look makes nothing.
-    func directoryIfThere() throws -> FD? { try FD.directoryIfThere(paths.volumes) }
-
     /// All names, in order.
     func names() throws -> [String] {
-        guard let directory = try directoryIfThere() else { return [] }
+        guard let directory = try FD.directoryIfThere(paths.volumes) else { return [] }
         let found = try directory.entries().filter { $0.type == nil || $0.type == .directory }
         return found.map(\.name.string).filter(VolumeName.isValid).sorted()
     }
 
     /// Nil when there is none of this name.
     func read(_ name: String) throws -> VolumeRecord? {
-        guard VolumeName.isValid(name), let volumes = try directoryIfThere() else { return nil }
+        guard VolumeName.isValid(name), let volumes = try FD.directoryIfThere(paths.volumes) else {
+            return nil
+        }
         guard let volume = try open(name, in: volumes) else { return nil }
         return try record(name, volume)
     }

@@ -83,6 +83,16 @@ public enum HostAddress: Equatable, Hashable, Sendable, CustomStringConvertible 
         }
     }
 
+    /// In 127.0.0.0/8 or ::1, also as an IPv4-mapped address (RFC 4291 section 2.5.5.2): only its own host reaches it.
+    public var isLoopback: Bool {
+        switch self {
+        case .v4(let address): return address.bytes[0] == 127
+        case .v6(let bytes):
+            let number = bytes.reduce(0) { $0 << 8 | UInt128($1) }
+            return number == 1 || number >> 24 == 0xffff7f
+        }
+    }
+
     /// Without brackets; IPv6 as RFC 5952 says.
     public var description: String {
         switch self {

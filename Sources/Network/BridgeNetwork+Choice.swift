@@ -14,7 +14,9 @@ extension BridgeNetwork {
         if let suffix, suffix.utf8.count != 8 || UInt32(suffix, radix: 16) == nil {
             throw NetworkError("network suffix \"\(suffix)\" is not 8 hex digits")
         }
-        let found = try asking("open \(records)") { () throws(SysError) in try open(records, makes: !isLook) }
+        let found = try asking("open \(records)") { () throws(SysError) in
+            isLook ? try FD.directoryIfThere(records) : try FD.directory(records, make: true)
+        }
         guard let directory = found else { return try choose(suffix: suffix, plan, leases: leases) }
         if let network = try recorded(in: directory) { return network.keeping(leases) }
         if isLook { return try choose(suffix: suffix, plan, leases: leases) }
@@ -31,13 +33,6 @@ extension BridgeNetwork {
         }
         _ = consume lock  // held to here
         return network
-    }
-
-    private static func open(_ records: FilePath, makes: Bool) throws(SysError) -> FD? {
-        do throws(SysError) { return try FD.directory(records, make: makes) } catch {
-            guard !makes, error.errno == .noSuchFileOrDirectory else { throw error }
-            return nil
-        }
     }
 
     private static var file: FilePath { "bridge.json" }
@@ -61,7 +56,11 @@ extension BridgeNetwork {
         var chosen = plan.bridgeSubnet
         if chosen == nil { chosen = try free(subnetCandidates(suffix: suffix), plan, []) }
         guard let subnet = chosen else {
-            throw NetworkError("every private subnet we could use is routed by this host already")
+            throw NetworkError(
+                plan.pools.isEmpty
+                    ? "every private subnet we could use is routed by this host already (name another as bip)"
+                    : "every subnet of default-address-pools is routed by this host already (add a pool to it, or bip)"
+            )
         }
         var network = BridgeNetwork(
             name: "bridge", link: name ?? "apus0", table: name ?? "apus", subnet: subnet, leases: leases)
