@@ -55,6 +55,20 @@ final class ConfigurationTests {
         #expect(try configured(config, "network", "create", "--subnet", "10.51.0.0/24", "four").code == 0)
     }
 
+    @Test func withoutASubnetForTheBridgeTheOthersAreShown() throws {
+        #expect(try apus.shell("ip route add 10.50.0.0/24 dev lo").code == 0)
+        let config = #"{"default-address-pools": [{"base": "10.50.0.0/24", "size": 24}]}"#
+        let listed = try configured(config, "network", "ls", "--format", "{{.Name}}")
+        #expect(listed.code == 0 && listed.lines == ["bridge", "host", "none"], "\(listed)")
+        #expect(
+            listed.err.contains("WARNING: network bridge: every subnet of default-address-pools"), "\(listed)"
+        )
+        #expect(try configured(config, "network", "inspect", "-f", "{{.IPAM.Config}}", "bridge").text == "[]")
+        let run = try configured(config, "run", "--rm", "busybox", "true")
+        #expect(run.code == 125 && run.err.contains("add a pool"), "\(run)")
+        #expect(try configured(config, "run", "--rm", "--network", "none", "busybox", "true").code == 0)
+    }
+
     @Test func theDefaultBridgeHasWhatWasChosen() throws {
         let config = #"{"bip": "10.70.0.9/24", "ipv6": true, "fixed-cidr-v6": "fd00:70::/64"}"#
         let out = try configured(
