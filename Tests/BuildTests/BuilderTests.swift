@@ -124,7 +124,9 @@ struct BuilderTests {
         #expect(message { try site.build(file) } == "Dockerfile:2: no registry has base")
         let image = try site.build("FROM scratch\nRUN write f 1\n")
         site.runner.pulls = []
-        site.runner.registry = { name in try site.store.tag(image, as: try Reference(name)) }
+        site.runner.registry = { [store = site.store] name in
+            try store.tag(image, as: try Reference(name))
+        }
         try site.build(file)
         #expect(site.runner.pulls == ["base", "tools"])
         try site.build(file)

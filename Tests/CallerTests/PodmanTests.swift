@@ -21,7 +21,9 @@ final class PodmanTests {
         try node.expectNoTraces {
             let run = "podman run --rm --network none \(image)"
             let outcome = try node("\(run) sh -c 'echo out; echo err >&2; exit 7'")
-            #expect(outcome.code == 7 && outcome.out == "out\n" && outcome.err == "err\n", "\(outcome)")
+            // podman warns of a host whose v2 tree has no controller for it.
+            let errors = outcome.errorLines.filter { !$0.contains("level=warning") }
+            #expect(outcome.code == 7 && outcome.out == "out\n" && errors == ["err"], "\(outcome)")
             let codes: [(String, Int32)] = [
                 ("/nosuch", 127), ("nosuch", 127), ("/etc", 126), ("/etc/passwd", 126), ("", 0),
             ]
