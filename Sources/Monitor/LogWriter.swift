@@ -72,30 +72,27 @@ struct LogWriter: ~Copyable {
         guard !chunk.isEmpty else { return }
         let time = Array(Timestamp.now().rfc3339Nano.utf8)
         if dropped > 0 { appendDropNote(time) }
+        let end =
+            Array("\",\"stream\":\"\(stream == .stdout ? "stdout" : "stderr")\"".utf8) + attributes
+            + Array(",\"time\":\"".utf8) + time + Array("\"}\n".utf8)
         var start = 0
         while start < chunk.count {
-            var end = min(chunk.count, start + Self.pieceLimit)
-            if end < chunk.count {
-                end -= UTF8Text.openEnd(UnsafeRawBufferPointer(rebasing: chunk[start..<end]))
+            var until = min(chunk.count, start + Self.pieceLimit)
+            if until < chunk.count {
+                until -= UTF8Text.openEnd(UnsafeRawBufferPointer(rebasing: chunk[start..<until]))
             }
-            start += append(UnsafeRawBufferPointer(rebasing: chunk[start..<end]), stream, time)
+            start += append(UnsafeRawBufferPointer(rebasing: chunk[start..<until]), end)
         }
         flush()
     }
 
-    /// Appends a line, or the piece of one; how much it was.
-    private mutating func append(
-        _ piece: UnsafeRawBufferPointer, _ stream: LogStream, _ time: [UInt8]
-    ) -> Int {
-        let most = piece.count * LogText.bytesPerByte + LogText.slack + attributes.count + 128
+    /// Appends a line, or the piece of one, with what stands behind every one; how much of the piece it was.
+    private mutating func append(_ piece: UnsafeRawBufferPointer, _ end: [UInt8]) -> Int {
+        let most = piece.count * LogText.bytesPerByte + LogText.slack + end.count + 8
         if text.room < most { flush() }
-        text.append("{\"log\":\"")
+        text.appendBeginning()
         let count = text.appendEscaped(piece)
-        text.append(stream == .stdout ? "\",\"stream\":\"stdout\"" : "\",\"stream\":\"stderr\"")
-        text.append(attributes)
-        text.append(",\"time\":\"")
-        text.append(time)
-        text.append("\"}\n")
+        text.append(end)
         if size + text.count > limits.maxSize { flush() }
         return count
     }
@@ -135,6 +132,8 @@ struct LogWriter: ~Copyable {
     /// log.N-1 becomes log.N, the last one goes. A rename that fails leaves the old file in use.
     private mutating func rotate() {
         do throws(SysError) {
+            // Renamed over, it would have ext4 write out first what takes its place (auto_da_alloc, ext4(5)).
+            if limits.maxFiles > 1 { try directory.remove(FilePath("log.\(limits.maxFiles - 1)")) }
             for n in stride(from: limits.maxFiles - 1, to: 0, by: -1) {
                 let from = FilePath(n == 1 ? "log" : "log.\(n - 1)")
                 guard try directory.status(of: from) != nil else { continue }
