@@ -9,7 +9,6 @@ public import Linux
 //     | <-- done | failed ------------------- |
 //     | <-- detached | exited(code) --------- |   last message
 //
-// With `started` the first client that has input gets the pipe of the process's stdin (SCM_RIGHTS), and writes there.
 // One seqpacket socket for each client: the first byte of a message is its kind. A full buffer stops the sender;
 // nothing is queued beyond one message. Who only looks on (`lossless` is not among its streams) stops it for some
 // seconds, then output goes by.

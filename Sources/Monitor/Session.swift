@@ -145,8 +145,9 @@ final class Session {
             for client in clients where client.isBehind { withChunk(client.keep) }
         }
         guard !isBehind else { return }
-        if at.output != nil || hasEnded { try readOutput() }
-        if !isBehind, at.error != nil || hasEnded { try readError() }
+        func isReady(_ position: Int?) -> Bool { position.map { !poll[$0].isEmpty } ?? false }
+        if hasEnded || isReady(at.output) { try readOutput() }
+        if !isBehind, hasEnded || isReady(at.error) { try readError() }
     }
 
     // MARK: from the process
