@@ -108,7 +108,7 @@ extension HostOptions {
         guard aliases.isEmpty || all[0].aliases.isEmpty else {
             throw UsageError("conflicting options: cannot specify both --network-alias and per-network alias")
         }
-        for text in aliases { all[0].aliases.append(try EndpointOptions.alias(text)) }
+        for text in aliases where !text.isEmpty { all[0].aliases.append(try EndpointOptions.alias(text)) }
         if let address { try all[0].set(address: address) }
         if let address6 { try all[0].set(address6: address6) }
         if let mac { try all[0].set(mac: mac) }
@@ -117,6 +117,9 @@ extension HostOptions {
     }
 
     private func check(_ all: [EndpointOptions]) throws(UsageError) {
+        for (at, one) in all.enumerated() where all[..<at].contains(where: { $0.network == one.network }) {
+            throw UsageError("network \"\(one.network)\" is specified multiple times")
+        }
         let modes = all.map { ["host", "none"].contains($0.network) || $0.network.hasPrefix("container:") }
         if all.count > 1, modes.contains(true) {
             throw UsageError(
@@ -130,9 +133,6 @@ extension HostOptions {
         }
         if modes[0], all[0].isSpecial {
             throw UsageError("user specified IP address is supported on user defined networks only")
-        }
-        for (at, one) in all.enumerated() where all[..<at].contains(where: { $0.network == one.network }) {
-            throw UsageError("network \"\(one.network)\" is specified multiple times")
         }
     }
 }

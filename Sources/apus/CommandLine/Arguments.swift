@@ -74,7 +74,10 @@ struct Arguments: Equatable, Sendable {
     private mutating func set(_ flag: Flag, _ value: String) throws(FlagError) {
         switch flag.standing {
         case .works: break
-        case .later: throw FlagError("--\(flag.name) is not supported yet")
+        case .later:
+            // Off is what it is anyway.
+            if flag.isToggle, parseBool(value) == false { return }
+            throw FlagError("--\(flag.name) is not supported yet")
         case .ignored:
             if !ignored.contains(flag.name) { ignored.append(flag.name) }
             return
@@ -115,6 +118,9 @@ extension Arguments {
     /// The value given last; nil when there was none.
     func value(_ name: String) -> String? { flag(name).flatMap { given[$0.name]?.last } }
 
+    /// The value given last; nil also where it is empty, as of a script's variable that is not set.
+    func text(_ name: String) -> String? { value(name).flatMap { $0.isEmpty ? nil : $0 } }
+
     /// Every value given, in order.
     func values(_ name: String) -> [String] { flag(name).flatMap { given[$0.name] } ?? [] }
 
@@ -133,9 +139,9 @@ extension Arguments {
         Dictionary(try eachParsed(name, { try EnvFile.label($0) }).map { ($0.key, $0.value) }) { $1 }
     }
 
-    /// Every `--filter`. One that has no value is a flag's error, one that is not known the command's.
+    /// Every `--filter` that is not empty. One that has no value is a flag's error, one that is not known the command's.
     func eachFilter(_ add: (String) throws(UsageError) -> Void) throws {
-        for text in values("filter") {
+        for text in values("filter") where !text.isEmpty {
             do throws(UsageError) { try add(text) } catch {
                 if text.contains("=") { throw error }
                 throw refusal("filter", text, error)

@@ -9,7 +9,7 @@ enum OutputFile {
     static func write(
         _ path: String?, _ refusal: String, _ body: (borrowing FD) throws -> Void
     ) throws {
-        guard let path else {
+        guard let path, !path.isEmpty else {
             if Standard.outIsTerminal {
                 throw CommandFailure.bare(
                     "cowardly refusing to save to a terminal. Use the -o flag or redirect")

@@ -61,7 +61,7 @@ enum EndCommands {
         return try EachName.run(arguments.words) { name -> Result<Removal, any Error> in
             let id: String
             do { id = try containers.records.find(name) } catch {
-                guard force else { throw error }
+                guard force, !name.isEmpty else { throw error }
                 return .failure(error)
             }
             return .success(try containers.beginRemove(id, force: force))
@@ -87,7 +87,7 @@ enum EndCommands {
     }
 
     static func signal(_ arguments: Arguments) throws -> Int32? {
-        guard let name = arguments.value("signal") else { return nil }
+        guard let name = arguments.text("signal") else { return nil }
         guard let signal = Signal.number(name) else { throw CommandFailure("Invalid signal: \(name)") }
         return signal
     }

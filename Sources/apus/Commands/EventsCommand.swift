@@ -17,8 +17,8 @@ enum EventsCommand {
         try arguments.eachFilter { text throws(UsageError) in try filters.add(text) }
         reader.filters = filters
         let now = Timestamp.now()
-        if let text = arguments.value("since") { reader.since = try Durations.moment(text, now: now) }
-        if let text = arguments.value("until") { reader.until = try Durations.moment(text, now: now) }
+        if let text = arguments.text("since") { reader.since = try Durations.moment(text, now: now) }
+        if let text = arguments.text("until") { reader.until = try Durations.moment(text, now: now) }
         if let since = reader.since, let until = reader.until, until < since {
             throw CommandFailure(
                 "`since` time (\(since.seconds)) cannot be after `until` time (\(until.seconds))")

@@ -20,6 +20,7 @@ enum ImagesCommand {
             .toggle("tree", "List images with what is here of them for each platform"),
         ]
     ) { arguments, session in
+        let repository = arguments.words.first.flatMap { $0.isEmpty ? nil : $0 }
         var filters = ImageFilters()
         try arguments.eachFilter { text throws(UsageError) in try filters.add(text) }
         if arguments.isOn("tree") {
@@ -27,13 +28,13 @@ enum ImagesCommand {
                 throw CommandFailure("conflicting options: --tree and --\(other)")
             }
             let trees = try session.imagesIfThere()?.trees(
-                repository: arguments.words.first, filters: filters
+                repository: repository, filters: filters
             ) { Standard.error("WARNING: \($0)") }
             try Listings.print(ImagesView.tree(trees ?? []), format: nil)
             return 0
         }
         let images = try session.imagesIfThere()?.list(
-            repository: arguments.words.first, filters: filters
+            repository: repository, filters: filters
         ) { Standard.error("WARNING: \($0)") }
         let format = arguments.value("format") ?? (arguments.isOn("quiet") ? "{{.ID}}" : nil)
         let listing = ImagesView.listing(

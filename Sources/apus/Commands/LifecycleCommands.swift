@@ -44,6 +44,8 @@ enum LifecycleCommands {
     ) { arguments, session in
         var change = Containers.Update()
         change.limits = try Limits(arguments)
+        // Of those that are given: `--memory 0` asks for nothing, and is no mistake.
+        let changes = (RunFlags.resources.map(\.name) + ["restart"]).contains { arguments.value($0) != nil }
         if let policy = arguments.value("restart") {
             var options = HostOptions()
             try options.setRestart(policy)
@@ -56,12 +58,12 @@ enum LifecycleCommands {
             let containers = try session.containers()
             try containers.movePorts(
                 from: try containers.records.find(old), to: try containers.records.find(arguments.words[0]))
-            guard change.restart != nil || change.limits != Limits() else {
+            guard changes else {
                 try Standard.out("\(arguments.words[0])\n")
                 return 0
             }
         }
-        guard change.restart != nil || change.limits != Limits() else {
+        guard changes else {
             throw CommandFailure.bare("you must provide one or more flags when using this command")
         }
         let chosen = change

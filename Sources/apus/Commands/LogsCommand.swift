@@ -34,7 +34,7 @@ enum LogsCommand {
         options.timestamps = arguments.isOn("timestamps")
         options.details = arguments.isOn("details")
         func moment(_ name: String) throws -> Timestamp? {
-            do { return try arguments.value(name).map { try Durations.moment($0, now: now) } } catch {
+            do { return try arguments.text(name).map { try Durations.moment($0, now: now) } } catch {
                 throw CommandFailure("invalid value for \"\(name)\": \(error)")
             }
         }

@@ -31,7 +31,7 @@ extension RunOptions {
         // docker shows names with a slash before them, and takes them so.
         name = arguments.value("name").map { $0.hasPrefix("/") ? String($0.dropFirst()) : $0 }
             .flatMap { $0.isEmpty ? nil : $0 }
-        host.idFile = arguments.value("cidfile")
+        host.idFile = arguments.text("cidfile")
         quiet = arguments.isOn("quiet")
         host.removesItself = arguments.isOn("rm")
         host.usesInit = arguments.isOn("init")
@@ -50,14 +50,14 @@ extension RunOptions {
                 throw UsageError("Conflicting options: --restart and --rm")
             }
         }
-        if let text = arguments.value("pull") {
+        if let text = arguments.text("pull") {
             guard let pull = Pull(rawValue: text) else {
                 throw UsageError(
                     "invalid pull option: '\(text)': must be one of \"always\", \"missing\" or \"never\"")
             }
             self.pull = pull
         }
-        if let text = arguments.value("platform") {
+        if let text = arguments.text("platform") {
             guard let platform = Platform(text) else {
                 throw UsageError(
                     "error parsing specified platform: \"\(text)\": cannot parse platform specifier: invalid argument"
@@ -74,7 +74,7 @@ extension RunOptions {
         for stream in try arguments.eachParsed("attach", RunOptions.stream) { asked.formUnion(stream) }
         attach = asked.isEmpty ? [.stdout, .stderr] : asked
         if openStdin { attach.insert(.stdin) }
-        host.log = try LogOptions(driver: arguments.value("log-driver"), arguments.values("log-opt"))
+        host.log = try LogOptions(driver: arguments.text("log-driver"), arguments.values("log-opt"))
     }
 
     private static func stream(_ text: String) throws(UsageError) -> Streams {
@@ -88,14 +88,14 @@ extension RunOptions {
 
     private mutating func takeProcess(_ arguments: Arguments, _ client: Client) throws {
         env = try RunOptions.environment(arguments, client)
-        workingDirectory = arguments.value("workdir")
+        workingDirectory = arguments.text("workdir")
         user = arguments.value("user")
         host.groups = arguments.values("group-add")
         entrypoint = arguments.value("entrypoint")
-        hostname = arguments.value("hostname").flatMap { $0.isEmpty ? nil : $0 }
-        domainname = arguments.value("domainname").flatMap { $0.isEmpty ? nil : $0 }
+        hostname = arguments.text("hostname")
+        domainname = arguments.text("domainname")
         stopTimeout = try arguments.parsed("stop-timeout", Arguments.integer)
-        if let signal = arguments.value("stop-signal") {
+        if let signal = arguments.text("stop-signal") {
             guard Signal.number(signal) != nil else { throw UsageError("Invalid signal: \(signal)") }
             stopSignal = signal
         }
@@ -132,8 +132,8 @@ extension RunOptions {
     private mutating func takeNetwork(_ arguments: Arguments) throws {
         try host.setNetworks(
             arguments.values("network"), aliases: arguments.values("network-alias"),
-            address: arguments.value("ip"), address6: arguments.value("ip6"),
-            mac: arguments.value("mac-address"))
+            address: arguments.text("ip"), address6: arguments.text("ip6"),
+            mac: arguments.text("mac-address"))
         host.extraHosts = try arguments.eachParsed("add-host", NameOptions.extraHost)
         host.dns = try arguments.eachParsed("dns", NameOptions.server)
         host.dnsSearch = try arguments.eachParsed("dns-search", NameOptions.searchDomain)
@@ -191,10 +191,12 @@ extension RunOptions {
     fileprivate static func health(_ arguments: Arguments) throws -> HealthFlags {
         func duration(_ name: String) throws -> Int64? {
             try arguments.parsed(name) { text in
-                guard let value = parseDuration(text) else {
-                    throw UsageError("time: invalid duration \"\(text)\"")
+                if let value = parseDuration(text) { return value }
+                if text.hasPrefix("-"), let value = parseDuration(String(text.dropFirst())) { return -value }
+                if parseDuration(text + "s") != nil {
+                    throw UsageError("time: missing unit in duration \"\(text)\"")
                 }
-                return value
+                throw UsageError("time: invalid duration \"\(text)\"")
             }
         }
         var flags = HealthFlags()
@@ -211,21 +213,24 @@ extension RunOptions {
 }
 
 extension Limits {
-    /// Those of a command line, for `run`, `create` and `update`.
+    /// Those of a command line, for `run`, `create` and `update`; 0 is no limit asked for.
     init(_ arguments: Arguments) throws {
+        func size(_ name: String, _ parse: (String) throws -> Int64) throws -> Int64? {
+            try arguments.parsed(name, parse).flatMap { $0 == 0 ? nil : $0 }
+        }
         func number(_ name: String) throws -> Int64? {
             try arguments.parsed(name, Arguments.integer).flatMap { $0 == 0 ? nil : Int64($0) }
         }
         self.init()
-        memory = try arguments.parsed("memory", Size.parse)
-        memoryReservation = try arguments.parsed("memory-reservation", Size.parse)
-        memorySwap = try arguments.parsed("memory-swap", Size.parseOrUnlimited)
+        memory = try size("memory", Size.parse)
+        memoryReservation = try size("memory-reservation", Size.parse)
+        memorySwap = try size("memory-swap", Size.parseOrUnlimited)
         nanoCPUs = try arguments.parsed("cpus", Processors.parse).flatMap { $0 == 0 ? nil : $0 }
         cpuShares = try number("cpu-shares")
         cpuPeriod = try number("cpu-period")
         cpuQuota = try number("cpu-quota")
-        cpusetCPUs = arguments.value("cpuset-cpus")
-        cpusetMems = arguments.value("cpuset-mems")
+        cpusetCPUs = arguments.text("cpuset-cpus")
+        cpusetMems = arguments.text("cpuset-mems")
         pids = try arguments.parsed("pids-limit", Arguments.integer).map { $0 <= 0 ? -1 : Int64($0) }
     }
 }
