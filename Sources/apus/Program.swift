@@ -34,7 +34,7 @@ enum Program {
             let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
                 String.init)
             switch parts[0] {
-            case "--help":
+            case "--help", "-h":
                 try Standard.out(Help.text(CommandList.sections))
                 return true
             case "--version", "-v":
@@ -48,7 +48,12 @@ enum Program {
                 if parts[0] == "--root" { session.root = value }
                 if parts[0] == "--run" { session.run = value }
                 if parts[0] == "--config" { session.environment["DOCKER_CONFIG"] = value }
-                if ["--log-level", "-l"].contains(parts[0]), value == "debug" { session.debugs = true }
+                if ["--log-level", "-l"].contains(parts[0]) {
+                    guard logLevels.contains(value) else {
+                        throw CommandFailure.bare("unable to parse logging level: \(value)")
+                    }
+                    if value == "debug" { session.debugs = true }
+                }
             case "--host", "-H", "--context", "-c":
                 throw CommandFailure(
                     "\(parts[0]) is not supported: there is no daemon to connect to, apus works on this host "
@@ -58,6 +63,10 @@ enum Program {
         }
         return false
     }
+
+    private static let logLevels: Set = [
+        "debug", "info", "warn", "warning", "error", "fatal", "panic", "trace",
+    ]
 
     private static func misuse(_ complaint: String) -> CommandFailure {
         .usage(complaint, "Usage:  apus [OPTIONS] COMMAND", code: 125, help: "apus")
@@ -77,7 +86,7 @@ enum Program {
             Standard.error(Help.group(name, commands))
             return 0
         }
-        if verb == "--help" {
+        if ["--help", "-h"].contains(verb) {
             try Standard.out(Help.group(name, commands))
             return 0
         }
@@ -94,7 +103,13 @@ enum Program {
             try Standard.out(Help.text(CommandList.sections))
             return 0
         }
-        if let command = commands.first(where: { $0.name == topic && !topic.isEmpty }) {
+        if topics.count > 1,
+            let command = commands.first(where: {
+                $0.group == topic && $0.groupNames.contains(topics[1])
+            })
+        {
+            try Standard.out(Help.text(command, path: "\(topic) \(topics[1])"))
+        } else if let command = commands.first(where: { $0.name == topic && !topic.isEmpty }) {
             try Standard.out(Help.text(command, path: topic))
         } else if commands.contains(where: { $0.group == topic }) {
             try Standard.out(Help.group(topic, commands))

@@ -34,7 +34,7 @@ struct Command: Sendable {
     /// Parses, then does it. `path` is how it was called, `container ls`. Usage errors end as docker's do: with
     /// 125 for a bad flag, with 1 for too few or too many words.
     func run(_ typed: [String], path: String, session: Session) throws -> Int32 {
-        if let asked = typed.firstIndex(of: "--help"), !stopsAtWord || asked == 0 || wantsHelp(typed) {
+        if let asked = typed.firstIndex(where: isHelp), !stopsAtWord || asked == 0 || wantsHelp(typed) {
             try Standard.out(Help.text(self, path: path))
             return 0
         }
@@ -52,6 +52,11 @@ struct Command: Sendable {
         }
     }
 
+    /// `-h`, too, where the command has no flag of that letter.
+    private func isHelp(_ word: String) -> Bool {
+        word == "--help" || (word == "-h" && !flags.contains { $0.short == "h" })
+    }
+
     private func misuse(_ complaint: String, _ path: String, code: Int32) -> CommandFailure {
         .usage(complaint, usageLine(path), code: code, help: "apus \(path)")
     }
@@ -67,11 +72,11 @@ struct Command: Sendable {
         return try work()
     }
 
-    /// Whether --help stands among the flags and not in the container's command line.
+    /// Whether a wish for help stands among the flags and not in the container's command line.
     private func wantsHelp(_ typed: [String]) -> Bool {
         var before: [String] = []
         for word in typed {
-            if word == "--help" { break }
+            if isHelp(word) { break }
             before.append(word)
         }
         // A word that ends the flags, or a bad flag, comes first.
