@@ -80,6 +80,9 @@ public struct ImageCatalog: Sendable {
         return HistoryView.steps(of: image.config, id: image.id) { store.layer($0)?.size ?? 0 }
     }
 
+    /// Whether a name means this image now.
+    public func stillMeans(_ name: String, _ id: Digest) throws -> Bool { try found(name)?.id == id }
+
     private func found(_ name: String) throws -> Image? {
         do {
             return try store.image(named: name)
@@ -94,6 +97,10 @@ public struct ImageCatalog: Sendable {
         let reference = try ImageCatalog.reference(target)
         guard reference.digest == nil else {
             throw EngineError("refusing to create a tag with a digest reference", exitCode: 1)
+        }
+        guard reference.path != "library/sha256" else {
+            throw EngineError(
+                "refusing to create an ambiguous tag using digest algorithm as name", exitCode: 1)
         }
         let image = try store.image(named: name)
         try store.tag(image, as: reference)

@@ -117,6 +117,9 @@ public struct Networks: Sendable {
                 "invalid network name \"\(options.name)\": only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
                 exitCode: 1)
         }
+        guard options.name != "default" else {
+            throw EngineError("operation is not permitted on predefined default network", exitCode: 1)
+        }
         let standard = try bridge()
         let others = try all().networks
         guard !others.contains(where: { $0.name == options.name }) else {

@@ -49,6 +49,7 @@ public struct NetworkFilters: Equatable, Sendable {
         if key == "dangling", !["true", "false", "1", "0"].contains(value) {
             throw term.refusal
         }
+        if key == "name" { try term.checkExpression() }
         values[key, default: []].append(value)
     }
 
@@ -58,7 +59,7 @@ public struct NetworkFilters: Equatable, Sendable {
             switch key {
             case "driver": wanted.contains(network.driver.rawValue)
             case "id": wanted.contains { network.id.hasPrefix($0) }
-            case "name": wanted.contains { network.name.contains($0) }
+            case "name": wanted.contains { FilterTerm.matches(network.name, $0) }
             case "scope": wanted.contains("local")
             case "type": wanted.contains(network.isBuiltIn ? "builtin" : "custom")
             case "label": wanted.allSatisfy { FilterTerm.hasLabel($0, network.labels) }

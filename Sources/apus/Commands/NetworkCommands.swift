@@ -14,6 +14,7 @@ enum NetworkCommands {
             .list("aux-address", nil, "map", "Addresses of others, which no container gets (name=address)"),
             .value("driver", "d", "Driver to manage the Network (bridge)"),
             .list("gateway", nil, "strings", "IPv4 or IPv6 Gateway for the subnet"),
+            .value("ipam-driver", "IP Address Management Driver (default)"),
             .toggle("internal", "Restrict external access to the network"),
             .list("ip-range", nil, "strings", "Allocate container ip from a sub-range"),
             .toggle("ipv6", "Enable IPv6 networking"),
@@ -21,17 +22,24 @@ enum NetworkCommands {
             .list("opt", "o", "map", "Set driver specific options"),
             .list("subnet", nil, "strings", "Subnet in CIDR format that represents a network segment"),
         ] + Flag.constant("ipv4") + Flag.later("config-from", "ipam-opt", "scope")
-            + Flag.later("config-only", "ingress", toggle: true) + Flag.accepted("ipam-driver")
+            + Flag.later("config-only", "ingress", toggle: true)
     ) { arguments, session in
         var options = NetworkOptions(name: arguments.words[0])
-        let driver = arguments.value("driver") ?? "bridge"
+        let driver = arguments.text("driver") ?? "bridge"
         guard driver == "bridge" else {
             throw CommandFailure(
                 ["host", "null"].contains(driver)
                     ? "only one instance of \"\(driver)\" network is allowed"
                     : "could not find plugin \(driver) in v1 plugin registry: plugin not found")
         }
-        for text in arguments.values("subnet") { try options.add(subnet: text) }
+        if let name = arguments.text("ipam-driver"), name != "default" {
+            throw CommandFailure("plugin \"\(name)\" not found: addresses are given out by apus alone")
+        }
+        let subnets = arguments.values("subnet").filter { !$0.isEmpty }
+        guard ["gateway", "ip-range"].allSatisfy({ arguments.values($0).count <= subnets.count }) else {
+            throw CommandFailure("every ip-range or gateway must have a corresponding subnet")
+        }
+        for text in subnets { try options.add(subnet: text) }
         for text in arguments.values("gateway") { try options.add(gateway: text) }
         for text in arguments.values("ip-range") { try options.add(range: text) }
         for text in arguments.values("aux-address") { try options.add(reserved: text) }
