@@ -11,6 +11,8 @@ public struct ContainerSummary: Equatable, Sendable {
     public var size: Int64?
     /// The same with the image.
     public var wholeSize: Int64?
+    /// The image's name means another image now, or none.
+    public var imageIsRenamed = false
 
     /// Takes a record and what it says about the process.
     public init(config: ContainerConfig, state: ContainerState, size: Int64? = nil) {
@@ -46,8 +48,9 @@ public struct ContainerSummary: Equatable, Sendable {
         return .object(published + exposed.map { .init($0, .null) })
     }
 
-    /// The image's name, or the beginning of its id where the user typed that.
-    var imageShown: String {
+    /// The image's name, or its id where the user typed that or the name is another's now.
+    func imageShown(truncates: Bool) -> String {
+        if imageIsRenamed { return truncates ? config.image.short : config.image.description }
         let hex =
             config.imageName.hasPrefix("sha256:") ? String(config.imageName.dropFirst(7)) : config.imageName
         return hex.utf8.count >= 12 && config.image.hex.hasPrefix(hex) ? config.image.short : config.imageName
@@ -80,7 +83,8 @@ public enum PsView {
         let volumes = config.host.mounts.filter { $0.volume != nil }
         let labels = config.process.labels.sorted { $0.key < $1.key }
         let fields = [
-            ("ID", truncates ? String(config.id.prefix(12)) : config.id), ("Image", container.imageShown),
+            ("ID", truncates ? String(config.id.prefix(12)) : config.id),
+            ("Image", container.imageShown(truncates: truncates)),
             ("Command", TemplateFunctions.quoted(truncates ? ellipsis(command, 20) : command)),
             ("CreatedAt", Durations.absolute(config.created)),
             ("RunningFor", Durations.ago(config.created, now: now)), ("Status", container.status(now: now)),

@@ -42,19 +42,26 @@ public struct Listing: Equatable, Sendable {
     /// object a line, anything else a line of the template for each row. `escaping` shows control characters as
     /// `\u{1b}`: a terminal must not obey an image's label.
     public func render(format: String?, escaping: Bool = false) throws(TemplateError) -> String {
-        let format = format.flatMap { $0.isEmpty ? nil : $0 } ?? "table"
+        let format = format.map(Listing.trimmed).flatMap { $0.isEmpty ? nil : $0 } ?? "table"
         let shown = escaping ? rows.map(Listing.escaped) : rows
         if format == "json" { return shown.map { $0.json.text + "\n" }.joined() }
-        guard format == "table" || format.hasPrefix("table ") || format.hasPrefix("table\\t") else {
+        guard format.hasPrefix("table") else {
             let template = try Template(Listing.unescaped(format))
             return try lines(template, shown).map { $0 + "\n" }.joined()
         }
-        let body = format == "table" ? template : String(format.dropFirst(5).drop { $0 == " " })
+        let body = format == "table" ? template : Listing.trimmed(String(format.dropFirst(5)))
         let template = try Template(Listing.unescaped(body))
         let heading = JSON.object(headings.map { .init($0.field, .string($0.heading)) })
         let methods = JSON.object([.init("Label", .object([])), .init("Labels", .string("LABELS"))])
         let first = try template.render(heading, methods: methods, isHeader: true)
         return Table.align([first] + (try lines(template, shown)))
+    }
+
+    /// Without the blanks around it, as docker takes a format.
+    private static func trimmed(_ text: String) -> String {
+        var text = text.drop { $0 == " " }
+        while text.last == " " { text.removeLast() }
+        return String(text)
     }
 
     private func lines(_ template: Template, _ rows: [Row]) throws(TemplateError) -> [String] {

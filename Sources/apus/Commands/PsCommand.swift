@@ -1,4 +1,5 @@
 import Engine
+import OCI
 import Linux
 
 /// `ps`.
@@ -32,9 +33,25 @@ enum PsCommand {
         let format = format(arguments)
         let showsSize = arguments.isOn("size")
         if showsSize || format?.contains(".Size") == true { shown = try containers.measured(shown) }
+        // What is not shown is not looked up.
+        if format.map({ $0.contains(".Image") || $0.contains("json") || $0 == "table" }) ?? true {
+            try markRenamed(&shown, session)
+        }
         let listing = PsView.listing(shown, now: .now(), truncates: truncates, showsSize: showsSize)
         try Listings.print(listing, format: format)
         return 0
+    }
+
+    private static func markRenamed(_ shown: inout [ContainerSummary], _ session: Session) throws {
+        guard let images = try session.imagesIfThere() else { return }
+        var known: [[String]: Bool] = [:]
+        for at in shown.indices {
+            let (name, id) = (shown[at].config.imageName, shown[at].config.image)
+            let key = [name, id.description]
+            let isRenamed = try known[key] ?? !images.stillMeans(name, id)
+            known[key] = isRenamed
+            shown[at].imageIsRenamed = isRenamed
+        }
     }
 
     private static func format(_ arguments: Arguments) -> String? {
