@@ -23,8 +23,8 @@ enum ExecCommand {
         options.openStdin = arguments.isOn("interactive")
         options.isPrivileged = arguments.isOn("privileged")
         options.env = try RunOptions.environment(arguments, session.client())
-        options.user = arguments.value("user").flatMap { $0.isEmpty ? nil : $0 }
-        options.workingDirectory = arguments.value("workdir").flatMap { $0.isEmpty ? nil : $0 }
+        options.user = arguments.text("user")
+        options.workingDirectory = arguments.text("workdir")
         if let directory = options.workingDirectory, !directory.hasPrefix("/") {
             throw CommandFailure(
                 "the working directory '\(directory)' is invalid, it needs to be an absolute path")
@@ -37,9 +37,10 @@ enum ExecCommand {
         var options = asked
         let keys = try RunOptions.detachKeys(arguments.value("detach-keys") ?? "")
         let isDetached = arguments.isOn("detach")
-        try Terminals.requireInput(terminal: options.terminal, stdin: options.openStdin && !isDetached)
         let containers = try session.containers()
+        // docker's order: who has no such container has no use for a terminal.
         let id = try containers.records.find(arguments.words[0])
+        try Terminals.requireInput(terminal: options.terminal, stdin: options.openStdin && !isDetached)
         if isDetached {
             let socket = try containers.exec(id, options, hello: Hello([], keys: []))
             if case .failed(_, let text)? = try ClientLoop.awaitStart(socket) { throw CommandFailure(text) }

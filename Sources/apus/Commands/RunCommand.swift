@@ -95,10 +95,14 @@ enum RunCommand {
             options.attach, keys: options.detachKeys,
             lossless: Terminals.takesEveryByte(options.attach, terminal: options.terminal))
         if options.isDetached {
-            let socket = try containers.start(created, hello: hello)
-            if let failure = try ClientLoop.awaitStart(socket) { return try Attached.code(of: failure) }
+            // Of a container that does not start, too (docker): a script can remove what was made.
+            let failure: ClientOutcome?
+            do { failure = try ClientLoop.awaitStart(try containers.start(created, hello: hello)) } catch {
+                try Standard.out("\(id)\n")
+                throw error
+            }
             try Standard.out("\(id)\n")
-            return 0
+            return try failure.map(Attached.code) ?? 0
         }
         // Blocked before the start: a signal that comes in between waits for the process.
         let signals = try Attached.signals(proxied: options.proxiesSignals)
@@ -123,7 +127,9 @@ private final class IDFile {
             _ = try FD.open(path, [.writeOnly, .create, .exclusive], mode: 0o644)
             isOurs = true
         } catch {
-            guard error.errno == .fileExists else { throw error }
+            guard error.errno == .fileExists else {
+                throw UsageError("failed to create the container ID file: \(error)")
+            }
             throw UsageError(
                 "container ID file found, make sure the other container isn't running or delete \(path)")
         }
