@@ -83,9 +83,11 @@ extension Containers {
         let source = try source(path, in: tree, options)
         let isContent = source.typed.isContent && source.isDirectory
         let directory = isContent ? try source.opened() : source.directory
+        // docker: a link that is followed has its target's name.
+        let name = options.followsLinks ? source.name : source.typed.name ?? source.name
         try packTree(
-            isContent ? nil : source.name, of: directory.fd, as: (source.typed.name ?? source.name).bytes,
-            to: target, hiding: tree.hides)
+            isContent ? source.typed.name.map { _ in "." } : source.name, of: directory.fd,
+            as: (isContent ? "." : name).bytes, to: target, hiding: tree.hides)
     }
 
     /// Unpacks a tar, plain or compressed, into a directory of a container. No program unpacks it but this one.
