@@ -8,8 +8,10 @@ public func applyChanges(
     for change in changes {
         let name = String(change.prefix { $0 != " " })
         let refusal = DockerfileError("\(name.lowercased()) is not a valid change command", isSyntax: false)
-        guard InstructionParser.names.contains(name.uppercased()) else { throw refusal }
-        let statement = try parseTrigger(change)
+        guard InstructionParser.names.contains(name.uppercased()), name.uppercased() != "FROM" else {
+            throw refusal
+        }
+        let statement = try parseInstruction(change)
         let before = state
         let expander = VariableExpander(escape: "\\") { before.value(of: $0) }
         if case .workdir(let path) = statement.instruction {

@@ -27,10 +27,15 @@ extension Dockerfile {
 
 /// Parses one trigger that a base image carries (its `OnBuild`).
 func parseTrigger(_ text: String) throws(DockerfileError) -> Statement {
+    try parseInstruction(text, isTrigger: true)
+}
+
+/// Parses one instruction by itself; a trigger may not be every one.
+func parseInstruction(_ text: String, isTrigger: Bool = false) throws(DockerfileError) -> Statement {
     var lexer = try DockerfileLexer(Array(text.utf8))
     guard let line = try lexer.logicalLines().first else { throw DockerfileError("empty ONBUILD trigger") }
     let parser = InstructionParser(line, escape: "\\")
-    try parser.refuseAsTrigger()
+    if isTrigger { try parser.refuseAsTrigger() }
     return try parser.statement()
 }
 

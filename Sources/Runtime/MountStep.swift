@@ -216,7 +216,17 @@ extension MountStep {
 
     private func attach(_ tree: borrowing FD, in root: borrowing FD) throws(SysError) {
         let isDirectory = try tree.status().type == .directory
-        try tree.attach(to: target(in: root, isDirectory: isDirectory), as: destination)
+        do {
+            try tree.attach(to: target(in: root, isDirectory: isDirectory), as: destination)
+        } catch {
+            let isMismatch = isDirectory ? error.errno == .notDirectory : error.errno == .invalidArgument
+            guard isMismatch, case .bind = source else { throw error }
+            throw SysError(
+                call: error.call, subject: error.subject, errno: .notDirectory,
+                hint: isDirectory
+                    ? "a directory cannot be mounted onto a file: is the source what you meant?"
+                    : "a file cannot be mounted onto a directory: name the file in the container")
+        }
     }
 }
 
