@@ -68,10 +68,17 @@ extension FD {
         return cl_ioctl(raw, 0x5411, &count) < 0 || count == 0
     }
 
-    /// The next client, non-blocking; nil when none waits.
-    public func acceptClient() -> FD? {
-        let client = cl_accept(raw)
-        return client >= 0 ? FD(adopting: client) : nil
+    /// The next client, non-blocking; nil when none waits, or it has gone again. EMFILE and its like: it goes on waiting.
+    public func acceptClient() throws(SysError) -> FD? {
+        do {
+            return FD(adopting: try sys("accept", "socket") { cl_accept(raw) })
+        } catch {
+            guard
+                [.tooManyOpenFiles, .tooManyOpenFilesInSystem, .noMemory, .noBufferSpace].contains(
+                    error.errno)
+            else { return nil }
+            throw error
+        }
     }
 
     /// The user at the other end (SO_PEERCRED).

@@ -10,7 +10,7 @@ final class NameService {
     private let book: NameBook
     private let servers: () -> [HostAddress]
     private let datagrams: FD
-    private let listener: FD
+    private let door: Door
     private var streams: [NameStream] = []
     private var questions: [ForwardedQuestion] = []
     private var turn = 0
@@ -39,7 +39,7 @@ final class NameService {
         guard let listener = stream.take() else {
             throw SysError(call: "listen", subject: "name service", errno: .badFileDescriptor)
         }
-        self.listener = listener
+        door = Door(listener)
     }
 
     // MARK: in the loop
@@ -55,7 +55,7 @@ final class NameService {
     func add(to poll: inout Poll) -> Positions {
         var at = Positions()
         at.datagrams = poll.add(datagrams, .readable)
-        if streams.count < Self.mostStreams { at.listener = poll.add(listener, .readable) }
+        if streams.count < Self.mostStreams { at.listener = door.add(to: &poll) }
         at.streams = streams.map { poll.add($0.socket, $0.wanted) }
         at.questions = questions.map { poll.add($0.socket, $0.wanted) }
         return at
@@ -64,15 +64,17 @@ final class NameService {
     /// How long the loop may wait; -1: for ever.
     var milliseconds: Int32 {
         let ends = questions.map(\.deadline) + streams.map(\.deadline)
-        guard let first = ends.min() else { return -1 }
-        return Int32(clamping: max(0, Int64(((first - .now) / .milliseconds(1)).rounded(.up))))
+        let shut = door.milliseconds
+        guard let first = ends.min() else { return shut }
+        let left = Int32(clamping: max(0, Int64(((first - .now) / .milliseconds(1)).rounded(.up))))
+        return shut < 0 ? left : min(shut, left)
     }
 
     func step(_ poll: Poll, _ at: Positions) {
         for (question, p) in zip(questions, at.questions) where !poll[p].isEmpty { question.step(&buffer) }
         for (stream, p) in zip(streams, at.streams) where !poll[p].isEmpty { stream.step(&buffer) }
         if !poll[at.datagrams].isEmpty { takeDatagrams() }
-        if let p = at.listener, !poll[p].isEmpty, let socket = listener.acceptClient() {
+        if let p = at.listener, !poll[p].isEmpty, let socket = door.accept() {
             streams.append(NameStream(socket))
         }
         let now = ContinuousClock.now

@@ -3,16 +3,16 @@ import SystemPackage
 
 /// Where a monitor's clients come in: one socket for all runs of its container.
 final class Reception {
-    let socket: FD
+    let door: Door
 
     init(in runDirectory: borrowing FD) throws(SysError) {
-        socket = try runDirectory.listenForMessages(at: "attach")
+        door = Door(try runDirectory.listenForMessages(at: "attach"))
     }
 
     /// Those that wait now.
     func arrivals() -> [Client] {
         var clients: [Client] = []
-        while let socket = socket.acceptClient() {
+        while let socket = door.accept() {
             // The directory is 0700 and the socket 0600; this is the second lock on the door. Unknown is refused.
             guard (try? socket.peerUser()) == Process.effectiveUser else { continue }
             clients.append(Client(socket))
@@ -43,26 +43,28 @@ struct RestartWait {
             let left = (end - ContinuousClock.now) / .milliseconds(1)
             guard left > 0 else { return }
             poll.reset()
-            let door = poll.add(reception.socket, .readable)
+            let door = reception.door.add(to: &poll)
             let places = clients.map { poll.add($0.socket, .readable) }
-            _ = try poll.wait(milliseconds: Int32(left.rounded(.up)))
+            let pause = reception.door.milliseconds
+            _ = try poll.wait(
+                milliseconds: pause < 0 ? Int32(left.rounded(.up)) : min(pause, Int32(left.rounded(.up))))
             for (client, place) in zip(clients, places) where !poll[place].isEmpty { serve(client) }
+            for client in clients where client.isGone { onLeave(client) }
             clients.removeAll { $0.isGone }
-            if !poll[door].isEmpty { clients += reception.arrivals() }
+            if let door, !poll[door].isEmpty {
+                clients += reception.arrivals()
+                if reception.door.isShut { clients.removeAll { $0.streams == nil } }
+            }
         }
     }
 
     private func serve(_ client: Client) {
-        guard let message = client.receive() else {
-            if client.isGone { onLeave(client) }
-            return
-        }
-        switch message {
+        switch client.receive() {
         case .hello(let streams, _):
             client.streams = streams
             client.sendLast(.started(pid: 0))
         case .control(let request): client.sendLast(perform(request, client))
-        case .stdin, .stdinEnd, .resize, .signal: break  // there is no process
+        case .stdin, .stdinEnd, .resize, .signal, nil: break  // there is no process
         }
     }
 }

@@ -65,7 +65,8 @@ final class Session {
 
     /// How long nothing may happen; -1: for ever.
     private var patience: Int32 {
-        let ends = [health?.milliseconds ?? -1, names?.milliseconds ?? -1].filter { $0 >= 0 }
+        let parts = [health?.milliseconds, names?.milliseconds, reception?.door.milliseconds]
+        let ends = parts.compactMap(\.self).filter { $0 >= 0 }
         return (ends + clients.compactMap(\.graceLeft)).min() ?? -1
     }
 
@@ -124,7 +125,7 @@ final class Session {
                 if session.io.error != nil { error = session.io.addError(to: &poll) }
             }
             if !session.input.isEmpty { input = session.io.addInput(to: &poll) }
-            if let reception = session.reception { listener = poll.add(reception.socket, .readable) }
+            listener = session.reception?.door.add(to: &poll)
             health = session.health?.add(to: &poll)
             for client in session.clients {
                 let wanted = client.awaited
@@ -138,8 +139,12 @@ final class Session {
         if let p = at.input, !poll[p].isEmpty { writeInput() }
         for (client, p) in zip(clients, at.clients) where !poll[p].isEmpty { serve(client, poll[p]) }
         for client in clients where client.graceLeft == 0 { withChunk(client.passOver) }
-        clients.removeAll { $0.isGone }
-        if let p = at.listener, !poll[p].isEmpty { clients += reception?.arrivals() ?? [] }
+        dropGone()
+        if let p = at.listener, !poll[p].isEmpty, let reception {
+            clients += reception.arrivals()
+            // Who has said nothing yet makes room; a command tries again.
+            if reception.door.isShut { clients.removeAll { $0.streams == nil } }
+        }
         if let p = at.pidfd, !poll[p].isEmpty {
             hasEnded = true
             for client in clients where client.isBehind { withChunk(client.keep) }
@@ -172,7 +177,7 @@ final class Session {
         for client in clients where client.streams?.contains(wanted) == true {
             withChunk(hasEnded ? client.keep : client.take)
         }
-        clients.removeAll { $0.isGone }
+        dropGone()
         chunk.withUnsafeBytes { bytes in
             log?.write(UnsafeRawBufferPointer(rebasing: bytes[..<chunkCount]), stream)
         }
@@ -188,15 +193,16 @@ final class Session {
         if client.isBehind, events.contains(.writable) { withChunk(client.take) }
         if events.contains(.writable) { client.tellMissed() }
         guard !client.waitsForInput, !events.isDisjoint(with: [.readable, .hungUp, .failed]) else { return }
-        guard let message = client.receive() else {
-            if client.isGone { leave(client) }
-            return
-        }
-        handle(message, from: client)
+        if let message = client.receive() { handle(message, from: client) }
+    }
+
+    /// Whether they were found gone when something was read from them or sent to them.
+    private func dropGone() {
+        for client in clients where client.isGone { leave(client) }
+        clients.removeAll { $0.isGone }
     }
 
     private func leave(_ client: Client) {
-        client.isGone = true
         if !hasEnded { onLeave(client) }
         if client.streams?.contains(.stdin) == true, closesStdinWithClient { endInput() }
         if endsWithClient { _ = try? pidfd.send(signal: Signal.kill) }  // it may have ended by itself
@@ -216,7 +222,7 @@ final class Session {
             client.waitsForInput = !input.isEmpty
             if detached {
                 client.sendLast(.detached)
-                client.isGone = true
+                clients.removeAll { $0 === client }
             }
         case .stdinEnd: if closesStdinWithClient { endInput() }
         case .resize(let size): io.resize(size)
