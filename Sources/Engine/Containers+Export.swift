@@ -76,20 +76,14 @@ extension Containers {
         return config
     }
 
+    /// Its monitor lets it stand still as long as we are connected.
     private func frozen<R>(_ record: Records.Record, _ pauses: Bool, _ work: () throws -> R) throws -> R {
-        guard pauses, record.state.isRunning, let tree = CgroupTree.find() else { return try work() }
-        let cgroup: Cgroup
-        do {
-            cgroup = try tree.open(try request(of: record.config.id).cgroup)
-        } catch let error as SysError {
-            guard error.errno == .noSuchFileOrDirectory else { throw error }
-            return try work()  // it has just ended
-        }
-        guard try !cgroup.isAskedToFreeze() else { return try work() }  // whoever froze it thaws it
-        try cgroup.freeze()
-        let result = Result { try work() }
-        try cgroup.thaw()
-        return try result.get()
+        guard pauses, record.state.isRunning, !record.state.isRestarting, CgroupTree.find() != nil,
+            let asked = try ask(.hold, record.config.id)  // else it has just ended
+        else { return try work() }
+        let socket = asked.takeSocket()
+        defer { withExtendedLifetime(socket) {} }  // closing it lets it go on
+        return try work()
     }
 }
 

@@ -13,6 +13,8 @@ public enum ControlRequest: Equatable, Sendable {
     case reload
     /// The published ports of another container, by its id, lead to this one from now on.
     case takePorts(of: String)
+    /// All processes stand still until who asks leaves: a command that is killed leaves no container so.
+    case hold
 
     var bytes: [UInt8] {
         switch self {
@@ -22,6 +24,7 @@ public enum ControlRequest: Equatable, Sendable {
         case .unpause: [3]
         case .reload: [4]
         case .takePorts(let id): [6] + Array(id.utf8)
+        case .hold: [7]
         case .kill(let signal, let ends): [5, UInt8(clamping: signal), ends ? 1 : 0]
         }
     }
@@ -33,6 +36,7 @@ public enum ControlRequest: Equatable, Sendable {
         case (2, 1): self = .pause
         case (3, 1): self = .unpause
         case (4, 1): self = .reload
+        case (7, 1): self = .hold
         case (6, 2...): self = .takePorts(of: String(decoding: bytes.dropFirst(), as: UTF8.self))
         case (5, 3) where (1...64).contains(bytes[1]) && bytes[2] < 2:
             self = .kill(Int32(bytes[1]), ends: bytes[2] == 1)

@@ -10,7 +10,7 @@ extension RunMonitor {
         return HealthCheck(
             options, state.health.map { HealthRecord($0) } ?? HealthRecord(), startedAt: state.startedAt,
             start: { [unowned self] in try startCheck(options) },
-            isPaused: { [unowned self] in state.isPaused }
+            isPaused: { [unowned self] in state.isPaused || !holders.isEmpty }
         ) { [unowned self] record in
             let before = state.health?["Status"]
             state.health = record.json

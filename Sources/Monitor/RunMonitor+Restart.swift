@@ -105,6 +105,7 @@ extension RunMonitor {
             case .unpause:
                 try setPaused(false)
                 tell("unpause")
+            case .hold: try hold(for: client)
             case .reload: try reload()
             case .takePorts(let id): try takePorts(of: id)
             }
@@ -121,7 +122,9 @@ extension RunMonitor {
         if state.isPaused { try setPaused(false) }
     }
 
+    /// It has left: what it wanted is taken back.
     func takeBackWish(of client: Client) {
+        release(client)
         guard wish != nil, wisher === client else { return }
         wish = nil
         state.isStoppedByHand = false
@@ -138,21 +141,51 @@ extension RunMonitor {
     }
 
     private func setPaused(_ wanted: Bool) throws(RuntimeError) {
-        guard state.status == "running" else {
-            throw RuntimeError("Container \(request.id) is restarting, wait until the container is running")
-        }
+        try requireRun()
         guard state.isPaused != wanted else {
             throw RuntimeError("Container \(request.id) is \(wanted ? "already" : "not") paused")
         }
-        do throws(SysError) {
-            let cgroup = try CgroupTree.find()?.open(request.cgroup)
-            guard let cgroup else {
-                throw SysError(call: "open", subject: request.cgroup.string, errno: .noSuchFileOrDirectory)
+        // Whoever it stands still for keeps it so.
+        if holders.isEmpty {
+            do throws(SysError) { try setFrozen(wanted) } catch {
+                throw RuntimeError("Cannot \(wanted ? "pause" : "unpause") container \(request.id): \(error)")
             }
-            if wanted { try cgroup.freeze() } else { try cgroup.thaw() }
-        } catch {
-            throw RuntimeError("Cannot \(wanted ? "pause" : "unpause") container \(request.id): \(error)")
         }
         state.isPaused = wanted
+    }
+
+    private func hold(for client: Client) throws(RuntimeError) {
+        try requireRun()
+        if holders.isEmpty, !state.isPaused {
+            do throws(SysError) { try setFrozen(true) } catch {
+                throw RuntimeError("Cannot pause container \(request.id): \(error)")
+            }
+        }
+        holders.append(client)
+    }
+
+    private func release(_ client: Client) {
+        let isHolder = holders.contains { $0 === client }
+        holders.removeAll { $0 === client }
+        guard isHolder, holders.isEmpty, !state.isPaused else { return }
+        _ = try? setFrozen(false)  // it has ended meanwhile
+    }
+
+    /// After another monitor's death: nobody of whom this one knows holds it.
+    func thawForgotten() {
+        guard !state.isPaused else { return }
+        _ = try? setFrozen(false)  // it is found to have ended soon
+    }
+
+    private func requireRun() throws(RuntimeError) {
+        guard state.status != "running" else { return }
+        throw RuntimeError("Container \(request.id) is restarting, wait until the container is running")
+    }
+
+    private func setFrozen(_ wanted: Bool) throws(SysError) {
+        guard let cgroup = try CgroupTree.find()?.open(request.cgroup) else {
+            throw SysError(call: "open", subject: request.cgroup.string, errno: .noSuchFileOrDirectory)
+        }
+        if wanted { try cgroup.freeze() } else { try cgroup.thaw() }
     }
 }

@@ -23,6 +23,8 @@ final class RunMonitor {
     /// What a command wants the next end to be, `stop` or `restart`, and who takes it back by leaving.
     var wish: ControlRequest?
     weak var wisher: Client?
+    /// Commands for which this run stands still.
+    var holders: [Client] = []
     var delay = RestartDelay()
     /// The run's volumes are in use, and everybody has been told.
     var hasVolumes = false
@@ -137,6 +139,7 @@ final class RunMonitor {
 
     private func recordRunning(_ pidfd: borrowing Pidfd) throws(SysError) {
         (state.status, state.isPaused, state.exitCode, state.error) = ("running", false, nil, "")
+        holders = []
         state.oomKilled = false
         state.health = request.health.map { _ in HealthRecord().json }
         state.pid = pidfd.pid
