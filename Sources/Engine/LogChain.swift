@@ -20,7 +20,12 @@ struct LogChain: ~Copyable {
 
         /// What follows, at most `limit` bytes.
         func read(limit: Int) throws(SysError) -> [UInt8] {
-            let bytes = try file.bytes(at: position, limit: limit)
+            var bytes = try file.bytes(at: position, limit: limit)
+            // Somebody has emptied it.
+            if bytes.isEmpty, try file.status().size < UInt64(position) {
+                position = 0
+                bytes = try file.bytes(at: 0, limit: limit)
+            }
             position += Int64(bytes.count)
             return bytes
         }
@@ -35,29 +40,46 @@ struct LogChain: ~Copyable {
         self.directory = directory
     }
 
+    /// Of the file without a number, or while that is renamed, of the one after it.
     private func inodeOfNewest() throws(SysError) -> UInt64? {
-        try directory.status(of: FilePath(name))?.inode
+        if let newest = try directory.status(of: path(0)) { return newest.inode }
+        return try directory.status(of: path(1))?.inode
     }
+
+    private func path(_ number: Int) -> FilePath { FilePath(number == 0 ? name : "\(name).\(number)") }
 
     /// Takes in what has been made since, in its order. A rotation in between is waited for.
     mutating func refresh() throws {
-        for _ in 0..<100 {
+        for attempt in 1...Self.attempts {
             guard let newest = try inodeOfNewest() else { return }
             if newest == files.last?.inode { return }
-            var found: [File] = []
-            var next = FilePath(name)
-            while let file = try open(next), file.inode != files.last?.inode {
-                // Renamed while we looked: it is there twice.
-                if file.inode == found.last?.inode { break }
-                found.append(file)
-                next = FilePath("\(name).\(found.count)")
-            }
-            guard try inodeOfNewest() == found.first?.inode, isComplete(found) else {
-                continue
-            }
+            if attempt > 10 { Kernel.sleep(milliseconds: 1) }
+            guard let found = try unknown(withGap: attempt == Self.attempts) else { continue }
+            guard try inodeOfNewest() == found.first?.inode, isComplete(found) else { continue }
             files += found.reversed()
             if files.count > Self.most { files.removeFirst(files.count - Self.most) }
             return
+        }
+    }
+
+    private static let attempts = 60
+
+    /// From the newest to one that is known, or the oldest. Nil where a number is missing between: a rotation is under
+    /// way. One that was cut off leaves such a gap, which is stepped over `withGap`.
+    private func unknown(withGap: Bool) throws -> [File]? {
+        var found: [File] = []
+        var number = 0
+        while true {
+            if let file = try open(path(number)) {
+                // Renamed while we looked: it is there twice.
+                if file.inode == files.last?.inode || file.inode == found.last?.inode { return found }
+                found.append(file)
+            } else if try directory.status(of: path(number + 1)) == nil {
+                return found
+            } else if !withGap {
+                return nil
+            }
+            number += 1
         }
     }
 

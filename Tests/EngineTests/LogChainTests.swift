@@ -60,6 +60,35 @@ private func numbers(_ chain: inout LogChain) throws -> [Int] {
     #expect(try numbers(&chain) == [])
 }
 
+/// What stood before the gap was left out.
+@Test(arguments: 0...3) func rotationsThatAreCutOffHideNoLines(gap: Int) throws {
+    let log = try LogFiles()
+    try log.append(10, rotations: 3)
+    try log.append(5)
+    let directory = try log.fd()
+    for n in (gap...3).reversed() {
+        try directory.rename(
+            FilePath(n == 0 ? "log" : "log.\(n)"), to: FilePath("log.\(n + 1)"), in: directory)
+    }
+    var chain = try log.chain()
+    try chain.refresh()
+    #expect(try numbers(&chain) == Array(0..<35))
+    #expect(try numbers(&chain) == [])
+    if gap == 0 { try log.append(3) }
+    #expect(try numbers(&chain) == (gap == 0 ? [35, 36, 37] : []))
+}
+
+@Test func aLogThatIsEmptiedIsReadFromItsBeginning() throws {
+    let log = try LogFiles()
+    try log.append(10)
+    var chain = try log.chain()
+    try chain.refresh()
+    #expect(try numbers(&chain) == Array(0..<10))
+    try log.fd().open("log", .writeOnly).setSize(0)
+    try log.append(2)
+    #expect(try numbers(&chain) == [10, 11])
+}
+
 /// As long as the reader looks before a file has gone, it has all of it.
 @Test func whatIsRotatedAwayWhileItIsReadIsReadToItsEnd() throws {
     let log = try LogFiles()
