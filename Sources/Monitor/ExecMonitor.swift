@@ -29,8 +29,14 @@ private func startExec(_ request: ExecRequest, _ client: Client) throws(RuntimeE
     let running = try asStartError { () throws(SysError) in
         try Pidfd.find(pid: request.pid, startTime: request.startTime)
     }
-    guard let container = running else { throw RuntimeError("container \(request.id) is not running") }
-    let root = try asStartError { () throws(SysError) in try openRoot(of: container) }
+    let notRunning = RuntimeError("container \(request.id) is not running")
+    guard let container = running else { throw notRunning }
+    let root: FD
+    do throws(SysError) { root = try openRoot(of: container) } catch {
+        // Its root goes before it has ended.
+        guard error.errno != .noSuchFileOrDirectory, !container.hasEnded() else { throw notRunning }
+        throw RuntimeError("unable to start container process: \(error)")
+    }
     let credentials: Credentials
     do throws(RuntimeError) {
         credentials = try resolveUser(request.user, request.additionalGroups, in: root)
@@ -45,7 +51,7 @@ private func startExec(_ request: ExecRequest, _ client: Client) throws(RuntimeE
     var limited = request.process
     limited.limitCapabilities(for: credentials)
     let plan = try planExec(limited, facts)
-    guard let cgroup else { throw RuntimeError("container \(request.id) is not running") }
+    guard let cgroup else { throw notRunning }
     var process: RunningProcess
     do throws(RuntimeError) {
         process = try execProcess(plan, facts, in: container, cgroup: cgroup.directory.raw)
