@@ -110,13 +110,15 @@ extension Containers {
     /// A container that has just ended is its monitor's for a moment still.
     private func lockAtRest(_ id: String) throws -> FD {
         for _ in 0..<40 {
-            if let lock = try RunLock.makeIfFree(id, paths: paths) { return lock }
+            if let lock = try RunLock.makeIfFree(id, paths: paths) {
+                if try records.exists(id) { return lock }
+                release(id)
+                throw Records.missing(id)
+            }
             guard try !records.read(id).state.isRunning else { break }
             Kernel.sleep(milliseconds: 50)
         }
-        throw EngineError(
-            "container \(id.prefix(12)) is being started, removed or copied to by another command: try again",
-            exitCode: 1)
+        throw RunLock.busy(id)
     }
 
     private func restingTree(_ record: Records.Record, _ name: String, changing: Bool) throws -> ContainerTree

@@ -130,13 +130,16 @@ extension Containers {
         Sweeper(paths: paths).sweep(id)
         let removal: Removal
         do {
-            removal = Removal(id, try records.read(id))
+            removal = Removal(id, try records.read(id), isForced: force)
         } catch {
             // What cannot be read can still be removed, on demand.
             guard force, (error as? EngineError)?.description.contains("is damaged") == true else {
                 throw error
             }
-            return Removal(id, nil)
+            let removal = Removal(id, nil, isForced: true)
+            // It may run all the same.
+            removal.socket = try? ask(.kill(Signal.kill, ends: true), id)?.takeSocket()
+            return removal
         }
         guard let state = removal.record?.state, state.isRunning else { return removal }
         guard force else {
@@ -152,21 +155,45 @@ extension Containers {
     /// Comes back when it is gone. `volumes` takes its nameless volumes with it.
     public func finishRemove(_ removal: Removal, volumes: Bool) throws {
         let id = removal.id
-        guard let record = removal.record else { return try records.remove(id, name: nil) }
         if let socket = removal.socket.take() { _ = try awaitEnd(socket) }
-        guard try records.exists(id) else {
+        guard let record = removal.record else { return try records.remove(id, name: nil) }
+        guard let lock = try lockForRemoval(removal) else {
             // One with --rm goes by itself; else it was named twice.
             if record.state.isRunning, record.config.host.removesItself { return }
-            throw EngineError("No such container: \(id)", exitCode: 1)
+            throw Records.missing(id)
         }
-        // The others took their time.
-        if !record.state.isRunning, try records.read(id).state.isRunning {
-            throw EngineError("container \(id) has just been started: stop it first, or use -f", exitCode: 1)
-        }
-        release(id)
+        defer { withExtendedLifetime(lock) {} }  // closing it ends the lock
+        defer { release(id) }
         try records.remove(id, name: record.config.name)
         tell("destroy", record.config)
         if volumes { try Volumes(paths).removeAnonymous(of: record.config) }
+    }
+
+    /// Nobody starts, runs or changes what is removed: its run directory is ours from here on. Nil when it is gone. One
+    /// that was started meanwhile is killed again, by force.
+    private func lockForRemoval(_ removal: Removal) throws -> RunLock.Removal? {
+        let id = removal.id
+        for _ in 0..<20 {
+            guard try records.exists(id) else { return nil }
+            if let lock = try RunLock.makeForRemoval(id, paths: paths) {
+                guard try records.exists(id) else {
+                    release(id)
+                    return nil
+                }
+                if try !records.read(id).state.isRunning { return lock }
+            }
+            // Another one's, or its monitor is dead: a sweep finds out.
+            Sweeper(paths: paths).sweep(id)
+            guard try records.exists(id), try records.read(id).state.isRunning else { continue }
+            guard removal.isForced else {
+                throw EngineError(
+                    "container \(id) has just been started: stop it first, or use -f", exitCode: 1)
+            }
+            if let asked = try ask(.kill(Signal.kill, ends: true), id) {
+                _ = try awaitEnd(asked.takeSocket())
+            }
+        }
+        throw RunLock.busy(id)
     }
 }
 
@@ -191,5 +218,9 @@ public final class Removal {
     /// Of one that has been told to end.
     fileprivate var socket: FD?
 
-    fileprivate init(_ id: String, _ record: Records.Record?) { (self.id, self.record) = (id, record) }
+    fileprivate let isForced: Bool
+
+    fileprivate init(_ id: String, _ record: Records.Record?, isForced: Bool) {
+        (self.id, self.record, self.isForced) = (id, record, isForced)
+    }
 }

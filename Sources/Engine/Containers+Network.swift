@@ -80,7 +80,7 @@ extension Containers {
         }
         var host = record.config.host
         host.connections = connections
-        let directory = try FD.open(paths.container(id), [.readOnly, .directory])
+        let directory = try records.directory(of: id)
         try ContainerFiles.rewriteResolvConf(in: directory, from: record.config.host, to: host)
     }
 

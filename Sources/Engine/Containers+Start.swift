@@ -25,6 +25,11 @@ extension Containers {
             if try records.read(id).state.isRunning { return nil }  // another command was first
             throw error
         }
+        // Removed before we had it.
+        guard try records.exists(id) else {
+            release(id)
+            throw Records.missing(id)
+        }
         tellAttach(record.config, hello)
         return try launcher.start(paths.container(id), lock: lock, hello: hello.message)
     }
@@ -122,7 +127,7 @@ extension Containers {
     }
 
     func request(of id: String) throws -> MonitorRequest {
-        let directory = try FD.open(paths.container(id), [.readOnly, .directory])
+        let directory = try records.directory(of: id)
         do {
             return try MonitorRequest(JSON(parsing: try directory.contents(of: "request.json") ?? []))
         } catch let error as JSONError {

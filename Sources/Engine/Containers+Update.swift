@@ -79,8 +79,10 @@ extension Containers {
     func change(_ id: String, _ edit: (inout ContainerConfig, inout MonitorRequest) throws -> Void)
         throws
     {
-        let directory = try FD.open(paths.container(id), [.readOnly, .directory])
+        let directory = try records.directory(of: id)
         try directory.lock()
+        // Removed while we waited: what is written now would stay.
+        guard try records.exists(id) else { throw Records.missing(id) }
         var (config, request) = (try records.read(id).config, try self.request(of: id))
         try edit(&config, &request)
         if case .bridge(var endpoints, let ports) = request.network {

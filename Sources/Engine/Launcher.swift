@@ -103,6 +103,8 @@ public struct Sweeper: Sendable {
             awaitMonitor(id, in: run)
             return true
         }
+        // A start that was cut off has made one; what cannot be read tells of none.
+        (try? Containers(paths: paths).request(of: id))?.removeCgroup()
         if let record, record.config.host.removesItself {
             try records.remove(id, name: record.config.name)
         }
@@ -177,6 +179,32 @@ enum RunLock {
             Kernel.sleep(milliseconds: 5)
         }
         throw EngineError("container \(id.prefix(12)) is already being started by another command")
+    }
+
+    static func busy(_ id: String) -> EngineError {
+        EngineError(
+            "container \(id.prefix(12)) is being started, removed or copied to by another command: try again",
+            exitCode: 1)
+    }
+
+    /// Of who removes a container; where the disk has no room for a run directory, nobody starts it either.
+    enum Removal: ~Copyable {
+        case held(FD)
+        case notNeeded
+    }
+
+    /// The lock for that, when nobody else holds it for long.
+    static func makeForRemoval(_ id: String, paths: EnginePaths) throws -> Removal? {
+        do {
+            for _ in 0..<40 {
+                if let lock = try makeIfFree(id, paths: paths) { return .held(lock) }
+                Kernel.sleep(milliseconds: 5)
+            }
+            return nil
+        } catch let error as SysError {
+            guard [.noSpace, .diskQuotaExceeded].contains(error.errno) else { throw error }
+            return .notNeeded
+        }
     }
 
     /// The same without waiting; nil when somebody holds it.

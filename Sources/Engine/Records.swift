@@ -24,10 +24,10 @@ public struct Records: Sendable {
         if Self.isID(text), try exists(text) { return text }
         if let id = try lookUp(name: name) { return id }
         guard !text.isEmpty, text.utf8.allSatisfy(Self.isHex) else {
-            throw EngineError("No such container: \(text)", exitCode: 1)
+            throw Self.missing(text)
         }
         let matches = try ids().filter { $0.hasPrefix(text) }
-        guard let found = matches.first else { throw EngineError("No such container: \(text)", exitCode: 1) }
+        guard let found = matches.first else { throw Self.missing(text) }
         guard matches.count == 1 else {
             throw EngineError("multiple IDs found with provided prefix: \(text)", exitCode: 1)
         }
@@ -38,6 +38,16 @@ public struct Records: Sendable {
         (byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x66)
     }
     static func isID(_ text: String) -> Bool { text.utf8.count == 64 && text.utf8.allSatisfy(isHex) }
+
+    /// A container's directory.
+    func directory(of id: String) throws -> FD {
+        guard let directory = try FD.directoryIfThere(paths.container(id)) else { throw Self.missing(id) }
+        return directory
+    }
+
+    static func missing(_ id: String) -> EngineError {
+        EngineError("No such container: \(id)", exitCode: 1)
+    }
 
     // Absent is an answer.
     func exists(_ id: String) throws -> Bool { try FD.directoryIfThere(paths.container(id)) != nil }
@@ -60,9 +70,7 @@ public struct Records: Sendable {
 
     /// A container's record. One that is damaged is reported by name and hurts no other.
     public func read(_ id: String) throws -> Record {
-        guard let directory = try FD.directoryIfThere(paths.container(id)) else {
-            throw EngineError("No such container: \(id)", exitCode: 1)
-        }
+        let directory = try directory(of: id)
         guard let config = try document("config.json", id, directory) else {
             throw EngineError(
                 "container \(id.prefix(12)) is damaged: config.json is missing; remove it with: apus rm -f \(id.prefix(12))"
@@ -250,21 +258,36 @@ public struct Records: Sendable {
     /// Whether a name is free now; `create` decides.
     public func isFree(_ name: String) throws -> Bool { try lookUp(name: name) == nil }
 
-    /// Removes a container's name and directory. Nothing is left half: the directory is hidden first.
+    /// Removes a container's name and directory. Nothing is left half: the directory is hidden first. Its run directory
+    /// is the caller's, unless it has none.
     public func remove(_ id: String, name: String?) throws {
         let containers = try FD.directory(paths.containers)
         let hidden = FilePath(".removing-\(id)")
-        do {
-            try containers.rename(FilePath(id), to: hidden, in: containers)
-        } catch {
-            guard error.errno == .noSuchFileOrDirectory else { throw error }
-        }
-        if let name, let names = try FD.directoryIfThere(paths.names),
-            try names.status(of: FilePath(name))?.type == .symlink,
-            try names.readSymlink(FilePath(name)).string == id
-        {
-            try names.remove(FilePath(name))
-        }
+        try hide(id, as: hidden, name: name, in: containers)
         try containers.removeTree(hidden)
+    }
+
+    /// No rename and no change of its documents comes between: as they do, the names are locked first.
+    private func hide(
+        _ id: String, as hidden: FilePath, name: String?, in containers: borrowing FD
+    ) throws {
+        let names = try FD.directory(paths.names, make: true)
+        let lock = try lockNames(names)
+        defer { withExtendedLifetime(lock) {} }  // closing it ends the lock
+        var taken = Set([name].compactMap(\.self))
+        if let directory = try FD.directoryIfThere(paths.container(id)) {
+            try directory.lock()
+            // Another name by now; one that cannot be read has the one that is known.
+            if name != nil, let record = try? read(id) { taken.insert(record.config.name) }
+            try containers.rename(FilePath(id), to: hidden, in: containers)
+        }
+        for name in taken {
+            let name = FilePath(name)
+            guard try names.status(of: name)?.type == .symlink, try names.readSymlink(name).string == id
+            else {
+                continue
+            }
+            try names.remove(name)
+        }
     }
 }

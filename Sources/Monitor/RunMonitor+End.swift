@@ -37,6 +37,7 @@ extension RunMonitor {
             }
         }
         serveNames()
+        thawForgotten()
         if state.isStoppedByHand { wish = .stop }
         stay()
     }
@@ -145,14 +146,7 @@ extension RunMonitor {
         _ = try? parent.removeTree(FilePath(name.string))
     }
 
-    /// Whatever is left in it (an exec that was still running) ends with the container.
-    func removeCgroup() {
-        guard let tree = CgroupTree.find() else { return }
-        // What cannot be removed now is swept by a later command.
-        if (try? tree.remove(request.cgroup, withParent: !request.keepsCgroupParent)) == true { return }
-        if let cgroup = try? tree.open(request.cgroup) { _ = try? cgroup.kill() }
-        _ = try? tree.remove(request.cgroup, withParent: !request.keepsCgroupParent, waiting: 1000)
-    }
+    func removeCgroup() { request.removeCgroup() }
 
     private func hasBeenKilledForMemory() -> Bool {
         // A cgroup that is gone or has no memory controller tells nothing.
@@ -183,6 +177,10 @@ extension RemovalRequest {
     func apply(id: String) throws(SysError) -> [String] {
         try removeName(id)
         let containers = try FD.open(containers, [.readOnly, .directory])
+        // A command that writes its documents now is waited for.
+        let own = try? containers.open(FilePath(id), [.readOnly, .directory], resolve: [.beneath])
+        own.withFD { _ = try? $0.lock() }  // it goes all the same
+        defer { withExtendedLifetime(own) {} }  // closing it ends the lock
         let hidden = FilePath(".removing-\(id)")
         do {
             try containers.rename(FilePath(id), to: hidden, in: containers)
@@ -212,5 +210,16 @@ extension RemovalRequest {
             return
         }
         try names.remove(name)
+    }
+}
+
+extension MonitorRequest {
+    /// Whatever is left in it (an exec that was still running, a start that was cut off) ends with the container.
+    public func removeCgroup() {
+        guard let tree = CgroupTree.find() else { return }
+        // What cannot be removed now is swept by a later command.
+        if (try? tree.remove(cgroup, withParent: !keepsCgroupParent)) == true { return }
+        if let cgroup = try? tree.open(cgroup) { _ = try? cgroup.kill() }
+        _ = try? tree.remove(cgroup, withParent: !keepsCgroupParent, waiting: 1000)
     }
 }
