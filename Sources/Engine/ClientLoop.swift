@@ -27,6 +27,9 @@ public struct ClientLoop: ~Copyable {
     private var pending: [UInt8] = []
     /// What standard output and standard error take at once when they have room.
     private let room = (StandardStream.room(1), StandardStream.room(2))
+    /// The same where they are terminals, for writes that do not wait.
+    private let unwaitingOutput = StandardStream.unwaiting(1)
+    private let unwaitingError = StandardStream.unwaiting(2)
     /// A way for signals past input that the process does not take; false where there is none.
     private let sendsBeside: (Int32) -> Bool
 
@@ -141,10 +144,11 @@ public struct ClientLoop: ~Copyable {
     private mutating func write(_ target: CInt, _ count: Int) throws(SysError) -> ClientOutcome? {
         var poll = Poll()
         var rest = buffer[1..<count]
+        let descriptor = target == 1 ? unwaitingOutput.raw : unwaitingError.raw
         do {
             while !rest.isEmpty {
                 poll.reset()
-                let toUser = poll.add(raw: target, .writable)
+                let toUser = poll.add(raw: descriptor ?? target, .writable)
                 let fromSignals = addSignals(to: &poll)
                 _ = try poll.wait(milliseconds: -1)
                 if let p = fromSignals, !poll[p].isEmpty, let signal = forwardSignals() {
@@ -152,7 +156,8 @@ public struct ClientLoop: ~Copyable {
                 }
                 guard !poll[toUser].isEmpty else { continue }
                 rest = rest.dropFirst(
-                    try StandardStream.writeSome(target, rest.prefix(target == 1 ? room.0 : room.1)))
+                    try StandardStream.writeSome(
+                        target, rest.prefix(target == 1 ? room.0 : room.1), by: descriptor))
             }
         } catch {
             if hasLostTerminal { return .left(signal: Signal.hangUp) }

@@ -314,11 +314,21 @@ public enum StandardStream {
         return type == .regular ? .max : 4096
     }
 
-    /// Writes what 1 or 2 takes at once, at most `bytes`: how many; 0 when it has no room.
-    public static func writeSome(_ target: CInt, _ bytes: ArraySlice<UInt8>) throws(SysError) -> Int {
+    /// The terminal that 1 or 2 is, opened once more so that no write to it waits: poll(2) finds one ready as long as
+    /// it takes a single byte. Nil for what is none, or another user's.
+    public static func unwaiting(_ target: CInt) -> FD? {
+        guard Terminal.isTerminal(target) else { return nil }
+        return try? FD.open(FilePath("/proc/self/fd/\(target)"), [.writeOnly, .nonBlocking, .noTTY])
+    }
+
+    /// Writes what 1 or 2 takes at once, at most `bytes`: how many; 0 when it has no room. `by`: another descriptor of
+    /// the same.
+    public static func writeSome(
+        _ target: CInt, _ bytes: ArraySlice<UInt8>, by descriptor: CInt? = nil
+    ) throws(SysError) -> Int {
         do {
             return try sys("write", target == 1 ? "standard output" : "standard error") {
-                bytes.withUnsafeBytes { cl_write(target, $0.baseAddress, $0.count) }
+                bytes.withUnsafeBytes { cl_write(descriptor ?? target, $0.baseAddress, $0.count) }
             }
         } catch {
             guard error.errno == .wouldBlock else { throw error }

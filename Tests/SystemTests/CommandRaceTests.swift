@@ -140,4 +140,23 @@ final class CommandRaceTests {
         }
         #expect(try execute(["pgrep", "-f", "^sleep 86396"]).lines.isEmpty)
     }
+
+    /// The client waited in its write to the terminal, and heard no signal.
+    @Test func aSignalPassesATerminalThatNobodyReads() throws {
+        let script = try apus.write(
+            "stalled.py",
+            """
+            import os, pty, signal, subprocess, time
+            controller, terminal = pty.openpty()
+            script = "trap 'exit 5' TERM; yes & wait"
+            command = ["run", "--name", "box", "--network", "none", "busybox", "sh", "-c", script]
+            client = subprocess.Popen(["\(Host.bin)/apus"] + command, stdin=terminal, stdout=terminal, stderr=terminal)
+            time.sleep(1.5)
+            client.send_signal(signal.SIGTERM)
+            time.sleep(1.5)
+            client.kill()
+            """)
+        #expect(try apus.shell("python3 \(script)").code == 0)
+        #expect(try apus.must("inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", "box") == "exited 5")
+    }
 }
