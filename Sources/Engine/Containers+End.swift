@@ -164,6 +164,8 @@ extension Containers {
         }
         defer { withExtendedLifetime(lock) {} }  // closing it ends the lock
         defer { release(id) }
+        // Of a monitor that died after the sweep.
+        (try? request(of: id))?.removeCgroup()
         try records.remove(id, name: record.config.name)
         tell("destroy", record.config)
         if volumes { try Volumes(paths).removeAnonymous(of: record.config) }
