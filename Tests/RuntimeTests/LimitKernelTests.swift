@@ -105,7 +105,8 @@ struct LimitKernelTests {
             let status = try run("x=$(head -c 64M /dev/zero | tr '\\0' x)", in: cgroup)
             #expect(status.signal == Signal.kill)
             let after = try cgroup.oomKills()
-            #expect(after == 1)
+            // A child that fills the pipe may be in the way first.
+            #expect((after ?? 0) >= 1)
         }
     }
 
