@@ -55,8 +55,7 @@ public struct Records: Sendable {
     private func lookUp(name: String) throws -> String? {
         guard ContainerName.isValid(name) else { return nil }
         guard let names = try FD.directoryIfThere(paths.names) else { return nil }
-        guard let status = try names.status(of: FilePath(name)), status.type == .symlink else { return nil }
-        let id = try names.readSymlink(FilePath(name)).string
+        guard let id = try names.symlinkIfThere(FilePath(name))?.string else { return nil }
         return try Self.isID(id) && exists(id) ? id : nil
     }
 
@@ -248,7 +247,7 @@ public struct Records: Sendable {
             _ = try? names.remove(FilePath(name))  // the first error is the one to report
             throw error
         }
-        if try names.status(of: FilePath(old)) != nil, try names.readSymlink(FilePath(old)).string == id {
+        if try names.symlinkIfThere(FilePath(old))?.string == id {
             try names.remove(FilePath(old))
         }
         try names.sync()
@@ -283,11 +282,7 @@ public struct Records: Sendable {
         }
         for name in taken {
             let name = FilePath(name)
-            guard try names.status(of: name)?.type == .symlink, try names.readSymlink(name).string == id
-            else {
-                continue
-            }
-            try names.remove(name)
+            if try names.symlinkIfThere(name)?.string == id { try names.remove(name) }
         }
     }
 }

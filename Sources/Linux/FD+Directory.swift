@@ -44,6 +44,14 @@ extension FD {
         FilePath(bytes: try symlinkBytes(name))
     }
 
+    /// The same; nil when nothing has that name, or it is no symbolic link.
+    public func symlinkIfThere(_ name: FilePath) throws(SysError) -> FilePath? {
+        do { return try readSymlink(name) } catch {
+            guard [.noSuchFileOrDirectory, .invalidArgument].contains(error.errno) else { throw error }
+            return nil
+        }
+    }
+
     /// The path of an open directory now, as the kernel has it (readlink(2) of /proc/self/fd). ENAMETOOLONG beyond 4095
     /// bytes.
     public func location() throws(SysError) -> [UInt8] {

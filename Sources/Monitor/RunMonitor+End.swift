@@ -206,10 +206,7 @@ extension RemovalRequest {
         guard let nameLink, let component = nameLink.lastComponent else { return }
         let names = try FD.open(nameLink.removingLastComponent(), [.readOnly, .directory])
         let name = FilePath(component.string)
-        guard try names.status(of: name)?.type == .symlink, try names.readSymlink(name).string == id else {
-            return
-        }
-        try names.remove(name)
+        if try names.symlinkIfThere(name)?.string == id { try names.remove(name) }
     }
 }
 
